@@ -1,0 +1,7 @@
+//! heaptide: a sampling heap profiler for Rust services.
+
+mod error;
+pub mod profile;
+
+pub use error::{Error, Result};
+pub use profile::Profile;
