@@ -2,6 +2,12 @@
 
 mod error;
 pub mod profile;
+mod record;
+mod snapshot;
 
 pub use error::{Error, Result};
 pub use profile::Profile;
+pub use record::{
+    DefaultInner, Lost, SamplingAllocator, Stats, sample_interval, set_sample_interval, stats,
+};
+pub use snapshot::{Snapshot, snapshot};

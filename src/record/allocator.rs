@@ -1,0 +1,463 @@
+//! [`SamplingAllocator`]: the `GlobalAlloc` around another one. Short fast paths, and the cold ones that
+//! turn a picked allocation into a marked block and a marked block back.
+//!
+//! The invariant that everything about frees rests on: a live sampled block is always a candidate by its
+//! address and its present layout alone (marked if small and not over-aligned, in the filter otherwise),
+//! and a marked block always has its entry in the live table, since only the entry tells it from an
+//! ordinary block at such an address.
+
+#![expect(unsafe_code, reason = "the one GlobalAlloc of this crate")]
+
+use super::{
+    aside::PendingFree,
+    global,
+    live::Lookup,
+    mark,
+    recorder::Recorded,
+    stacks::Allocation,
+    thread::{self, Pick, Thread},
+    unwind::{self, Stack},
+};
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    ptr,
+};
+
+/// The inner allocator where none is named.
+#[cfg(feature = "jemalloc")]
+pub type DefaultInner = tikv_jemallocator::Jemalloc;
+
+/// Stands where an inner allocator must be named, because the feature `jemalloc` is off:
+/// `SamplingAllocator<System>` and [`SamplingAllocator::with_inner`].
+#[cfg(not(feature = "jemalloc"))]
+#[derive(Clone, Copy, Debug)]
+pub enum DefaultInner {}
+
+/// A global allocator that samples what passes through it to an inner one.
+///
+/// Declared once, in the binary:
+///
+/// ```
+/// # #[cfg(feature = "jemalloc")]
+/// # mod declared {
+/// #[global_allocator]
+/// static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
+/// # }
+/// ```
+///
+/// or around any other allocator:
+///
+/// ```
+/// use std::alloc::System;
+///
+/// # #[cfg(not(feature = "jemalloc"))]
+/// #[global_allocator]
+/// static GLOBAL: heaptide::SamplingAllocator<System> =
+///     heaptide::SamplingAllocator::with_inner(System);
+/// ```
+///
+/// It is on from the first allocation, at a mean of 512 KiB between samples. The interval is settled by,
+/// strongest first, [`set_sample_interval`](crate::set_sample_interval), the environment variable
+/// `HEAPTIDE_SAMPLE_INTERVAL` (bytes, or with `KiB`, `MiB`, `GiB`; 0 is off), the builder, the default.
+///
+/// All instances of a process share one profiler. An instance has to outlive every block that it has
+/// handed out, as a `static` does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SamplingAllocator<A = DefaultInner> {
+    inner: A,
+    interval: Option<u64>,
+}
+
+#[cfg(feature = "jemalloc")]
+impl SamplingAllocator {
+    /// Samples jemalloc's allocations.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_inner(tikv_jemallocator::Jemalloc)
+    }
+}
+
+impl<A> SamplingAllocator<A> {
+    /// Samples the allocations of `inner`.
+    #[must_use]
+    pub const fn with_inner(inner: A) -> Self {
+        Self {
+            inner,
+            interval: None,
+        }
+    }
+
+    /// Sets the mean bytes between samples that the program starts with: 0 is off, 1 records every
+    /// allocation, with exact counts. At 1 each block below 64 KiB takes a page of its own.
+    #[must_use]
+    pub const fn sample_interval(mut self, bytes: u64) -> Self {
+        self.interval = Some(bytes);
+        self
+    }
+}
+
+// SAFETY: each block comes from the inner allocator, which keeps the contract, with a layout that is the
+// asked one or, for marked blocks, a larger one of which the asked part is handed out: at `raw + OFFSET`
+// a block of the asked size fits, and is aligned since OFFSET is a multiple of every markable alignment.
+// A block goes back with the layout it was made with, by the invariant above. Nothing here unwinds.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if thread::with(|thread| thread.count(layout.size())) {
+            // SAFETY: what our caller promises of `layout`.
+            return unsafe { self.alloc_slow(layout) };
+        }
+        // SAFETY: what our caller promises of `layout`.
+        unsafe { self.inner.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if thread::with(|thread| thread.count(layout.size())) {
+            // SAFETY: what our caller promises of `layout`.
+            return unsafe { self.alloc_zeroed_slow(layout) };
+        }
+        // SAFETY: what our caller promises of `layout`.
+        unsafe { self.inner.alloc_zeroed(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // Two tests with two cold functions: with one for both the compiler merges the tests.
+        if mark::has_signature(block.addr()) {
+            // SAFETY: what our caller promises of `block` and `layout`.
+            return unsafe { self.dealloc_signature(block, layout) };
+        }
+        if !mark::is_markable(layout) {
+            // SAFETY: what our caller promises of `block` and `layout`.
+            return unsafe { self.dealloc_large(block, layout) };
+        }
+        // SAFETY: what our caller promises; not a candidate, so the inner allocator made it so.
+        unsafe { self.inner.dealloc(block, layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let due = thread::with(|thread| thread.count(new_size));
+        if due || is_candidate(block.addr(), layout) {
+            // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
+            return unsafe { self.realloc_slow(block, layout, new_size, due) };
+        }
+        // SAFETY: what our caller promises; not a candidate, so the inner allocator made it so.
+        unsafe { self.inner.realloc(block, layout, new_size) }
+    }
+}
+
+/// Whether a block may be a sampled one; false is certain.
+#[inline(always)]
+fn is_candidate(address: usize, layout: Layout) -> bool {
+    if mark::is_markable(layout) {
+        mark::has_signature(address)
+    } else {
+        global::recorder().filter.may_hold(address)
+    }
+}
+
+/// An address inside of the stack frame of the function that this is inlined into.
+macro_rules! frame_address {
+    () => {{
+        let here = 0u8;
+        (&raw const here).addr()
+    }};
+}
+
+impl<A: GlobalAlloc> SamplingAllocator<A> {
+    // The functions whose callers are the first address of a stack: never inlined, and the frames at or
+    // below `frame_address` are cut.
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_slow(&self, layout: Layout) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: what the caller of `alloc` promises.
+        self.allocate(layout, frame, |layout| unsafe { self.inner.alloc(layout) })
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn alloc_zeroed_slow(&self, layout: Layout) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: what the caller of `alloc_zeroed` promises.
+        self.allocate(layout, frame, |layout| unsafe {
+            self.inner.alloc_zeroed(layout)
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn realloc_slow(
+        &self,
+        block: *mut u8,
+        layout: Layout,
+        new_size: usize,
+        due: bool,
+    ) -> *mut u8 {
+        let frame = frame_address!();
+        thread::with(|thread| {
+            self.enter(thread);
+            let pick = due
+                .then(|| global::recorder().decide(thread, new_size, global::seed()))
+                .flatten();
+            // SAFETY: what the caller of `realloc` promises.
+            unsafe { self.reallocate(thread, block, layout, new_size, pick, frame) }
+        })
+    }
+
+    /// What every cold path does first.
+    fn enter(&self, thread: &Thread) {
+        global::configure_once(self.interval);
+        let owner = ptr::from_ref(self).addr();
+        let mut from = 0;
+        while let Some(free) = global::recorder().take_pending(thread, owner, &mut from) {
+            let block = ptr::with_exposed_provenance_mut(free.address);
+            // SAFETY: the caller of `dealloc` gave this block and layout to this very allocator, which
+            // has kept them since; each pending free is taken once.
+            unsafe { self.free_candidate(thread, block, free.layout) };
+        }
+    }
+
+    fn allocate(&self, layout: Layout, frame: usize, fresh: impl Fn(Layout) -> *mut u8) -> *mut u8 {
+        thread::with(|thread| {
+            self.enter(thread);
+            match global::recorder().decide(thread, layout.size(), global::seed()) {
+                Some(pick) => self.allocate_sampled(thread, layout, pick, frame, fresh),
+                None => fresh(layout),
+            }
+        })
+    }
+
+    /// Allocates and records a picked block. Null only if there is no memory for a plain one either.
+    fn allocate_sampled(
+        &self,
+        thread: &Thread,
+        layout: Layout,
+        pick: Pick,
+        frame: usize,
+        fresh: impl Fn(Layout) -> *mut u8,
+    ) -> *mut u8 {
+        let _muted = thread.mute();
+        let stack = unwind::capture(frame);
+        if !mark::is_markable(layout) {
+            let block = fresh(layout);
+            if !block.is_null() {
+                self.record_large(thread, block, layout, pick, &stack);
+            }
+            return block;
+        }
+
+        let allocation = allocation(layout, pick);
+        if let Some(marked) = mark::marked_layout(layout) {
+            let raw = fresh(marked);
+            if !raw.is_null() {
+                global::register_fork_handlers();
+                let block = raw.wrapping_add(mark::OFFSET);
+                let padding = mark::padding(layout.size());
+                let recorder = global::recorder();
+                let recorded = recorder.record(thread, block.addr(), allocation, &stack, padding);
+                if recorded == Recorded::Live {
+                    return block;
+                }
+                // SAFETY: `raw` was made with this layout just now and nobody else has seen it.
+                unsafe { self.inner.dealloc(raw, marked) };
+                let plain = fresh(layout);
+                if recorded == Recorded::NoPlace && !plain.is_null() {
+                    recorder.record_without_live(thread, allocation, &stack);
+                }
+                return plain;
+            }
+        }
+        let plain = fresh(layout);
+        if !plain.is_null() {
+            global::recorder().record_without_live(thread, allocation, &stack);
+        }
+        plain
+    }
+
+    /// Records a picked block that is known by its layout and the filter.
+    fn record_large(
+        &self,
+        thread: &Thread,
+        block: *mut u8,
+        layout: Layout,
+        pick: Pick,
+        stack: &Stack,
+    ) {
+        global::register_fork_handlers();
+        let recorder = global::recorder();
+        let allocation = allocation(layout, pick);
+        recorder.filter.add(block.addr());
+        match recorder.record(thread, block.addr(), allocation, stack, 0) {
+            Recorded::Live => {}
+            Recorded::NoPlace => {
+                recorder.filter.remove(block.addr());
+                recorder.record_without_live(thread, allocation, stack);
+            }
+            Recorded::Lost => recorder.filter.remove(block.addr()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn dealloc_signature(&self, block: *mut u8, layout: Layout) {
+        if !is_candidate(block.addr(), layout) {
+            // SAFETY: what the caller of `dealloc` promises; not a candidate.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { self.dealloc_slow(block, layout) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn dealloc_large(&self, block: *mut u8, layout: Layout) {
+        if global::recorder().filter.may_hold(block.addr()) {
+            // SAFETY: what the caller of `dealloc` promises.
+            return unsafe { self.dealloc_slow(block, layout) };
+        }
+        // SAFETY: what the caller of `dealloc` promises; not a candidate.
+        unsafe { self.inner.dealloc(block, layout) };
+    }
+
+    #[inline(never)]
+    unsafe fn dealloc_slow(&self, block: *mut u8, layout: Layout) {
+        thread::with(|thread| {
+            self.enter(thread);
+            // SAFETY: what the caller of `dealloc` promises.
+            unsafe { self.free_candidate(thread, block, layout) };
+        });
+    }
+
+    /// Frees a candidate: takes its entry out first, so that nobody can get the address before.
+    unsafe fn free_candidate(&self, thread: &Thread, block: *mut u8, layout: Layout) {
+        let marked = mark::is_markable(layout);
+        let recorder = global::recorder();
+        let padding = if marked {
+            mark::padding(layout.size())
+        } else {
+            0
+        };
+        match recorder.take(thread, block.addr(), padding) {
+            Lookup::NotSampled => {
+                // SAFETY: what the caller of `dealloc` promises; no entry, so it is an ordinary block.
+                unsafe { self.inner.dealloc(block, layout) };
+            }
+            Lookup::Sampled(()) if marked => {
+                // SAFETY: the entry says that `allocate_sampled` made this block.
+                unsafe { self.free_marked(block, layout) };
+            }
+            Lookup::Sampled(()) => {
+                recorder.filter.remove(block.addr());
+                // SAFETY: what the caller of `dealloc` promises; large blocks are not padded.
+                unsafe { self.inner.dealloc(block, layout) };
+            }
+            Lookup::Busy => self.free_later(block, layout),
+        }
+    }
+
+    /// Gives a marked block back.
+    ///
+    /// # Safety
+    ///
+    /// `block` was made by `allocate_sampled` as a marked block of `layout`, or reallocated to it, and
+    /// its entry was taken out.
+    unsafe fn free_marked(&self, block: *mut u8, layout: Layout) {
+        // Not `None`: the same layout had a marked one when the block was made.
+        if let Some(marked) = mark::marked_layout(layout) {
+            // SAFETY: raw and layout are those the block was made with, by this function's contract.
+            unsafe { self.inner.dealloc(block.wrapping_sub(mark::OFFSET), marked) };
+        }
+    }
+
+    fn free_later(&self, block: *mut u8, layout: Layout) {
+        global::recorder().put_aside(PendingFree {
+            address: block.expose_provenance(),
+            layout,
+            owner: ptr::from_ref(self).addr(),
+        });
+    }
+
+    /// A realloc that begins or ends at a sampled block, or whose new block is picked: a free of the old
+    /// block and an allocation of the new size. Fails like the inner one, with nothing changed.
+    ///
+    /// # Safety
+    ///
+    /// What `GlobalAlloc::realloc` asks of its caller.
+    unsafe fn reallocate(
+        &self,
+        thread: &Thread,
+        block: *mut u8,
+        layout: Layout,
+        new_size: usize,
+        pick: Option<Pick>,
+        frame: usize,
+    ) -> *mut u8 {
+        // SAFETY: the caller of `realloc` promises that the new size makes a layout.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        let recorder = global::recorder();
+        let mut transit = None;
+        // Whether the old block is left to `free_candidate`.
+        let mut must_copy = false;
+        if is_candidate(block.addr(), layout) {
+            if mark::is_markable(layout) {
+                must_copy = recorder.look_up(thread, block.addr()) != Lookup::NotSampled;
+            } else {
+                match recorder.begin_transit(thread, block.addr()) {
+                    Lookup::Sampled(begun) => transit = Some(begun),
+                    Lookup::NotSampled => {}
+                    Lookup::Busy => must_copy = true,
+                }
+            }
+        }
+
+        let becomes_marked = pick.is_some() && mark::is_markable(new_layout);
+        if must_copy || becomes_marked {
+            // SAFETY: what the caller of `alloc` would promise: a size that is not 0, by `realloc`'s.
+            let fresh = |layout| unsafe { self.inner.alloc(layout) };
+            let new_block = match pick {
+                Some(pick) => self.allocate_sampled(thread, new_layout, pick, frame, fresh),
+                None => fresh(new_layout),
+            };
+            if !new_block.is_null() {
+                let kept = layout.size().min(new_size);
+                // SAFETY: both blocks have at least `kept` bytes and the new one is nobody else's.
+                unsafe { ptr::copy_nonoverlapping(block, new_block, kept) };
+            }
+            if let Some(transit) = transit {
+                recorder.end_transit(thread, block.addr(), transit, !new_block.is_null());
+            }
+            if !new_block.is_null() && must_copy {
+                // SAFETY: the caller of `realloc` gives the old block up.
+                unsafe { self.free_candidate(thread, block, layout) };
+            } else if !new_block.is_null() {
+                // SAFETY: as above; not sampled, or sampled and not padded, with its entry taken out.
+                unsafe { self.inner.dealloc(block, layout) };
+            }
+            return new_block;
+        }
+
+        // SAFETY: what our caller promises; the block is not marked, so the inner allocator made it so.
+        let new_block = unsafe { self.inner.realloc(block, layout, new_size) };
+        if let Some(transit) = transit {
+            recorder.end_transit(thread, block.addr(), transit, !new_block.is_null());
+        }
+        if let (Some(pick), false) = (pick, new_block.is_null()) {
+            let _muted = thread.mute();
+            let stack = unwind::capture(frame);
+            self.record_large(thread, new_block, new_layout, pick, &stack);
+        }
+        new_block
+    }
+}
+
+fn allocation(layout: Layout, pick: Pick) -> Allocation {
+    Allocation {
+        size: layout.size() as u64,
+        weight: pick.weight,
+        interval: pick.interval,
+    }
+}

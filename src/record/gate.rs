@@ -1,0 +1,132 @@
+//! The fork gate: open while the program runs, closed around a `fork`, so that no shard lock is held by
+//! a thread that the child does not have.
+
+use super::sync::{AtomicUsize, Ordering, yield_now};
+
+/// Set while a fork is under way; the other bits count who is inside.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+/// How long closing waits for those inside: each is gone within microseconds, unless it was stopped.
+const ATTEMPTS: u32 = if cfg!(loom) { 4 } else { 100_000 };
+
+/// Counts who is inside and can be closed. Nobody waits to get in.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: AtomicUsize,
+}
+
+impl Gate {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Self {
+            state: AtomicUsize::new(0),
+        }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self {
+            state: AtomicUsize::new(0),
+        }
+    }
+
+    /// Goes in, until the pass drops; `None` while the gate is closed.
+    pub(super) fn enter(&self) -> Option<Pass<'_>> {
+        // Acquire pairs with the release of `open`; what the pass protects is done after it.
+        let before = self.state.fetch_add(1, Ordering::Acquire);
+        let pass = Pass(self);
+        (before & CLOSED == 0).then_some(pass)
+    }
+
+    /// Closes the gate and waits, within bounds, until nobody but the caller is inside; `own` is how
+    /// many passes the calling thread holds itself. False if somebody stayed: what that one has locked
+    /// stays locked in the child.
+    pub(super) fn close(&self, own: usize) -> bool {
+        // Acquire pairs with the release of each pass, so the tables are as they left them.
+        self.state.fetch_or(CLOSED, Ordering::Acquire);
+        for _ in 0..ATTEMPTS {
+            if self.state.load(Ordering::Acquire) & !CLOSED <= own {
+                return true;
+            }
+            yield_now();
+        }
+        false
+    }
+
+    /// Opens it again after a fork, in the process that made it.
+    pub(super) fn open(&self) {
+        self.state.fetch_and(!CLOSED, Ordering::Release);
+    }
+
+    /// Opens it in a forked child, where of all that were inside only the calling thread is left.
+    pub(super) fn open_in_child(&self, own: usize) {
+        self.state.store(own, Ordering::Release);
+    }
+}
+
+/// The right to lock shards.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Pass<'a>(&'a Gate);
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.0.state.fetch_sub(1, Ordering::Release);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_means_closed_until_opened() {
+        let gate = Gate::new();
+        drop(gate.enter());
+        assert!(gate.close(0));
+        assert!(gate.enter().is_none());
+        gate.open();
+        assert!(gate.enter().is_some());
+    }
+
+    #[test]
+    fn closing_waits_for_others_but_not_for_oneself() {
+        let gate = Gate::new();
+        let pass = gate.enter();
+        assert!(gate.close(1));
+        assert!(!gate.close(0), "somebody is inside and stays");
+        gate.open_in_child(1);
+        drop(pass);
+        assert!(gate.close(0));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::{
+        sync::{Arc, atomic::AtomicBool},
+        thread,
+    };
+
+    #[test]
+    fn nobody_is_inside_once_it_is_closed() {
+        loom::model(|| {
+            let gate = Arc::new(Gate::new());
+            let inside = Arc::new(AtomicBool::new(false));
+            let other = {
+                let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));
+                thread::spawn(move || {
+                    if let Some(_pass) = gate.enter() {
+                        inside.store(true, Ordering::Relaxed);
+                        inside.store(false, Ordering::Relaxed);
+                    }
+                })
+            };
+            if gate.close(0) {
+                assert!(!inside.load(Ordering::Relaxed));
+            }
+            gate.open();
+            other.join().unwrap();
+        });
+    }
+}

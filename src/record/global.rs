@@ -1,0 +1,150 @@
+//! The one recorder of the process, its first configuration, and its handlers around `fork`. Nothing
+//! else: whatever can be a value is one, elsewhere.
+
+#![expect(
+    unsafe_code,
+    reason = "reads the environment and the auxiliary vector, and registers fork handlers"
+)]
+
+use super::{recorder::Recorder, settings::VARIABLE, thread};
+// These guard nothing that a model is checked for, so they are core's also under loom.
+use core::{
+    ffi::CStr,
+    sync::atomic::{AtomicU8, AtomicU64, Ordering},
+};
+
+#[cfg(not(loom))]
+static RECORDER: Recorder = Recorder::new();
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref RECORDER: Recorder = Recorder::new();
+}
+
+/// 1 once an allocation came through a [`SamplingAllocator`](super::SamplingAllocator).
+static IN_USE: AtomicU8 = AtomicU8::new(0);
+/// 1 once somebody registers the fork handlers.
+static FORK_HANDLERS: AtomicU8 = AtomicU8::new(0);
+/// This process's random seed; 0 before it was made.
+static SEED: AtomicU64 = AtomicU64::new(0);
+
+/// The process's recorder.
+#[inline(always)]
+pub(super) fn recorder() -> &'static Recorder {
+    &RECORDER
+}
+
+/// Whether any allocation came through a `SamplingAllocator`.
+pub(super) fn is_in_use() -> bool {
+    IN_USE.load(Ordering::Relaxed) != 0
+}
+
+/// Settles the interval at the first allocation; `builder` is what the allocator was built with.
+#[inline]
+pub(super) fn configure_once(builder: Option<u64>) {
+    if IN_USE.load(Ordering::Relaxed) == 0 || !RECORDER.settings.is_configured() {
+        configure(builder);
+    }
+}
+
+#[cold]
+fn configure(builder: Option<u64>) {
+    let environment = environment();
+    if !RECORDER.settings.configure(builder, environment) {
+        complain(environment.unwrap_or_default());
+    }
+    IN_USE.store(1, Ordering::Relaxed);
+}
+
+/// The environment's value, without std: `std::env::var` allocates and takes a lock.
+fn environment() -> Option<&'static [u8]> {
+    // SAFETY: the name is a C string. A change of the environment by another thread meanwhile is a race
+    // of every getenv; this one happens at the first allocation, before `main`.
+    let value = unsafe { libc::getenv(VARIABLE.as_ptr()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: `getenv` returned a C string that lives until the variable is changed; it is read here,
+    // at once, and not kept.
+    Some(unsafe { CStr::from_ptr(value) }.to_bytes())
+}
+
+/// One line to stderr, without formatting, buffering or a lock.
+fn complain(value: &[u8]) {
+    const SHOWN: usize = 80;
+    let parts: [&[u8]; 5] = [
+        b"heaptide: ignoring ",
+        VARIABLE.to_bytes(),
+        b"=",
+        value.get(..value.len().min(SHOWN)).unwrap_or_default(),
+        b": not a number of bytes such as 524288, 512KiB or 1MiB (0 = off)\n",
+    ];
+    let mut line = [0u8; 256];
+    let mut len = 0;
+    for byte in parts.into_iter().flatten() {
+        if let Some(slot) = line.get_mut(len) {
+            *slot = *byte;
+            len += 1;
+        }
+    }
+    // SAFETY: the buffer holds `len` bytes. Whether stderr takes them is not ours to care for: the
+    // stats and the profiles say it again.
+    let _written = unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), len) };
+}
+
+/// The seed of this process's gaps.
+pub(super) fn seed() -> u64 {
+    match SEED.load(Ordering::Relaxed) {
+        0 => make_seed(),
+        seed => seed,
+    }
+}
+
+#[cold]
+fn make_seed() -> u64 {
+    // SAFETY: always valid to call; 0 where the kernel gives no such entry.
+    let random = unsafe { libc::getauxval(libc::AT_RANDOM) };
+    let random = usize::try_from(random).unwrap_or_default();
+    let address: *const [u8; 8] = core::ptr::with_exposed_provenance(random);
+    // SAFETY: a nonzero AT_RANDOM is the address of 16 random bytes that live as long as the process.
+    let bytes = (!address.is_null()).then(|| unsafe { address.read() });
+    // Without them the address of this static is what address space randomisation gives.
+    let fallback = ((&raw const SEED).addr() as u64).to_ne_bytes();
+    let seed = u64::from_ne_bytes(bytes.unwrap_or(fallback)) | 1;
+    SEED.store(seed, Ordering::Relaxed);
+    seed
+}
+
+/// Registers the fork handlers, once, and only after the inner allocator has served somebody: handlers
+/// run in reverse order before a fork, so ours come before the inner allocator's own.
+#[inline]
+pub(super) fn register_fork_handlers() {
+    if FORK_HANDLERS.load(Ordering::Relaxed) == 0 && FORK_HANDLERS.swap(1, Ordering::Relaxed) == 0 {
+        // SAFETY: the handlers are functions of this program that live as long as it does. A failure
+        // (no memory) leaves the process without a gate, which costs a forked child samples, not its
+        // life: all locks are try-locks.
+        let _registered =
+            unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+    }
+}
+
+extern "C" fn before_fork() {
+    thread::with(|thread| {
+        let own = usize::from(thread.is_locked());
+        thread.enter_lock();
+        // False if a thread is stopped inside: then the child may find shards locked for ever, loses
+        // samples and puts frees aside, all of it counted.
+        let _empty = RECORDER.gate.close(own);
+    });
+}
+
+extern "C" fn in_parent() {
+    RECORDER.gate.open();
+    thread::with(thread::Thread::leave_lock);
+}
+
+extern "C" fn in_child() {
+    thread::with(|thread| {
+        thread.leave_lock();
+        RECORDER.gate.open_in_child(usize::from(thread.is_locked()));
+    });
+}

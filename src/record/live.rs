@@ -1,0 +1,372 @@
+//! The live table: every sampled block that is not yet freed, by address.
+//!
+//! An entry is taken out *before* the block goes back to the inner allocator; afterwards another thread
+//! may own the address already. While a large block is being reallocated in place its entry stays,
+//! marked as in transit, so that putting it back needs no memory if the call fails. To everyone else an
+//! entry in transit is not there. Marked blocks never are in transit: without its entry nobody would
+//! know the layout to give back.
+
+use super::{
+    lost::RecordError,
+    shards::{Shard, Shards, mix},
+    stacks::{BucketId, CopyError},
+    sync::{AtomicUsize, Ordering},
+};
+
+/// At the default interval a heap of 100 GiB has 200,000 live samples; smaller intervals need more.
+/// 4 million take 160 MB.
+#[cfg(not(any(test, miri)))]
+const MOST_LIVE: usize = 1 << 22;
+#[cfg(any(test, miri))]
+const MOST_LIVE: usize = 100;
+
+const SHARDS: usize = 64;
+
+/// A sampled block that has not been freed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LiveSample {
+    /// Bytes asked for.
+    pub(crate) size: u64,
+    /// How many blocks like it it stands for.
+    pub(crate) weight: f64,
+    /// Its call stack, size group and interval.
+    pub(crate) bucket: BucketId,
+}
+
+/// A realloc in progress; no two running at the same time share one, and 0 is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Transit(u32);
+
+/// A [`LiveSample`], its fields side by side with the transit so that no padding lies between.
+struct Entry {
+    size: u64,
+    weight: f64,
+    bucket: BucketId,
+    transit: u32,
+}
+
+// What a live sample costs beside its mark's padding: 32 bytes with its key, 38 in the table at its
+// highest load of 7/8.
+const _: () = assert!(size_of::<(usize, Entry)>() == 32);
+
+#[derive(Debug)]
+pub(super) struct LiveTable {
+    shards: Shards<usize, Entry>,
+    live: AtomicUsize,
+    transits: AtomicUsize,
+}
+
+/// A place in the table, its shard locked until it is [filled](Self::insert) or dropped.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Reserved<'a> {
+    table: &'a LiveTable,
+    shard: Shard<'a, usize, Entry>,
+    address: usize,
+}
+
+/// What the table knows of an address.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Lookup<T> {
+    Sampled(T),
+    NotSampled,
+    /// The shard could not be locked.
+    Busy,
+}
+
+impl Entry {
+    fn new(sample: LiveSample) -> Self {
+        Self {
+            size: sample.size,
+            weight: sample.weight,
+            bucket: sample.bucket,
+            transit: 0,
+        }
+    }
+
+    fn sample(&self) -> LiveSample {
+        LiveSample {
+            size: self.size,
+            weight: self.weight,
+            bucket: self.bucket,
+        }
+    }
+}
+
+impl LiveTable {
+    pub(super) fn new() -> Self {
+        Self {
+            shards: Shards::new(SHARDS),
+            live: AtomicUsize::new(0),
+            transits: AtomicUsize::new(0),
+        }
+    }
+
+    /// Makes sure a block at `address` can be inserted.
+    pub(super) fn reserve(&self, address: usize) -> Result<Reserved<'_>, RecordError> {
+        // Relaxed: a cap that is overshot by the number of threads is still a cap.
+        if self.live.load(Ordering::Relaxed) >= MOST_LIVE {
+            return Err(RecordError::Full);
+        }
+        let mut shard = self.shards.lock(hash(&address)).ok_or(RecordError::Busy)?;
+        if !shard.reserve(hash) {
+            return Err(RecordError::NoMemory);
+        }
+        Ok(Reserved {
+            table: self,
+            shard,
+            address,
+        })
+    }
+
+    /// Takes a block's entry out.
+    pub(super) fn take(&self, address: usize) -> Lookup<LiveSample> {
+        let Some(mut shard) = self.shards.lock(hash(&address)) else {
+            return Lookup::Busy;
+        };
+        match shard.find(hash(&address), |key| *key == address) {
+            Some(entry) if entry.transit == 0 => {}
+            _ => return Lookup::NotSampled,
+        }
+        match shard.remove(hash(&address), |key| *key == address) {
+            Some(entry) => {
+                self.live.fetch_sub(1, Ordering::Relaxed);
+                Lookup::Sampled(entry.sample())
+            }
+            None => Lookup::NotSampled,
+        }
+    }
+
+    /// Whether a block is in the table.
+    pub(super) fn look_up(&self, address: usize) -> Lookup<()> {
+        let Some(mut shard) = self.shards.lock(hash(&address)) else {
+            return Lookup::Busy;
+        };
+        match shard.find(hash(&address), |key| *key == address) {
+            Some(entry) if entry.transit == 0 => Lookup::Sampled(()),
+            _ => Lookup::NotSampled,
+        }
+    }
+
+    /// Marks the entry of a block that is not marked by its address as in transit, while the block is
+    /// reallocated.
+    pub(super) fn begin_transit(&self, address: usize) -> Lookup<Transit> {
+        let Some(mut shard) = self.shards.lock(hash(&address)) else {
+            return Lookup::Busy;
+        };
+        let entry = shard.find(hash(&address), |key| *key == address);
+        let Some(entry) = entry.filter(|entry| entry.transit == 0) else {
+            return Lookup::NotSampled;
+        };
+        // Wraps after four billion reallocs of sampled blocks, long after this one has ended.
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any nonzero number will do"
+        )]
+        let token = (self.transits.fetch_add(1, Ordering::Relaxed) as u32) | 1 << 31;
+        entry.transit = token;
+        Lookup::Sampled(Transit(token))
+    }
+
+    /// Ends a transit: takes the entry out if the block has gone, keeps it otherwise. An entry that
+    /// another thread has made at the address since is not touched. False if the shard could not be
+    /// locked.
+    pub(super) fn end_transit(&self, address: usize, transit: Transit, gone: bool) -> bool {
+        let Some(mut shard) = self.shards.lock(hash(&address)) else {
+            return false;
+        };
+        let Some(entry) = shard.find(hash(&address), |key| *key == address) else {
+            return true;
+        };
+        if entry.transit != transit.0 {
+            return true;
+        }
+        entry.transit = 0;
+        if gone
+            && shard
+                .remove(hash(&address), |key| *key == address)
+                .is_some()
+        {
+            self.live.fetch_sub(1, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Blocks in the table.
+    pub(super) fn len(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// How many shards there are to [copy](Self::copy).
+    pub(super) fn shard_count(&self) -> usize {
+        self.shards.count()
+    }
+
+    /// Appends the blocks of one shard if there is room for them without allocating: no memory is asked
+    /// for under a shard lock. Otherwise the room that is missing.
+    pub(super) fn copy(&self, shard: usize, into: &mut Vec<LiveSample>) -> Result<(), CopyError> {
+        let shard = self.shards.lock_at(shard).ok_or(CopyError::Busy)?;
+        if into.capacity() - into.len() < shard.len() {
+            return Err(CopyError::Room {
+                entries: shard.len(),
+                addresses: 0,
+            });
+        }
+        shard.for_each(|_, entry| into.push(entry.sample()));
+        Ok(())
+    }
+
+    /// Bytes this table occupies; `None` if a shard could not be locked.
+    pub(super) fn bytes(&self) -> Option<usize> {
+        (0..self.shards.count())
+            .map(|index| Some(self.shards.lock_at(index)?.table_bytes()))
+            .sum()
+    }
+}
+
+impl Reserved<'_> {
+    /// Puts the block in. An entry that is there already belongs to a block that has gone: one in
+    /// transit whose address was handed out again, or one whose free was lost.
+    pub(super) fn insert(mut self, sample: LiveSample) {
+        let address = self.address;
+        let entry = Entry::new(sample);
+        if let Some(stale) = self.shard.find(hash(&address), |key| *key == address) {
+            *stale = entry;
+            return;
+        }
+        self.shard.insert(hash(&address), address, entry, hash);
+        self.table.live.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn hash(address: &usize) -> u64 {
+    mix(0, *address as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn sample(size: u64) -> LiveSample {
+        let stacks = super::super::stacks::StackTable::new();
+        let allocation = super::super::stacks::Allocation {
+            size: 1,
+            weight: 1.0,
+            interval: 1,
+        };
+        LiveSample {
+            size,
+            weight: 1.0,
+            bucket: stacks.add(&[1], allocation).unwrap().0,
+        }
+    }
+
+    fn sizes(table: &LiveTable) -> Vec<u64> {
+        let mut all = Vec::with_capacity(2 * MOST_LIVE);
+        for shard in 0..table.shard_count() {
+            table.copy(shard, &mut all).unwrap();
+        }
+        let mut sizes: Vec<u64> = all.iter().map(|sample| sample.size).collect();
+        sizes.sort_unstable();
+        sizes
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(usize, u64),
+        Take(usize),
+        Realloc {
+            from: usize,
+            fails: bool,
+            reused: Option<u64>,
+        },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            (0usize..12, 1u64..1000).prop_map(|(address, size)| Step::Insert(address, size)),
+            (0usize..12).prop_map(Step::Take),
+            (0usize..12, any::<bool>(), prop::option::of(1u64..1000)).prop_map(
+                |(from, fails, reused)| Step::Realloc {
+                    from,
+                    fails,
+                    reused
+                }
+            ),
+        ];
+        prop::collection::vec(step, 0..80)
+    }
+
+    proptest! {
+        // Invariants: an address has at most one entry; what is in the table is what a map holds; a
+        // failed realloc leaves the entry as it was; a transit never removes a newer entry.
+        #[test]
+        fn behaves_like_a_map(steps in steps()) {
+            let table = LiveTable::new();
+            let mut model = BTreeMap::new();
+            for step in steps {
+                match step {
+                    Step::Insert(address, size) => {
+                        table.reserve(address).unwrap().insert(sample(size));
+                        model.insert(address, size);
+                    }
+                    Step::Take(address) => {
+                        let taken = match table.take(address) {
+                            Lookup::Sampled(sample) => Some(sample.size),
+                            Lookup::NotSampled => None,
+                            Lookup::Busy => panic!("busy"),
+                        };
+                        prop_assert_eq!(taken, model.remove(&address));
+                    }
+                    Step::Realloc { from, fails, reused } => {
+                        let Lookup::Sampled(transit) = table.begin_transit(from) else {
+                            prop_assert!(!model.contains_key(&from));
+                            continue;
+                        };
+                        prop_assert_eq!(table.take(from), Lookup::NotSampled);
+                        let reused = reused.filter(|_| !fails);
+                        if let Some(size) = reused {
+                            table.reserve(from).unwrap().insert(sample(size));
+                        }
+                        prop_assert!(table.end_transit(from, transit, !fails));
+                        match reused {
+                            Some(size) => drop(model.insert(from, size)),
+                            None if fails => {}
+                            None => drop(model.remove(&from)),
+                        }
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+            }
+            let mut expected: Vec<u64> = model.into_values().collect();
+            expected.sort_unstable();
+            prop_assert_eq!(sizes(&table), expected);
+        }
+    }
+
+    #[test]
+    fn past_the_cap_nothing_is_inserted_and_frees_make_room_again() {
+        let table = LiveTable::new();
+        for address in 0..MOST_LIVE {
+            table.reserve(address).unwrap().insert(sample(1));
+        }
+        assert_eq!(table.reserve(MOST_LIVE).err(), Some(RecordError::Full));
+        let _ = table.take(3);
+        assert!(table.reserve(MOST_LIVE).is_ok());
+    }
+
+    #[test]
+    fn a_copy_without_room_says_how_much_is_missing_and_copies_nothing() {
+        let table = LiveTable::new();
+        table.reserve(16).unwrap().insert(sample(1));
+        let mut none = Vec::new();
+        let errors = (0..table.shard_count()).filter_map(|i| table.copy(i, &mut none).err());
+        let missing = CopyError::Room {
+            entries: 1,
+            addresses: 0,
+        };
+        assert_eq!(errors.collect::<Vec<_>>(), [missing]);
+    }
+}

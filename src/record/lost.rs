@@ -1,0 +1,95 @@
+//! What could not be recorded, and why: counted here, shown everywhere.
+
+use super::sync::{AtomicU64, Ordering};
+
+/// Why a sample, or its live part, was not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordError {
+    /// A table is at its cap.
+    Full,
+    /// A shard could not be locked in time, a fork is under way, or the tables are being made.
+    Busy,
+    /// The inner allocator had no memory for a table or for a marked block.
+    NoMemory,
+}
+
+/// What the profiler could not record since the program started. All zero in a healthy process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lost {
+    /// Sampled allocations that appear in no column: a table was locked for too long, a fork was under
+    /// way, or there was no memory to record them.
+    pub samples: u64,
+    /// Sampled allocations that are in the `alloc` columns but not in the `inuse` ones, because the
+    /// live table was full or out of memory.
+    pub live: u64,
+    /// Sampled allocations recorded under `[stack table full]` instead of their own stack.
+    pub stacks: u64,
+    /// Frees of sampled blocks that could neither be done nor put aside. The block is leaked.
+    pub frees: u64,
+}
+
+impl Lost {
+    /// Whether nothing was lost.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Counts losses.
+#[derive(Debug)]
+pub(super) struct Losses {
+    samples: AtomicU64,
+    live: AtomicU64,
+    stacks: AtomicU64,
+    frees: AtomicU64,
+}
+
+// Relaxed throughout: counters that order nothing.
+impl Losses {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Self {
+            samples: AtomicU64::new(0),
+            live: AtomicU64::new(0),
+            stacks: AtomicU64::new(0),
+            frees: AtomicU64::new(0),
+        }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self {
+            samples: AtomicU64::new(0),
+            live: AtomicU64::new(0),
+            stacks: AtomicU64::new(0),
+            frees: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn count_sample(&self) {
+        self.samples.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_live(&self) {
+        self.live.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_stack(&self) {
+        self.stacks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_free(&self) {
+        self.frees.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Lost {
+        Lost {
+            samples: self.samples.load(Ordering::Relaxed),
+            live: self.live.load(Ordering::Relaxed),
+            stacks: self.stacks.load(Ordering::Relaxed),
+            frees: self.frees.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! World 1: what runs inside malloc and free.
+//!
+//! Its rules, each of which has cost some other profiler a deadlock, a crash or a wrong number:
+//!
+//! 1. No panic leaves it: no unwrap, no indexing that can fail, no unchecked arithmetic, no allocation
+//!    that aborts. Out of room: drop the sample and count it.
+//! 2. An unsampled alloc or free touches its thread's own state and the layout or address it was given.
+//! 3. The profiler's own allocations happen *muted*: never sampled, and using no bytes of the countdown.
+//! 4. It never waits without bound: try-locks only. A free of a sampled block is never skipped.
+//! 5. The stack is captured outside of all locks; nothing that takes the loader lock is called.
+//! 6. Thread-locals are const-initialised and have no Drop.
+//! 7. All four methods of `GlobalAlloc` are forwarded natively. Null passes through.
+//! 8. No logging, no formatting, no environment through std.
+//! 9. Anything lost is counted.
+//!
+//! Only [`snapshot`](crate::snapshot()) reads it. Nothing here knows of profiles.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_macros,
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+mod allocator;
+mod aside;
+mod filter;
+mod gate;
+mod global;
+mod live;
+mod lost;
+mod mark;
+mod recorder;
+mod sampler;
+mod settings;
+mod shards;
+mod stacks;
+mod stats;
+mod sync;
+mod thread;
+mod unwind;
+
+pub use allocator::{DefaultInner, SamplingAllocator};
+pub use lost::Lost;
+pub use stats::{Stats, stats};
+
+pub(crate) use live::LiveSample;
+pub(crate) use lost::RecordError;
+pub(crate) use stacks::{Bucket, BucketId};
+pub(crate) use unwind::Marker;
+
+/// The mean bytes between samples now in force; 0 while recording is off.
+#[must_use]
+pub fn sample_interval() -> u64 {
+    let settings = &global::recorder().settings;
+    if settings.is_on() {
+        settings.drawing_interval()
+    } else {
+        0
+    }
+}
+
+/// The mean bytes between sample points, also while recording is off.
+pub(crate) fn drawing_interval() -> u64 {
+    global::recorder().settings.drawing_interval()
+}
+
+/// Sets the mean bytes between samples for the whole process: 0 switches recording off, 1 records every
+/// allocation.
+///
+/// Each thread takes it over at its next sample, or within 64 MiB of allocations. What is recorded
+/// already stays and keeps its weight, so estimates stay unbiased across any number of changes.
+pub fn set_sample_interval(bytes: u64) {
+    global::recorder().settings.set(bytes);
+}
+
+/// Runs the profiler's own work outside of malloc: this thread's allocations are not sampled meanwhile.
+pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
+    thread::with(|thread| {
+        let _muted = thread.mute();
+        work()
+    })
+}
+
+/// Everything recorded, copied to plain data.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    pub(crate) live: Vec<LiveSample>,
+    pub(crate) buckets: Vec<Bucket>,
+    /// The call stacks; each bucket knows its range.
+    pub(crate) addresses: Vec<usize>,
+}
+
+/// Copies what is recorded, shard by shard, while the program runs on. `None` if no allocation ever came
+/// through a [`SamplingAllocator`].
+pub(crate) fn copy() -> Option<Result<Copied, RecordError>> {
+    if !global::is_in_use() {
+        return None;
+    }
+    let copied = muted(|| {
+        // Any allocation of a muted thread takes the cold path, which does the frees put aside.
+        drop(std::hint::black_box(Box::new(0u8)));
+        thread::with(|thread| {
+            let mut copied = Copied::default();
+            global::recorder()
+                .copy(
+                    thread,
+                    &mut copied.live,
+                    &mut copied.buckets,
+                    &mut copied.addresses,
+                )
+                .map(|()| copied)
+        })
+    });
+    Some(copied)
+}

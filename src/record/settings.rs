@@ -1,0 +1,172 @@
+//! The sample interval in force, and where it came from.
+//!
+//! Strongest first: the setter, the environment, the builder, the default. Off is a flag beside the
+//! interval, since threads go on drawing gaps while nothing is recorded: so that switching on has no
+//! blind window.
+
+use super::sync::{AtomicU8, AtomicU64, Ordering};
+
+/// Mean bytes between samples where nothing else is asked for: as Go, and jemalloc's `lg_prof_sample:19`.
+pub(super) const DEFAULT_INTERVAL: u64 = 512 << 10;
+
+/// What the environment may say.
+pub(super) const VARIABLE: &core::ffi::CStr = c"HEAPTIDE_SAMPLE_INTERVAL";
+
+/// In the state word: nothing is recorded.
+const OFF: u64 = 1 << 63;
+/// The state word before the first allocation.
+const NOT_CONFIGURED: u64 = 0;
+
+/// The sample interval, shared by all threads and read once per gap.
+#[derive(Debug)]
+pub(super) struct Settings {
+    state: AtomicU64,
+    /// 1 if the environment's value could not be read.
+    environment_ignored: AtomicU8,
+}
+
+// Relaxed throughout: one word that orders nothing else; a thread that sees it late uses the interval
+// it saw in its weights.
+impl Settings {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Self {
+            state: AtomicU64::new(NOT_CONFIGURED),
+            environment_ignored: AtomicU8::new(0),
+        }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self {
+            state: AtomicU64::new(NOT_CONFIGURED),
+            environment_ignored: AtomicU8::new(0),
+        }
+    }
+
+    pub(super) fn is_configured(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != NOT_CONFIGURED
+    }
+
+    /// Settles the interval, unless something stronger has. False if `environment` could not be read and
+    /// was ignored; only the first call says so.
+    pub(super) fn configure(&self, builder: Option<u64>, environment: Option<&[u8]>) -> bool {
+        let from_environment = environment.map(parse_size);
+        let interval = from_environment.flatten().or(builder);
+        let state = interval.map_or(DEFAULT_INTERVAL, |bytes| encode(bytes, DEFAULT_INTERVAL));
+        let first = self.state.compare_exchange(
+            NOT_CONFIGURED,
+            state,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        let unreadable = from_environment == Some(None);
+        if unreadable {
+            self.environment_ignored.store(1, Ordering::Relaxed);
+        }
+        !(unreadable && first.is_ok())
+    }
+
+    /// Sets the mean bytes between samples; 0 switches recording off.
+    pub(super) fn set(&self, bytes: u64) {
+        let last = self.drawing_interval();
+        self.state.store(encode(bytes, last), Ordering::Relaxed);
+    }
+
+    /// The interval to draw gaps with, also while off.
+    pub(super) fn drawing_interval(&self) -> u64 {
+        match self.state.load(Ordering::Relaxed) & !OFF {
+            NOT_CONFIGURED => DEFAULT_INTERVAL,
+            interval => interval,
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & OFF == 0
+    }
+
+    pub(super) fn is_environment_ignored(&self) -> bool {
+        self.environment_ignored.load(Ordering::Relaxed) != 0
+    }
+}
+
+fn encode(bytes: u64, last: u64) -> u64 {
+    match bytes {
+        0 => last | OFF,
+        bytes => bytes & !OFF,
+    }
+}
+
+/// A number of bytes, optionally with `B`, `KiB`, `MiB` or `GiB` behind it.
+fn parse_size(text: &[u8]) -> Option<u64> {
+    let text = core::str::from_utf8(text).ok()?.trim();
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text.strip_prefix(digits)?.trim();
+    let factor = [("", 0), ("B", 0), ("KiB", 10), ("MiB", 20), ("GiB", 30)]
+        .into_iter()
+        .find(|(name, _)| unit.eq_ignore_ascii_case(name))?;
+    let number: u64 = digits.parse().ok()?;
+    number
+        .checked_mul(1 << factor.1)
+        .filter(|bytes| bytes & OFF == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        for (text, bytes) in [
+            ("524288", Some(524_288)),
+            ("512KiB", Some(524_288)),
+            (" 1 mib ", Some(1 << 20)),
+            ("2GiB", Some(2 << 30)),
+            ("64B", Some(64)),
+            ("0", Some(0)),
+            ("", None),
+            ("KiB", None),
+            ("-1", None),
+            ("1.5MiB", None),
+            ("512KB", None),
+            ("99999999999999999999", None),
+            ("9223372036854775808", None),
+        ] {
+            assert_eq!(parse_size(text.as_bytes()), bytes, "{text:?}");
+        }
+        assert_eq!(parse_size(b"\xff"), None);
+    }
+
+    #[test]
+    fn the_stronger_source_wins() {
+        for (builder, environment, interval, on) in [
+            (None, None, DEFAULT_INTERVAL, true),
+            (Some(7), None, 7, true),
+            (Some(7), Some("9"), 9, true),
+            (Some(7), Some("nonsense"), 7, true),
+            (Some(7), Some("0"), DEFAULT_INTERVAL, false),
+            (Some(0), None, DEFAULT_INTERVAL, false),
+        ] {
+            let settings = Settings::new();
+            let fine = settings.configure(builder, environment.map(str::as_bytes));
+            assert_eq!(fine, environment != Some("nonsense"));
+            assert_eq!(settings.is_environment_ignored(), !fine);
+            assert_eq!(settings.drawing_interval(), interval);
+            assert_eq!(settings.is_on(), on);
+            settings.set(11);
+            settings.configure(builder, environment.map(str::as_bytes));
+            assert_eq!(settings.drawing_interval(), 11, "the setter is stronger");
+        }
+    }
+
+    #[test]
+    fn off_keeps_drawing_at_the_last_interval() {
+        let settings = Settings::new();
+        settings.set(4096);
+        settings.set(0);
+        assert!(!settings.is_on());
+        assert_eq!(settings.drawing_interval(), 4096);
+        settings.set(1);
+        assert!(settings.is_on());
+    }
+}

@@ -1,0 +1,190 @@
+//! DashMap's raw shards, locked without ever waiting in its parking table.
+//!
+//! DashMap's own methods park in `parking_lot_core`'s process-wide table, which the program's locks
+//! share and which allocates while it holds its buckets: a sampled allocation in there would deadlock
+//! the program. So both tables of this world lock shards by `try_write` in a bounded spin, reserve room
+//! before every insert (a failed allocation must not abort), and hash with their own function. Only
+//! write locks are taken: the sampled path has next to no readers, and unlocking one can never need to
+//! unpark.
+
+#![expect(
+    unsafe_code,
+    reason = "iterating a raw hashbrown table is unsafe, and the snapshot has to"
+)]
+
+use super::sync::yield_now;
+use dashmap::{DashMap, RwLockWriteGuard, SharedValue};
+use std::{
+    collections::hash_map::DefaultHasher, hash::BuildHasherDefault, hash::Hash, time::Duration,
+};
+
+/// Spins of a locking attempt before it starts to yield.
+const SPINS: u32 = 64;
+/// Yields before it starts to sleep.
+const YIELDS: u32 = 64;
+/// Sleeps of `PAUSE` before it gives up: 0.2 s in all, hundreds of times what any holder needs. A
+/// holder that takes longer is stopped, or died in a fork.
+const PAUSES: u32 = 2000;
+const BEFORE_SLEEP: u32 = SPINS + YIELDS;
+const PAUSE: Duration = Duration::from_micros(100);
+
+// The map's own hasher is never asked: shards and slots are found by hashes that the callers give.
+type Map<K, V> = DashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+type Entry<K, V> = (K, SharedValue<V>);
+type Table<K, V> = hashbrown::raw::RawTable<Entry<K, V>>;
+
+/// A hash map in a fixed number of shards that never waits for a lock without bound.
+pub(super) struct Shards<K, V>(Map<K, V>);
+
+impl<K: Eq + Hash, V> Shards<K, V> {
+    /// `count` is a power of two above 1.
+    pub(super) fn new(count: usize) -> Self {
+        let hasher = BuildHasherDefault::default();
+        Self(Map::with_capacity_and_hasher_and_shard_amount(
+            0, hasher, count,
+        ))
+    }
+
+    /// The shard that `hash` belongs to; `None` if its lock could not be had.
+    pub(super) fn lock(&self, hash: u64) -> Option<Shard<'_, K, V>> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "any bits of the hash serve"
+        )]
+        self.lock_at(self.0.determine_shard(hash as usize))
+    }
+
+    /// The shard at `index`, for going through all of them.
+    pub(super) fn lock_at(&self, index: usize) -> Option<Shard<'_, K, V>> {
+        let shard = self.0.shards().get(index)?;
+        for attempt in 0..BEFORE_SLEEP + PAUSES {
+            if let Some(guard) = shard.try_write() {
+                return Some(Shard(guard));
+            }
+            match attempt {
+                0..SPINS => core::hint::spin_loop(),
+                SPINS..BEFORE_SLEEP => yield_now(),
+                _ => std::thread::sleep(PAUSE),
+            }
+        }
+        None
+    }
+
+    /// How many shards there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.shards().len()
+    }
+}
+
+impl<K, V> core::fmt::Debug for Shards<K, V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shards").finish_non_exhaustive()
+    }
+}
+
+/// A locked shard. Whoever holds one is *locked* ([`Thread::lock`](super::thread::Thread::lock)).
+pub(super) struct Shard<'a, K, V>(RwLockWriteGuard<'a, Table<K, V>>);
+
+impl<K, V> Shard<'_, K, V> {
+    /// The value of the key that `is_it` knows.
+    pub(super) fn find(&mut self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<&mut V> {
+        let entry = self.0.get_mut(hash, |(key, _)| is_it(key));
+        entry.map(|(_, value)| value.get_mut())
+    }
+
+    /// Makes sure that the next [`insert`](Self::insert) has room; false if memory cannot be had.
+    pub(super) fn reserve(&mut self, hash_of: impl Fn(&K) -> u64) -> bool {
+        self.0.try_reserve(1, |(key, _)| hash_of(key)).is_ok()
+    }
+
+    /// Inserts a key that is not in the table, into room that was [reserved](Self::reserve) under this
+    /// same lock; without it, growing could fail and abort.
+    pub(super) fn insert(&mut self, hash: u64, key: K, value: V, hash_of: impl Fn(&K) -> u64) {
+        let entry = (key, SharedValue::new(value));
+        self.0.insert(hash, entry, |(key, _)| hash_of(key));
+    }
+
+    /// Takes the entry out whose key `is_it` knows.
+    pub(super) fn remove(&mut self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<V> {
+        let entry = self.0.remove_entry(hash, |(key, _)| is_it(key));
+        entry.map(|(_, value)| value.into_inner())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Bytes of the table itself, keys and values included.
+    pub(super) fn table_bytes(&self) -> usize {
+        // One control byte beside each slot.
+        self.0
+            .buckets()
+            .saturating_mul(size_of::<Entry<K, V>>() + 1)
+    }
+
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {
+        // SAFETY: the iterator must not outlive the table, and the table must not change meanwhile:
+        // the guard in `self` is borrowed for the whole loop, and `visit` has no access to it.
+        for bucket in unsafe { self.0.iter() } {
+            // SAFETY: the iterator yields only full buckets, and the borrow of the guard keeps them.
+            let (key, value) = unsafe { bucket.as_ref() };
+            visit(key, value.get());
+        }
+    }
+}
+
+impl<K, V> core::fmt::Debug for Shard<'_, K, V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shard").finish_non_exhaustive()
+    }
+}
+
+/// Mixes a word into a hash: folded 128-bit multiplication, as in wyhash. Every bit of either word
+/// reaches every bit of the result, which both the shard choice and hashbrown's tags need.
+pub(super) fn mix(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ word ^ 0x2d35_8dcc_aa6c_78a5) * 0x8bb8_4b93_962e_acc9;
+    #[expect(clippy::cast_possible_truncation, reason = "folds the two halves")]
+    let folded = (product as u64) ^ (product >> 64) as u64;
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash_of(key: &u64) -> u64 {
+        mix(0, *key)
+    }
+
+    #[test]
+    fn finds_what_was_inserted_until_it_is_removed() {
+        let shards = Shards::new(4);
+        for key in 0..1000u64 {
+            let mut shard = shards.lock(hash_of(&key)).unwrap();
+            assert!(shard.reserve(hash_of));
+            shard.insert(hash_of(&key), key, key * 2, hash_of);
+        }
+        let mut seen = Vec::new();
+        for index in 0..shards.count() {
+            let shard = shards.lock_at(index).unwrap();
+            assert!(shard.len() > 150, "the hash spreads over the shards");
+            shard.for_each(|key, value| seen.push((*key, *value)));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..1000).map(|k| (k, k * 2)).collect::<Vec<_>>());
+        let hash = hash_of(&7);
+        assert_eq!(
+            shards.lock(hash).unwrap().remove(hash, |k| *k == 7),
+            Some(14)
+        );
+        assert_eq!(shards.lock(hash).unwrap().find(hash, |k| *k == 7), None);
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_given_up_on() {
+        let shards = Shards::<u64, u64>::new(2);
+        let _held = shards.lock_at(0).unwrap();
+        assert!(shards.lock_at(0).is_none());
+        assert!(shards.lock_at(1).is_some());
+    }
+}

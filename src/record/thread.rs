@@ -1,0 +1,323 @@
+//! What each thread keeps: the countdown to its next sample, and two states that tell the slow paths
+//! what they may do.
+//!
+//! The one `thread_local!` of this world is const-initialised and has no Drop, so it works before
+//! `main`, in thread-exit destructors and after them, and reaching it never allocates.
+
+use super::sampler::{self, LONGEST_COUNTDOWN};
+use core::{
+    cell::Cell,
+    sync::atomic::{Ordering, compiler_fence},
+};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// The countdown while muted: any allocation takes the cold branch, and even the largest possible
+/// size does not wrap around.
+const PARKED: i64 = -1;
+
+thread_local! {
+    static THREAD: Thread = const { Thread::new() };
+}
+
+/// Runs `f` with the calling thread's state.
+#[inline(always)]
+pub(super) fn with<R>(f: impl FnOnce(&Thread) -> R) -> R {
+    THREAD.with(f)
+}
+
+/// State of one thread. Not shared: signal handlers on the same thread are its only concurrency.
+pub(super) struct Thread {
+    /// Bytes this thread may allocate before the cold branch decides. "New", "muted" and "a sample
+    /// is due" are all below zero, so that the fast path has one branch.
+    left: Cell<i64>,
+    /// The countdown's value while muted.
+    kept: Cell<i64>,
+    /// The interval the present gap was drawn with; 0 before the first draw.
+    interval: Cell<u64>,
+    /// The countdown ends before its sample point, at `LONGEST_COUNTDOWN`.
+    cut_short: Cell<bool>,
+    muted: Cell<u32>,
+    locked: Cell<u32>,
+    random: Cell<Option<Xoshiro256PlusPlus>>,
+}
+
+/// An allocation that was picked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pick {
+    /// How many allocations like it it stands for.
+    pub(super) weight: f64,
+    /// The sample interval its gap was drawn with.
+    pub(super) interval: u64,
+}
+
+impl Thread {
+    pub(super) const fn new() -> Self {
+        Self {
+            left: Cell::new(0),
+            kept: Cell::new(0),
+            interval: Cell::new(0),
+            cut_short: Cell::new(false),
+            muted: Cell::new(0),
+            locked: Cell::new(0),
+            random: Cell::new(None),
+        }
+    }
+
+    /// Counts `size` bytes; true if the cold branch has to look at this allocation.
+    #[inline(always)]
+    pub(super) fn count(&self, size: usize) -> bool {
+        // No size is above isize::MAX (a promise of Layout), and `left` is never below PARKED when
+        // the fast path starts, so this cannot wrap.
+        let left = self.left.get().wrapping_sub(size as i64);
+        self.left.set(left);
+        left < 0
+    }
+
+    /// Decides an allocation that [`count`](Self::count) reported, at the interval now in force;
+    /// `seed` is asked once per thread.
+    ///
+    /// A new thread draws its first gap before anything is decided: with "the first allocation is
+    /// always picked" short-lived threads would be over-counted.
+    pub(super) fn decide(
+        &self,
+        size: usize,
+        interval: u64,
+        seed: impl FnOnce() -> u64,
+    ) -> Option<Pick> {
+        if self.is_muted() {
+            self.left.set(PARKED);
+            return None;
+        }
+        // Absent in a new thread, and in a signal handler that interrupted this very function.
+        let mut random = self.random.take().unwrap_or_else(|| seeded(seed()));
+        let pick = self.decide_with(size as u64, interval, &mut random);
+        self.random.set(Some(random));
+        pick
+    }
+
+    fn decide_with(
+        &self,
+        size: u64,
+        interval: u64,
+        random: &mut Xoshiro256PlusPlus,
+    ) -> Option<Pick> {
+        let before = self.interval.get();
+        let is_new = before == 0;
+        if !is_new && !self.cut_short.get() {
+            self.start_gap(sampler::draw_gap(interval, random), interval);
+            return Some(Pick {
+                weight: sampler::weight(size, before),
+                interval: before,
+            });
+        }
+
+        // No sample point is known yet: a fresh gap starts inside of this block, behind the bytes
+        // that the old countdown covered.
+        let covered = if is_new {
+            0
+        } else {
+            self.left
+                .get()
+                .saturating_add_unsigned(size)
+                .cast_unsigned()
+        };
+        let rest = size.saturating_sub(covered);
+        let gap = sampler::draw_gap(interval, random);
+        if gap.cast_unsigned() >= rest {
+            self.start_gap(gap.saturating_sub_unsigned(rest), interval);
+            return None;
+        }
+        self.start_gap(sampler::draw_gap(interval, random), interval);
+        let drawn_with = if is_new { interval } else { before };
+        Some(Pick {
+            weight: sampler::weight_after(size, covered, drawn_with, interval),
+            interval,
+        })
+    }
+
+    fn start_gap(&self, gap: i64, interval: u64) {
+        self.cut_short.set(gap > LONGEST_COUNTDOWN);
+        self.left.set(gap.min(LONGEST_COUNTDOWN));
+        self.interval.set(interval);
+    }
+
+    /// Until the guard drops, this thread's allocations are not sampled and use no bytes of the
+    /// countdown. Nests. Frees go the normal way.
+    pub(super) fn mute(&self) -> Muted<'_> {
+        let depth = self.muted.get();
+        self.muted.set(depth + 1);
+        if depth == 0 {
+            self.kept.set(self.left.replace(PARKED));
+        }
+        Muted(self)
+    }
+
+    pub(super) fn is_muted(&self) -> bool {
+        self.muted.get() > 0
+    }
+
+    /// Until the guard drops, this thread may hold a shard lock or the gate: a signal handler that
+    /// frees a sampled block now must not look it up. `None` if that is so already.
+    pub(super) fn lock(&self) -> Option<Locked<'_>> {
+        if self.is_locked() {
+            return None;
+        }
+        self.enter_lock();
+        Some(Locked(self))
+    }
+
+    /// As [`lock`](Self::lock), for a fork's handlers: across functions, and also if it is locked.
+    pub(super) fn enter_lock(&self) {
+        self.locked.set(self.locked.get() + 1);
+        // A signal handler on this thread must see the state before any lock is taken.
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Ends what [`enter_lock`](Self::enter_lock) began.
+    pub(super) fn leave_lock(&self) {
+        compiler_fence(Ordering::SeqCst);
+        self.locked.set(self.locked.get().saturating_sub(1));
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        self.locked.get() > 0
+    }
+}
+
+impl core::fmt::Debug for Thread {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Thread").finish_non_exhaustive()
+    }
+}
+
+fn seeded(seed: u64) -> Xoshiro256PlusPlus {
+    use rand_xoshiro::rand_core::SeedableRng;
+    Xoshiro256PlusPlus::seed_from_u64(seed)
+}
+
+/// Keeps a thread muted.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Muted<'a>(&'a Thread);
+
+impl Drop for Muted<'_> {
+    fn drop(&mut self) {
+        let depth = self.0.muted.get().saturating_sub(1);
+        if depth == 0 {
+            self.0.left.set(self.0.kept.get());
+        }
+        self.0.muted.set(depth);
+    }
+}
+
+/// Keeps a thread locked.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Locked<'a>(&'a Thread);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.0.leave_lock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `blocks` of one size through the countdown as the fast path does; the sum of weights.
+    fn run(thread: &Thread, blocks: u64, size: usize, interval: u64, seed: u64) -> f64 {
+        let mut sum = 0.0;
+        for _ in 0..blocks {
+            if thread.count(size) {
+                sum += thread
+                    .decide(size, interval, || seed)
+                    .map_or(0.0, |pick| pick.weight);
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn estimates_are_unbiased_per_size() {
+        for (size, interval) in [(100, 4096), (4096, 4096), (40_000, 4096), (1, 512)] {
+            let blocks = 400_000;
+            let sum = run(&Thread::new(), blocks, size, interval, 7);
+            let p = sampler::probability(size as u64, interval);
+            let sigma = (blocks as f64 * (1.0 - p) / p).sqrt();
+            assert!(
+                (sum - blocks as f64).abs() < 5.0 * sigma + 1.0,
+                "{size}: {sum}"
+            );
+        }
+    }
+
+    #[test]
+    fn threads_that_live_for_one_allocation_are_unbiased() {
+        let n = 200_000u32;
+        let sum: f64 = (0..n)
+            .map(|seed| run(&Thread::new(), 1, 1000, 8192, u64::from(seed)))
+            .sum();
+        let p = sampler::probability(1000, 8192);
+        let sigma = (f64::from(n) * (1.0 - p) / p).sqrt();
+        assert!((sum - f64::from(n)).abs() < 5.0 * sigma, "{sum}");
+    }
+
+    #[test]
+    fn interval_one_picks_everything_with_weight_one() {
+        let sum = run(&Thread::new(), 1000, 17, 1, 3);
+        assert!((sum - 1000.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_change_reaches_a_thread_within_the_longest_countdown_and_biases_nothing() {
+        let size = 1 << 20;
+        let mut sums = Vec::new();
+        for seed in 0..2000 {
+            let thread = Thread::new();
+            // At 1 TiB nothing is picked; the countdown is cut short at 64 MiB.
+            let mut sum = run(&thread, 1, size, 1 << 40, seed);
+            sum += run(&thread, 200, size, 512 * 1024, seed);
+            sums.push(sum);
+        }
+        let mean = sums.iter().sum::<f64>() / sums.len() as f64;
+        // One block before the change, and 63 that the old gap covers, are estimated at 1 TiB:
+        // E = 201, with a variance dominated by 2000 x 64 blocks at weight 2^20.
+        let sigma = ((64.0 * f64::from(1 << 20)) / sums.len() as f64).sqrt();
+        assert!((mean - 201.0).abs() < 5.0 * sigma, "{mean} +- {sigma}");
+        // What comes after the change is seen: at least the 137 blocks behind the countdown, nearly
+        // all picked at p = 0.86.
+        let median = {
+            let mut sorted = sums.clone();
+            sorted.sort_by(f64::total_cmp);
+            sorted[sorted.len() / 2]
+        };
+        assert!((130.0..145.0).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn a_muted_thread_samples_nothing_and_uses_no_bytes() {
+        let thread = Thread::new();
+        let _ = run(&thread, 10, 100, 4096, 5);
+        let before = thread.left.get();
+        {
+            let _outer = thread.mute();
+            let _inner = thread.mute();
+            assert_eq!(run(&thread, 100, 1 << 40, 1, 5), 0.0);
+            assert!(
+                thread.count(usize::MAX >> 1),
+                "the largest size is cold too"
+            );
+        }
+        assert_eq!(thread.left.get(), before);
+    }
+
+    #[test]
+    fn a_locked_thread_is_not_locked_twice() {
+        let thread = Thread::new();
+        let locked = thread.lock();
+        assert!(locked.is_some() && thread.lock().is_none());
+        drop(locked);
+        assert!(!thread.is_locked());
+    }
+}

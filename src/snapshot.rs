@@ -1,0 +1,132 @@
+//! [`Snapshot`]: everything recorded at one instant, as owned plain data. The only way from world 1 to
+//! the rest of the crate.
+
+use crate::{
+    Error, Result,
+    record::{self, Bucket, Copied, LiveSample, Lost, Marker, RecordError},
+};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A copy of every live sample and of every call stack's sums.
+///
+/// It is taken while the program runs on, so it is not the state of one clock tick: a block that is
+/// neither freed nor reallocated during the copy appears exactly once, and no stack has more in use than
+/// was allocated. [`copy_duration`](Self::copy_duration) says how long that took. There is no garbage
+/// collector to wait for: what is freed is gone from the next snapshot.
+#[derive(Debug)]
+pub struct Snapshot {
+    taken_at: SystemTime,
+    copy_duration: Duration,
+    sample_interval: u64,
+    period: u64,
+    environment_ignored: bool,
+    lost: Lost,
+    copied: Copied,
+}
+
+/// Takes a [`Snapshot`] of this process's heap samples.
+///
+/// # Errors
+///
+/// Not installed, if no allocation ever came through a [`SamplingAllocator`](crate::SamplingAllocator);
+/// busy, if a table stayed locked for too long or there was no memory for the copy.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "jemalloc")] {
+/// #[global_allocator]
+/// static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
+///
+/// fn main() -> Result<(), heaptide::Error> {
+///     let snapshot = heaptide::snapshot()?;
+///     println!("{} sampled blocks are live", snapshot.live_samples());
+///     Ok(())
+/// }
+/// # }
+/// ```
+pub fn snapshot() -> Result<Snapshot> {
+    let taken_at = SystemTime::now();
+    let started = Instant::now();
+    let copied = record::copy().ok_or_else(Error::not_installed)?;
+    let copied = copied.map_err(|error| match error {
+        RecordError::NoMemory => {
+            Error::busy("could not take a heap snapshot: no memory for the copy")
+        }
+        RecordError::Busy | RecordError::Full => {
+            Error::busy("could not take a heap snapshot: a table stayed locked; try again")
+        }
+    })?;
+    let stats = record::stats();
+    Ok(Snapshot {
+        taken_at,
+        copy_duration: started.elapsed(),
+        sample_interval: stats.sample_interval,
+        period: record::drawing_interval(),
+        environment_ignored: stats.environment_ignored,
+        lost: stats.lost,
+        copied,
+    })
+}
+
+impl Snapshot {
+    /// When it was taken.
+    #[must_use]
+    pub fn taken_at(&self) -> SystemTime {
+        self.taken_at
+    }
+
+    /// How long copying took, while the program ran on.
+    #[must_use]
+    pub fn copy_duration(&self) -> Duration {
+        self.copy_duration
+    }
+
+    /// The mean bytes between samples in force; 0 while recording was off.
+    #[must_use]
+    pub fn sample_interval(&self) -> u64 {
+        self.sample_interval
+    }
+
+    /// How many sampled blocks are live.
+    #[must_use]
+    pub fn live_samples(&self) -> usize {
+        self.copied.live.len()
+    }
+
+    /// What could not be recorded since the program started.
+    #[must_use]
+    pub fn lost(&self) -> Lost {
+        self.lost
+    }
+
+    /// The mean bytes between sample points, which are drawn also while recording is off.
+    pub(crate) fn period(&self) -> u64 {
+        self.period
+    }
+
+    pub(crate) fn is_environment_ignored(&self) -> bool {
+        self.environment_ignored
+    }
+
+    pub(crate) fn live(&self) -> &[LiveSample] {
+        &self.copied.live
+    }
+
+    pub(crate) fn buckets(&self) -> &[Bucket] {
+        &self.copied.buckets
+    }
+
+    /// The call stack of one of its buckets: return addresses, leaf first.
+    pub(crate) fn stack(&self, bucket: &Bucket) -> &[usize] {
+        let range = bucket.addresses.clone();
+        self.copied.addresses.get(range).unwrap_or_default()
+    }
+
+    /// What stands for something else than code on its stacks: addresses and what to call them.
+    pub(crate) fn markers(&self) -> impl Iterator<Item = (usize, &'static str)> {
+        Marker::ALL
+            .into_iter()
+            .map(|marker| (marker.address(), marker.name()))
+    }
+}
