@@ -3,8 +3,9 @@
 
 use crate::{
     Error, Result,
-    record::{self, Bucket, Copied, LiveSample, Lost, Marker, RecordError},
+    record::{self, Copied, Lost, Marker, RecordError},
 };
+pub(crate) use crate::record::{Bucket, BucketId, LiveSample};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A copy of every live sample and of every call stack's sums.

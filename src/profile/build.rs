@@ -5,7 +5,7 @@ use super::{
     Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Profile, Sample, ValueType,
 };
 use crate::Snapshot;
-use crate::record::{Bucket, BucketId};
+use crate::snapshot::{Bucket, BucketId};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
