@@ -2,6 +2,8 @@
 
 mod error;
 pub mod profile;
+mod symbolize;
 
 pub use error::{Error, Result};
 pub use profile::Profile;
+pub use symbolize::Trim;
