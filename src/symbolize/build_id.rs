@@ -53,8 +53,9 @@ mod tests {
 
     fn note(name: &[u8], kind: u32, desc: &[u8], align: usize) -> Vec<u8> {
         let mut bytes = vec![];
-        bytes.extend((name.len() as u32).to_ne_bytes());
-        bytes.extend((desc.len() as u32).to_ne_bytes());
+        for size in [name.len(), desc.len()] {
+            bytes.extend(u32::try_from(size).unwrap().to_ne_bytes());
+        }
         bytes.extend(kind.to_ne_bytes());
         bytes.extend(name);
         bytes.resize(bytes.len().next_multiple_of(align), 0);

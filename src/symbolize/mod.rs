@@ -9,6 +9,7 @@
 //! profiler on the thread first.
 
 mod build_id;
+mod drop_frames;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod modules;
 mod origin;
@@ -18,7 +19,7 @@ mod resolve;
 
 pub use plumbing::Trim;
 
-pub(crate) use origin::DROP_FRAMES;
+pub(crate) use drop_frames::DROP_FRAMES;
 pub(crate) use plumbing::trim;
 #[cfg(feature = "symbolize")]
 pub(crate) use resolve::Symbolizer;

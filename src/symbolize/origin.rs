@@ -9,19 +9,6 @@
 use super::plumbing::Trim;
 use crate::profile::Function;
 
-/// For [`Profile::drop_frames`](crate::Profile::drop_frames) of a profile without symbols: the names
-/// of the plumbing, as symbolizers print them for either mangling.
-///
-/// `pprof` puts it between `^(` and `)$`, matches it with a name cut at its first `(`, and drops a frame
-/// that matches together with everything below it. So it must match only what never calls back into
-/// user code: the plumbing, not the containers. A profile that is symbolized when written is trimmed
-/// line by line instead, and needs none.
-pub(crate) const DROP_FRAMES: &str = concat!(
-    r"<*(alloc::alloc::|alloc::raw_vec::|hashbrown::raw::alloc::|heaptide::record::).*",
-    r"|<.* as core::alloc::global::GlobalAlloc>::.*",
-    r"|(__rustc(\[[0-9a-f]*\])?::)?__(rust|rg|rdl)_(alloc|alloc_zeroed|realloc|dealloc)",
-);
-
 /// Modules of the plumbing, where only names are known.
 const PLUMBING: [&str; 4] = [
     "alloc::alloc::",
@@ -60,7 +47,9 @@ fn is_shim(name: &str) -> bool {
     matches!(
         generated,
         Some("alloc" | "alloc_zeroed" | "realloc" | "dealloc")
-    ) || (name.starts_with('<') && name.contains(" as core::alloc::global::GlobalAlloc>::"))
+    ) || name.starts_with("core::alloc::global::GlobalAlloc::")
+        || name.contains("<impl core::alloc::global::GlobalAlloc for ")
+        || (name.starts_with('<') && name.contains(" as core::alloc::global::GlobalAlloc>::"))
 }
 
 /// The last part of the folder this crate is built from: `heaptide-0.1.0` for a dependency from a
@@ -303,6 +292,8 @@ mod tests {
             "__rg_dealloc",
             "__rdl_alloc",
             "<app::Counting as core::alloc::global::GlobalAlloc>::alloc",
+            "core::alloc::global::GlobalAlloc::alloc_zeroed",
+            "app::<impl core::alloc::global::GlobalAlloc for app::inner::Counting>::realloc",
         ] {
             assert_eq!(
                 levels("/home/u/app/src/main.rs", name),
@@ -406,7 +397,7 @@ mod tests {
     #[test]
     fn the_crate_has_the_name_that_the_module_list_gives_it() {
         assert!(module_path!().starts_with("heaptide::"));
-        assert!(DROP_FRAMES.contains("heaptide::record::"));
+        assert!(PLUMBING.contains(&"heaptide::record::"));
         assert!(env!("CARGO_MANIFEST_DIR").ends_with(&format!("/{OWN_FOLDER}")));
     }
 
