@@ -1,0 +1,612 @@
+//! Addresses to functions, files and lines, in this process, through `backtrace`.
+//!
+//! `backtrace` keeps what it parsed of the debug info for ever: 33 MiB of heap for 500 addresses of a
+//! middling program. So what it says is kept here, as shared texts by address, and its own cache is
+//! dropped after each use; a profile every second then asks only for addresses never seen before.
+//!
+//! Two limits. `backtrace` takes its list of modules once, at its first use in the process, and never
+//! again: addresses in modules loaded later stay raw. And with `debug = "line-tables-only"` the names
+//! of functions that have inlined calls come without their path (`track` for
+//! `RequestTracker::track`); `backtrace` does not offer the symbol table's name beside them, and
+//! reading the table a second time is not worth it. `debug = "limited"` has full names.
+
+use super::{Module, Segment};
+use crate::profile::{Function, FunctionId, Line, Location, Mapping, MappingId, Profile};
+use std::collections::{HashMap, HashSet};
+use std::ptr;
+use std::sync::Arc;
+
+/// Gives the locations of profiles their lines, and remembers them.
+///
+/// One is enough for a process, and two would be one too many: each takes the modules that are loaded
+/// at its first use for those that `backtrace` knows.
+#[derive(Debug, Default)]
+pub(crate) struct Symbolizer {
+    /// The modules when `backtrace` took its list. It goes on answering from these files for their
+    /// addresses, also after another module took the place.
+    known: Option<Vec<Module>>,
+    /// The modules at the last profile.
+    loaded: Vec<Module>,
+    /// What was found by address, innermost line first; nothing where nothing could be found.
+    lines: HashMap<u64, Box<[FoundLine]>>,
+    texts: HashSet<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct FoundLine {
+    name: Arc<str>,
+    system_name: Arc<str>,
+    file: Arc<str>,
+    line: u32,
+}
+
+impl Symbolizer {
+    /// Gives lines to each location that has none, and returns how many addresses were looked up
+    /// anew.
+    ///
+    /// `loaded` are the modules loaded now. Only a location whose mapping is one of them is looked up:
+    /// in the place of a module unloaded since there may be other code by now. What cannot be found
+    /// keeps no lines. Locations that have lines keep them.
+    pub(crate) fn symbolize(&mut self, profile: &mut Profile, loaded: &[Module]) -> usize {
+        self.forget_unloaded(loaded);
+        let is_resolvable = self.resolvable(&profile.mappings);
+        let holds = |location: &Location| {
+            let at = location.mapping.map(MappingId::index);
+            location.lines.is_empty() && at.and_then(|at| is_resolvable.get(at)) == Some(&true)
+        };
+        let resolved = self.resolve_new(profile, holds);
+        self.add_lines(profile, holds);
+        set_flags(profile);
+        resolved
+    }
+
+    /// Forgets the addresses in modules that are not loaded any more.
+    fn forget_unloaded(&mut self, loaded: &[Module]) {
+        if self.loaded == loaded {
+            return;
+        }
+        let staying: Vec<Segment> = self
+            .loaded
+            .iter()
+            .filter(|module| loaded.contains(module))
+            .flat_map(|module| module.text.iter().copied())
+            .collect();
+        self.lines.retain(|&address, _| {
+            let holds = |segment: &Segment| (segment.start..segment.limit).contains(&address);
+            staying.iter().any(holds)
+        });
+        self.drop_unused_texts();
+        self.loaded = loaded.to_vec();
+    }
+
+    fn drop_unused_texts(&mut self) {
+        self.texts.retain(|text| Arc::strong_count(text) > 1);
+    }
+
+    /// Which of the mappings are of modules that are loaded and that `backtrace` knows.
+    fn resolvable(&self, mappings: &[Mapping]) -> Vec<bool> {
+        let known = self.known.as_ref().unwrap_or(&self.loaded);
+        let is_resolvable = |mapping: &Mapping| {
+            let is = |module: &Module| is_part(mapping, module);
+            self.loaded.iter().any(is) && known.iter().any(is)
+        };
+        mappings.iter().map(is_resolvable).collect()
+    }
+
+    /// Looks up those of the wanted addresses that no earlier profile had.
+    fn resolve_new(&mut self, profile: &Profile, is_wanted: impl Fn(&Location) -> bool) -> usize {
+        let mut new: Vec<(Option<MappingId>, u64)> = profile
+            .locations
+            .iter()
+            .filter(|l| !self.lines.contains_key(&l.address) && is_wanted(l))
+            .map(|l| (l.mapping, l.address))
+            .collect();
+        // Module by module, since `backtrace` has the debug info of only four in memory at a time.
+        new.sort_unstable();
+        new.dedup();
+        if new.is_empty() {
+            return 0;
+        }
+        if self.known.is_none() {
+            self.known = Some(self.loaded.clone());
+        }
+        for &(_, address) in &new {
+            let lines = self.resolve(address);
+            self.lines.insert(address, lines);
+        }
+        backtrace::clear_symbol_cache();
+        new.len()
+    }
+
+    fn resolve(&mut self, address: u64) -> Box<[FoundLine]> {
+        let mut found = vec![];
+        // `backtrace` takes a return address, and subtracts the 1 itself.
+        let return_address = address.checked_add(1).and_then(|a| usize::try_from(a).ok());
+        let Some(return_address) = return_address else {
+            return found.into();
+        };
+        // Nothing in the closure may call `backtrace`: it holds a reference into the cache that a
+        // nested call would change (rust-lang/backtrace-rs#758).
+        backtrace::resolve(ptr::without_provenance_mut(return_address), |symbol| {
+            let symbol_name = symbol.name();
+            let name = symbol_name.as_ref().map(|name| format!("{name:#}"));
+            let name = name.unwrap_or_default();
+            let raw = symbol_name.as_ref().and_then(|name| name.as_str());
+            // A symbol of C is its own name. Were both fields equal, pprof would take the name for one
+            // of C++ and strip what is in brackets.
+            let system_name = raw.filter(|&raw| raw != name).unwrap_or_default();
+            let file = symbol.filename().map(|path| path.to_string_lossy());
+            found.push(FoundLine {
+                name: intern(&mut self.texts, &name),
+                system_name: intern(&mut self.texts, system_name),
+                file: intern(&mut self.texts, &file.unwrap_or_default()),
+                line: symbol.lineno().unwrap_or(0),
+            });
+        });
+        found.into()
+    }
+
+    /// Writes what was found into the wanted locations.
+    fn add_lines(&self, profile: &mut Profile, is_wanted: impl Fn(&Location) -> bool) {
+        let mut ids: HashMap<Function, FunctionId> = HashMap::new();
+        for (at, function) in profile.functions.iter().enumerate() {
+            if let Some(id) = FunctionId::new(at) {
+                ids.entry(function.clone()).or_insert(id);
+            }
+        }
+        let functions = &mut profile.functions;
+        let mut id_of = |found: &FoundLine| {
+            let function = Function {
+                name: found.name.clone(),
+                system_name: found.system_name.clone(),
+                file: found.file.clone(),
+                start_line: 0,
+            };
+            if let Some(&id) = ids.get(&function) {
+                return Some(id);
+            }
+            let id = FunctionId::new(functions.len())?;
+            functions.push(function.clone());
+            ids.insert(function, id);
+            Some(id)
+        };
+        for location in &mut profile.locations {
+            if !is_wanted(location) {
+                continue;
+            }
+            let found = self.lines.get(&location.address);
+            location.lines = found
+                .into_iter()
+                .flatten()
+                .filter_map(|found| {
+                    Some(Line {
+                        function: id_of(found)?,
+                        line: found.line.into(),
+                        column: 0,
+                    })
+                })
+                .collect();
+        }
+    }
+}
+
+/// The one shared copy of a text.
+fn intern(texts: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(known) = texts.get(text) {
+        return known.clone();
+    }
+    let text: Arc<str> = text.into();
+    texts.insert(text.clone());
+    text
+}
+
+/// Whether the mapping is of this module as it is loaded now.
+fn is_part(mapping: &Mapping, module: &Module) -> bool {
+    mapping.build_id == module.build_id
+        && mapping.file == module.file
+        && module.text.iter().any(|segment| {
+            (segment.start, segment.limit, segment.file_offset)
+                == (mapping.start, mapping.limit, mapping.file_offset)
+        })
+}
+
+/// Says for each mapping what its locations have.
+///
+/// * All have a name: all four flags, as Go sets `has_functions`. Nobody symbolizes again.
+/// * Some have: all but `has_functions`. It keeps `pprof` from reading the file and replacing the lines
+///   of every location with its own, which lack inlined calls and types, since it does so only where
+///   `has_functions`, `has_filenames` and `has_line_numbers` are all unset; and it has no file to miss
+///   then, so it does not warn. The unset one is true, and lets those fill the gaps who ask only
+///   for locations without lines: `pprof` at `/debug/pprof/symbol`, and servers with debug files. libc
+///   is nearly always such a mapping: its exported functions have names, the others do not.
+/// * None has, or there are no locations: no flag. There is nothing to lose by trying again.
+fn set_flags(profile: &mut Profile) {
+    let mut named = vec![(0_usize, 0_usize); profile.mappings.len()];
+    let functions = &profile.functions;
+    let is_named = |line: &Line| {
+        let function = functions.get(line.function.index());
+        function.is_some_and(|function| !function.name.is_empty())
+    };
+    for Location { mapping, lines, .. } in &profile.locations {
+        let count = mapping.and_then(|id| named.get_mut(id.index()));
+        if let Some((all, with_name)) = count {
+            *all += 1;
+            *with_name += usize::from(lines.iter().any(is_named));
+        }
+    }
+    for (mapping, (all, with_name)) in profile.mappings.iter_mut().zip(named) {
+        let has_some = with_name > 0;
+        mapping.has_functions = has_some && with_name == all;
+        mapping.has_filenames = has_some;
+        mapping.has_line_numbers = has_some;
+        mapping.has_inline_frames = has_some;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{LocationId, Sample};
+    use crate::symbolize::{Trim, loaded_modules, map_locations, trim};
+    use std::fmt;
+    use std::hash::{Hash, Hasher};
+    use std::path::Path;
+
+    /// The return addresses of the calling stack, leaf first.
+    #[inline(never)]
+    fn capture() -> Vec<usize> {
+        let mut addresses = vec![];
+        backtrace::trace(|frame| {
+            addresses.push(frame.ip() as usize);
+            true
+        });
+        addresses.retain(|&address| address > 1);
+        addresses
+    }
+
+    #[inline(never)]
+    fn outer<T: Default>(_: T) -> (u32, Vec<usize>) {
+        let stack = inlined();
+        (line!() - 1, stack)
+    }
+
+    #[inline(always)]
+    fn inlined() -> Vec<usize> {
+        Inner::method()
+    }
+
+    struct Inner;
+
+    impl Inner {
+        #[inline(always)]
+        fn method() -> Vec<usize> {
+            capture()
+        }
+    }
+
+    /// A profile of one sample, mapped.
+    fn profile(stack: &[usize]) -> Profile {
+        let mut profile = Profile::default();
+        for &address in stack {
+            profile.locations.push(Location {
+                address: address as u64 - 1,
+                ..Location::default()
+            });
+        }
+        profile.samples.push(Sample {
+            locations: (0..stack.len()).filter_map(LocationId::new).collect(),
+            values: vec![1],
+            labels: vec![],
+        });
+        map_locations(&mut profile, &loaded_modules());
+        profile
+    }
+
+    fn names(profile: &Profile) -> Vec<&str> {
+        let frames = profile.frames(&profile.samples[0]);
+        frames
+            .map(|f| f.function.map_or("?", |f| &*f.name))
+            .collect()
+    }
+
+    /// The names without the path of this module.
+    fn short(profile: &Profile) -> Vec<&str> {
+        let prefix = concat!(module_path!(), "::");
+        let names = names(profile).into_iter();
+        names
+            .map(|name| name.strip_prefix(prefix).unwrap_or(name))
+            .collect()
+    }
+
+    #[test]
+    fn real_addresses_get_names_files_lines_and_inlined_calls() {
+        let (line, stack) = outer(7_u8);
+        let mut profile = profile(&stack);
+        Symbolizer::default().symbolize(&mut profile, &loaded_modules());
+
+        let names = short(&profile);
+        let at = names.iter().position(|&name| name == "inlined").unwrap();
+        assert_eq!(names[at - 1], "Inner::method", "{names:#?}");
+        assert!(names[at + 1].starts_with("outer"), "{names:#?}");
+        let test = "real_addresses_get_names_files_lines_and_inlined_calls";
+        assert_eq!(names[at + 2], test);
+
+        let frames: Vec<_> = profile.frames(&profile.samples[0]).collect();
+        let inlined: Vec<bool> = frames[at - 1..at + 3].iter().map(|f| f.inlined).collect();
+        assert_eq!(inlined, [true, true, false, false]);
+        assert_eq!(frames[at - 1].location, frames[at + 1].location);
+        let outer = frames[at + 1].function.unwrap();
+        assert_eq!(frames[at + 1].line, i64::from(line));
+        assert!(
+            outer.file.ends_with("src/symbolize/resolve.rs"),
+            "{}",
+            outer.file
+        );
+        assert!(Path::new(&*outer.file).is_absolute(), "{}", outer.file);
+        assert!(
+            outer.system_name.starts_with("_ZN") || outer.system_name.starts_with("_R"),
+            "{outer:?}"
+        );
+        assert!(
+            !outer.name.contains("17h"),
+            "the hash is left: {}",
+            outer.name
+        );
+
+        let main = &profile.mappings[0];
+        let flags = (
+            main.has_functions,
+            main.has_filenames,
+            main.has_line_numbers,
+        );
+        assert_eq!((flags, main.has_inline_frames), ((true, true, true), true));
+    }
+
+    #[test]
+    fn every_function_is_there_once_and_no_name_is_its_system_name() {
+        let mut profile = profile(&outer(7_u8).1);
+        Symbolizer::default().symbolize(&mut profile, &loaded_modules());
+        let distinct: HashSet<&Function> = profile.functions.iter().collect();
+        assert_eq!(distinct.len(), profile.functions.len());
+        for function in &profile.functions {
+            assert_ne!(function.name, function.system_name);
+            assert!(!function.name.is_empty());
+        }
+        // `core` comes prebuilt with the new mangling, this crate has the compiler's default.
+        let prebuilt = |f: &&Function| f.file.contains("/library/std/src/panicking.rs");
+        let catch = profile.functions.iter().find(prebuilt).unwrap();
+        assert!(
+            !catch.system_name.is_empty() && catch.name.contains("::"),
+            "{catch:?}"
+        );
+    }
+
+    #[test]
+    fn a_c_function_has_no_system_name() {
+        let mut profile = profile(&[libc::qsort as *const () as usize + 2]);
+        Symbolizer::default().symbolize(&mut profile, &loaded_modules());
+        let mapping = profile.locations[0].mapping.unwrap();
+        assert!(profile.mappings[mapping.index()].file.contains("libc"));
+        let function = &profile.functions[0];
+        // libc's debug info, where it is installed, has its inner name: `__GI_qsort`.
+        assert!(function.name.ends_with("qsort"), "{}", function.name);
+        assert_eq!(&*function.system_name, "");
+    }
+
+    #[test]
+    fn a_second_profile_resolves_only_what_is_new() {
+        let mut symbolizer = Symbolizer::default();
+        let modules = loaded_modules();
+        let (_, stack) = outer(7_u8);
+        let mut first = profile(&stack);
+        let raw = first.clone();
+        assert_eq!(symbolizer.symbolize(&mut first, &modules), stack.len());
+        let mut second = raw.clone();
+        assert_eq!(symbolizer.symbolize(&mut second, &modules), 0);
+        assert_eq!(first, second);
+
+        let (_, mut more) = outer(7_u16);
+        more.retain(|address| !stack.contains(address));
+        let mut third = profile(&[&stack[..], &more[..]].concat());
+        assert_eq!(symbolizer.symbolize(&mut third, &modules), more.len());
+        assert!(!more.is_empty());
+        let first_again = &third.locations[..stack.len()];
+        assert!(
+            first_again
+                .iter()
+                .all(|location| !location.lines.is_empty())
+        );
+        // Texts are shared between profiles.
+        assert!(Arc::ptr_eq(
+            &first.functions[0].name,
+            &third.functions[0].name
+        ));
+    }
+
+    #[test]
+    fn addresses_of_a_module_that_went_away_are_forgotten() {
+        let mut symbolizer = Symbolizer::default();
+        let modules = loaded_modules();
+        let raw = profile(&[
+            libc::qsort as *const () as usize + 2,
+            outer::<u8> as *const () as usize + 2,
+        ]);
+        assert_eq!(symbolizer.symbolize(&mut raw.clone(), &modules), 2);
+        let texts = symbolizer.texts.len();
+
+        let without: Vec<Module> = modules
+            .iter()
+            .filter(|m| !m.file.contains("libc"))
+            .cloned()
+            .collect();
+        assert_eq!(without.len() + 1, modules.len());
+        let mut later = raw.clone();
+        assert_eq!(symbolizer.symbolize(&mut later, &without), 0);
+        assert!(
+            later.locations[0].lines.is_empty(),
+            "the module is not loaded"
+        );
+        assert!(!later.locations[1].lines.is_empty(), "this one stayed");
+        assert_eq!(symbolizer.lines.len(), 1);
+        assert!(symbolizer.texts.len() < texts);
+        assert!(!later.mappings[1].has_filenames);
+
+        // It is back in its place: looked up again.
+        assert_eq!(symbolizer.symbolize(&mut raw.clone(), &modules), 1);
+    }
+
+    #[test]
+    fn a_module_that_came_later_stays_raw() {
+        let mut symbolizer = Symbolizer::default();
+        let modules = loaded_modules();
+        let here = outer::<u8> as *const () as usize + 2;
+        symbolizer.symbolize(&mut profile(&[here]), &modules[..1]);
+        let mut raw = profile(&[libc::qsort as *const () as usize + 2]);
+        assert_eq!(symbolizer.symbolize(&mut raw, &modules), 0);
+        assert!(raw.locations[0].lines.is_empty());
+
+        // Nor is an address taken for one of another module in its place.
+        let mut moved = modules;
+        moved[0].build_id = "another".into();
+        let mut profile = profile(&[here + 1]);
+        map_locations(&mut profile, &moved);
+        assert_eq!(symbolizer.symbolize(&mut profile, &moved), 0);
+        assert!(profile.locations[0].lines.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_found_keeps_no_lines_and_flags_say_so() {
+        let modules = loaded_modules();
+        let here = outer::<u8> as *const () as usize + 2;
+        // The last byte of the last page: behind the code of the section.
+        let nowhere = usize::try_from(modules[0].text[0].limit).unwrap();
+        let mut profile = profile(&[here, nowhere, 2]);
+        let marker = Function {
+            name: "[stack table full]".into(),
+            ..Function::default()
+        };
+        profile.functions.push(marker.clone());
+        let line = Line {
+            function: FunctionId::new(0).unwrap(),
+            line: 0,
+            column: 0,
+        };
+        profile.locations[2].lines = vec![line];
+        assert_eq!(Symbolizer::default().symbolize(&mut profile, &modules), 2);
+        assert!(profile.locations[1].lines.is_empty());
+        assert_eq!(profile.locations[2].lines, [line]);
+        assert_eq!(profile.functions[0], marker);
+        let main = &profile.mappings[0];
+        assert!(!main.has_functions, "not all of its locations have a name");
+        assert!(main.has_filenames && main.has_line_numbers && main.has_inline_frames);
+    }
+
+    /// Captures the stack where the standard library calls back into this crate, which is as near to an
+    /// allocation inside a container as a test without an allocator of its own can come.
+    struct Probe(Vec<usize>);
+
+    thread_local! {
+        static CAPTURED: std::cell::RefCell<Vec<usize>> = const { std::cell::RefCell::new(vec![]) };
+    }
+
+    impl Probe {
+        #[inline(never)]
+        fn probe() {
+            CAPTURED.set(capture());
+        }
+    }
+
+    impl Clone for Probe {
+        fn clone(&self) -> Self {
+            Self::probe();
+            Self(vec![])
+        }
+    }
+
+    impl fmt::Display for Probe {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Self::probe();
+            Ok(())
+        }
+    }
+
+    impl Hash for Probe {
+        fn hash<H: Hasher>(&self, _: &mut H) {
+            Self::probe();
+        }
+    }
+
+    impl PartialEq for Probe {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+
+    impl Eq for Probe {}
+
+    #[inline(never)]
+    fn resizes() {
+        let mut list = vec![];
+        list.resize(3, Probe(vec![]));
+    }
+
+    #[inline(never)]
+    fn formats() {
+        assert!(Probe(vec![]).to_string().is_empty());
+    }
+
+    #[inline(never)]
+    fn inserts() {
+        let mut map: HashMap<Probe, u8> = HashMap::new();
+        map.insert(Probe(vec![]), 1);
+    }
+
+    #[inline(never)]
+    fn collects() {
+        let list: Vec<Probe> = [Probe(vec![])].iter().map(Clone::clone).collect();
+        assert_eq!(list.len(), 1);
+    }
+
+    /// The stack that `run` leaves behind, from its first function of the standard library on.
+    fn library_stack(symbolizer: &mut Symbolizer, run: fn()) -> Profile {
+        run();
+        let mut profile = profile(&CAPTURED.take());
+        symbolizer.symbolize(&mut profile, &loaded_modules());
+        let any = |location: &Location, is: fn(&Function) -> bool| {
+            let mut lines = location.lines.iter();
+            lines.any(|line| is(&profile.functions[line.function.index()]))
+        };
+        let locations = &profile.locations;
+        let is_probe = |l: &Location| {
+            any(l, |f| {
+                f.name.ends_with("Probe>::probe") || f.name.ends_with("Probe::probe")
+            })
+        };
+        let probe = locations.iter().rposition(is_probe).unwrap();
+        let behind = locations.iter().skip(probe);
+        let up_to = behind
+            .take_while(|l| !any(l, |f| f.file.contains("/library/")))
+            .count();
+        profile.samples[0].locations.drain(..probe + up_to);
+        profile
+    }
+
+    #[test]
+    fn containers_are_trimmed_from_real_stacks_down_to_their_user() {
+        let mut symbolizer = Symbolizer::default();
+        for (user, run) in [
+            ("resizes", resizes as fn()),
+            ("formats", formats),
+            ("inserts", inserts),
+            ("collects", collects),
+        ] {
+            let mut profile = library_stack(&mut symbolizer, run);
+            let before = names(&profile).len();
+            trim(&mut profile, Trim::Plumbing);
+            assert_eq!(names(&profile).len(), before, "there is no plumbing in it");
+            assert_ne!(short(&profile)[0], user, "there is nothing to trim");
+            trim(&mut profile, Trim::Containers);
+            assert_eq!(short(&profile)[0], user);
+        }
+    }
+}
