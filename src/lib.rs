@@ -1,12 +1,14 @@
 //! heaptide: a sampling heap profiler for Rust services.
 
 mod error;
+mod pprof;
 pub mod profile;
 mod record;
 mod snapshot;
 mod symbolize;
 
 pub use error::{Error, Result};
+pub use pprof::{ProfileOptions, write_allocs_profile, write_heap_profile};
 pub use profile::Profile;
 pub use record::{
     DefaultInner, Lost, SamplingAllocator, Stats, sample_interval, set_sample_interval, stats,

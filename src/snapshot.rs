@@ -1,11 +1,11 @@
 //! [`Snapshot`]: everything recorded at one instant, as owned plain data. The only way from world 1 to
 //! the rest of the crate.
 
+pub(crate) use crate::record::{Bucket, BucketId, LiveSample};
 use crate::{
     Error, Result,
     record::{self, Copied, Lost, Marker, RecordError},
 };
-pub(crate) use crate::record::{Bucket, BucketId, LiveSample};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A copy of every live sample and of every call stack's sums.

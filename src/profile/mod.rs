@@ -4,7 +4,10 @@
 //! diffs work on. Ids are positions in the profile's own tables, so a profile that passes
 //! [`Profile::check`] has no dangling reference, and encoding numbers them from 1 without a map.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod build;
+pub(crate) mod check;
 
 use std::sync::Arc;
 
