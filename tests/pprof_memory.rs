@@ -16,6 +16,11 @@ use heaptide::Profile;
 /// What the documentation of `Profile::read` states.
 const MEMORY_RATIO: usize = 24;
 const MEMORY_FIXED: usize = 128 << 10;
+
+/// Without gzip there is neither a second buffer nor a fixed part, and less is held to: 20 times is
+/// what the entries of a profile come to, and any table that grows beside them would pass this.
+const PLAIN_RATIO: usize = 21;
+const PLAIN_FIXED: usize = 4 << 10;
 const GZIP_RATIO: usize = 160;
 
 /// Just above a power of two, where doubling would waste the most.
@@ -267,13 +272,13 @@ fn gzip(bytes: &[u8], level: Compression) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn check(name: &str, peak: usize, length: usize) {
-    let bound = length * MEMORY_RATIO + MEMORY_FIXED;
-    let ratio = peak as f64 / length as f64;
-    println!("{name}: {length} bytes, peak {peak}, {ratio:.1} times");
+fn check(name: &str, peak: usize, length: usize, (ratio, fixed): (usize, usize)) {
+    let bound = length * ratio + fixed;
+    let times = peak as f64 / length as f64;
+    println!("{name}: {length} bytes, peak {peak}, {times:.1} times");
     assert!(
         peak <= bound,
-        "{name}: peak {peak} of {length} bytes ({ratio:.1} times)"
+        "{name}: peak {peak} of {length} bytes ({times:.1} times)"
     );
 }
 
@@ -281,9 +286,10 @@ fn check(name: &str, peak: usize, length: usize) {
 fn reading_stays_within_the_stated_multiple_of_its_input() {
     for (name, valid, bytes) in inputs() {
         let (peak, result) = peak_of_reading(&bytes);
-        check(name, peak, bytes.len());
+        check(name, peak, bytes.len(), (PLAIN_RATIO, PLAIN_FIXED));
         assert_eq!(result.is_ok(), valid, "{name}: {:?}", result.err());
 
+        let stated = (MEMORY_RATIO, MEMORY_FIXED);
         for level in [Compression::fast(), Compression::best()] {
             let packed = gzip(&bytes, level);
             let (peak, result) = peak_of_reading(&packed);
@@ -293,10 +299,11 @@ fn reading_stays_within_the_stated_multiple_of_its_input() {
                     &format!("{name}, refused gzip"),
                     peak,
                     packed.len() * GZIP_RATIO,
+                    stated,
                 );
             } else {
                 assert_eq!(result.is_ok(), valid, "{name}, gzip: {:?}", result.err());
-                check(&format!("{name}, gzip"), peak, bytes.len());
+                check(&format!("{name}, gzip"), peak, bytes.len(), stated);
             }
         }
     }
