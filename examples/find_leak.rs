@@ -1,0 +1,300 @@
+//! The main job, end to end: find the leak in a running service.
+//!
+//! ```text
+//! cargo run --release --all-features --example find_leak
+//! ```
+//!
+//! A real HTTP service on loopback has three handlers: one tracks every request and never lets go (the
+//! leak), one fills a bounded cache and evicts, one allocates much and frees it. A client in the same
+//! program sends them real requests for ten seconds, while a thread writes a heap snapshot every
+//! second, as a service would do with a timer. Then the snapshots are asked who leaks.
+
+use axum::{
+    Router,
+    extract::{Path as UrlPath, State},
+    routing::{get, post},
+};
+use heaptide::{
+    Profile, ProfileOptions, leak,
+    report::{self, Top},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    collections::{HashMap, VecDeque},
+    error::Error,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
+
+/// How long the service is under load.
+const LOAD: Duration = Duration::from_secs(10);
+/// How often a snapshot is written.
+const EVERY: Duration = Duration::from_secs(1);
+/// Connections of the client; each sends one request after the other.
+const CLIENTS: usize = 4;
+/// Requests per second, all together: a busy service, not a benchmark.
+const REQUESTS_PER_SECOND: u64 = 2400;
+const OUTPUT: &str = "target/find_leak";
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+// ---- The service. Nothing in it knows of the profiler. -------------------------------------------
+
+/// Remembers requests for an audit that nobody ever asks for: the leak.
+#[derive(Default)]
+struct RequestTracker {
+    requests: Mutex<Vec<TrackedRequest>>,
+}
+
+#[expect(dead_code, reason = "kept and never read: that is the leak")]
+struct TrackedRequest {
+    path: String,
+    body: Vec<u8>,
+}
+
+impl RequestTracker {
+    fn track(&self, path: &str, body: &[u8]) {
+        let request = TrackedRequest {
+            path: path.to_owned(),
+            body: body.to_vec(),
+        };
+        self.requests.lock().unwrap().push(request);
+    }
+}
+
+/// Keeps the newest pages, and no more than `MOST`.
+#[derive(Default)]
+struct PageCache {
+    pages: HashMap<u64, Arc<str>>,
+    oldest_first: VecDeque<u64>,
+}
+
+impl PageCache {
+    const MOST: usize = 1500;
+
+    fn page(&mut self, id: u64) -> Arc<str> {
+        if let Some(page) = self.pages.get(&id) {
+            return Arc::clone(page);
+        }
+        if self.pages.len() == Self::MOST
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.pages.remove(&oldest);
+        }
+        let page: Arc<str> = render_page(id).into();
+        self.pages.insert(id, Arc::clone(&page));
+        self.oldest_first.push_back(id);
+        page
+    }
+}
+
+fn render_page(id: u64) -> String {
+    format!("<li>item {id}</li>\n").repeat(400)
+}
+
+/// Sorts words of a text it makes up: much memory, none of it kept.
+fn build_report(id: u64) -> String {
+    let mut words: Vec<String> = (0..2000)
+        .map(|word| format!("word-{}", (word * 7919 + id) % 2000))
+        .collect();
+    words.sort();
+    words.join(" ")
+}
+
+#[derive(Default)]
+struct Service {
+    tracker: RequestTracker,
+    cache: Mutex<PageCache>,
+}
+
+async fn handle_order(
+    State(service): State<Arc<Service>>,
+    UrlPath(id): UrlPath<u64>,
+    body: String,
+) -> String {
+    service
+        .tracker
+        .track(&format!("/orders/{id}"), body.as_bytes());
+    format!("order {id} accepted\n")
+}
+
+async fn handle_page(State(service): State<Arc<Service>>, UrlPath(id): UrlPath<u64>) -> String {
+    service.cache.lock().unwrap().page(id).to_string()
+}
+
+async fn handle_report(UrlPath(id): UrlPath<u64>) -> String {
+    let report = build_report(id);
+    format!("{} bytes of report\n", report.len())
+}
+
+async fn serve(listener: tokio::net::TcpListener) -> io::Result<()> {
+    let router = Router::new()
+        .route("/orders/{id}", post(handle_order))
+        .route("/pages/{id}", get(handle_page))
+        .route("/reports/{id}", get(handle_report))
+        .with_state(Arc::default());
+    axum::serve(listener, router).await
+}
+
+// ---- The client. -----------------------------------------------------------------------------------
+
+/// Sends a third of its requests to each handler until told to stop, at an even pace.
+async fn send_requests(
+    address: SocketAddr,
+    first: u64,
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+) -> Result<()> {
+    let client = reqwest::Client::new();
+    let body = "x".repeat(2000);
+    let pause = Duration::from_secs(CLIENTS as u64) / u32::try_from(REQUESTS_PER_SECOND)?;
+    let mut pace = tokio::time::interval(pause);
+    let mut id = first;
+    while !stop.load(Ordering::Relaxed) {
+        pace.tick().await;
+        let request = match id % 3 {
+            0 => client
+                .post(format!("http://{address}/orders/{id}"))
+                .body(body.clone()),
+            1 => client.get(format!("http://{address}/pages/{id}")),
+            _ => client.get(format!("http://{address}/reports/{id}")),
+        };
+        let response = request.send().await?.error_for_status()?;
+        response.bytes().await?;
+        sent.fetch_add(1, Ordering::Relaxed);
+        id += 1;
+    }
+    Ok(())
+}
+
+// ---- The heap snapshots: what a service adds. ------------------------------------------------------
+
+/// Writes a file that is there whole or not at all.
+fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> heaptide::Result<()>,
+) -> Result<()> {
+    let folder = path.parent().ok_or("a file needs a folder")?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    write(file.as_file_mut())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Writes a snapshot every second, with the progress shown, until the load is over.
+fn watch(folder: &Path, sent: &AtomicU64) -> Result<Vec<PathBuf>> {
+    let bar = ProgressBar::new(LOAD.as_secs()).with_style(ProgressStyle::with_template(
+        "{bar:40} {pos:>2}/{len} s  {msg}",
+    )?);
+    let started = Instant::now();
+    let mut paths = Vec::new();
+    for second in 1..=LOAD.as_secs() / EVERY.as_secs() {
+        let due = EVERY * u32::try_from(second)?;
+        std::thread::sleep(due.saturating_sub(started.elapsed()));
+        let path = folder.join(format!("heap-{second:03}.pb.gz"));
+        write_whole(&path, |file| heaptide::write_heap_profile(file))?;
+        paths.push(path);
+        bar.set_position(second);
+        bar.set_message(format!(
+            "{} requests, {} snapshots",
+            sent.load(Ordering::Relaxed),
+            paths.len()
+        ));
+    }
+    bar.finish();
+    Ok(paths)
+}
+
+/// Removes the snapshots of an earlier run, and nothing else.
+fn empty(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".pb.gz") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs service, client and watcher; the paths of the snapshots.
+fn run_under_load(folder: &Path) -> Result<Vec<PathBuf>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let sent = Arc::new(AtomicU64::new(0));
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+    let address = listener.local_addr()?;
+    println!("a service with a leak runs at http://{address} for {LOAD:?} under load");
+    let service = runtime.spawn(serve(listener));
+    let clients: Vec<_> = (0..CLIENTS as u64)
+        .map(|client| {
+            let first = client << 32;
+            let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
+            runtime.spawn(send_requests(address, first, stop, sent))
+        })
+        .collect();
+
+    let paths = watch(folder, &sent);
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        runtime.block_on(client)??;
+    }
+    service.abort();
+    paths
+}
+
+fn main() -> Result<()> {
+    let output = Path::new(OUTPUT);
+    let folder = output.join("snapshots");
+    empty(&folder)?;
+    let paths = run_under_load(&folder)?;
+
+    // From here on only files are looked at, as one would look at those of another machine.
+    let profiles = paths
+        .iter()
+        .map(|path| Ok(Profile::read(&fs::read(path)?)?))
+        .collect::<Result<Vec<_>>>()?;
+    let (Some(last), Some(early)) = (profiles.last(), profiles.get(profiles.len() / 3)) else {
+        return Err("no snapshots were written".into());
+    };
+    let index = last.sample_index("inuse_space")?;
+
+    println!("\n== What is live in the last snapshot ==\n");
+    println!("{}", Top::new(last, index)?.rows(8));
+    println!("\n== What grew since second {} ==\n", profiles.len() / 3 + 1);
+    println!("{}", Top::new(&last.diff(early)?, index)?.rows(8));
+    println!("\n== Who leaks ==\n");
+    println!("{}", leak::find(&profiles)?);
+
+    let heap = output.join("heap.pb.gz");
+    let allocs = output.join("allocs.pb.gz");
+    let flamegraph = output.join("flamegraph.svg");
+    let options = ProfileOptions::new();
+    write_whole(&heap, |file| options.heap()?.write(file))?;
+    write_whole(&allocs, |file| options.allocs()?.write(file))?;
+    write_whole(&flamegraph, |file| {
+        report::write_flamegraph(last, index, file)
+    })?;
+    println!("\n== Look further ==\n");
+    println!("go tool pprof -http=: {}", heap.display());
+    println!("go tool pprof -top -sample_index=alloc_space {}", allocs.display());
+    if let (Some(first), Some(last)) = (paths.get(profiles.len() / 3), paths.last()) {
+        let (first, last) = (first.display(), last.display());
+        println!("go tool pprof -http=: -diff_base {first} {last}");
+        println!("heaptide diff {first} {last}");
+    }
+    println!("open {}", flamegraph.display());
+    Ok(())
+}
