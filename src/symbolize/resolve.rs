@@ -572,22 +572,21 @@ mod tests {
         run();
         let mut profile = profile(&CAPTURED.take());
         symbolizer.symbolize(&mut profile, &loaded_modules());
-        let any = |location: &Location, is: fn(&Function) -> bool| {
-            let mut lines = location.lines.iter();
-            lines.any(|line| is(&profile.functions[line.function.index()]))
-        };
-        let locations = &profile.locations;
-        let is_probe = |l: &Location| {
-            any(l, |f| {
-                f.name.ends_with("Probe>::probe") || f.name.ends_with("Probe::probe")
-            })
-        };
-        let probe = locations.iter().rposition(is_probe).unwrap();
-        let behind = locations.iter().skip(probe);
+        let functions = &profile.functions;
+        let is = |line: &Line, part: &str| functions[line.function.index()].file.contains(part);
+        let is_here = |line: &Line| is(line, "src/symbolize/resolve.rs");
+        // From the leaf: what captures, then `probe` and its caller in this file, then the library.
+        let first_here = |l: &Location| l.lines.iter().any(is_here);
+        let here = profile.locations.iter().position(first_here).unwrap();
+        let behind = profile.locations.iter().skip(here);
+        let in_library = |line: &Line| is(line, "/library/") || is(line, "/hashbrown-");
         let up_to = behind
-            .take_while(|l| !any(l, |f| f.file.contains("/library/")))
+            .take_while(|l| !l.lines.iter().any(in_library))
             .count();
-        profile.samples[0].locations.drain(..probe + up_to);
+        let first = &profile.locations[here + up_to].lines;
+        let inner = first.iter().take_while(|line| !in_library(line)).count();
+        profile.locations[here + up_to].lines.drain(..inner);
+        profile.samples[0].locations.drain(..here + up_to);
         profile
     }
 
