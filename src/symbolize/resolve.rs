@@ -382,6 +382,20 @@ mod tests {
     }
 
     #[test]
+    fn the_address_itself_is_looked_up_not_the_byte_before() {
+        // The first byte of a function: the one before is another's, or padding.
+        let start = outer::<u32> as *const () as usize;
+        let mut profile = profile(&[start + 1]);
+        assert_eq!(profile.locations[0].address, start as u64);
+        Symbolizer::default().symbolize(&mut profile, &loaded_modules());
+        assert!(
+            short(&profile)[0].starts_with("outer"),
+            "{:?}",
+            names(&profile)
+        );
+    }
+
+    #[test]
     fn a_c_function_has_no_system_name() {
         let mut profile = profile(&[libc::qsort as *const () as usize + 2]);
         Symbolizer::default().symbolize(&mut profile, &loaded_modules());
