@@ -3,6 +3,8 @@
 //! `backtrace` keeps what it parsed of the debug info for ever: 33 MiB of heap for 500 addresses of a
 //! middling program. So what it says is kept here, as shared texts by address, and its own cache is
 //! dropped after each use; a profile every second then asks only for addresses never seen before.
+//! Measured for 300 addresses: 0.6 MiB stays allocated, 26 MiB with the cache kept. When the freed pages
+//! leave the process is up to the allocator: jemalloc gives them back by decay, glibc hardly.
 //!
 //! Two limits. `backtrace` takes its list of modules once, at its first use in the process, and never
 //! again: addresses in modules loaded later stay raw. And with `debug = "line-tables-only"` the names
