@@ -378,6 +378,7 @@ mod tests {
                 "<alloc::vec::Vec<u8> as std::io::Write>::write_all",
             ),
             (false, false, "<T as app::Encode>::encode"),
+            (false, false, "<fn(u8) -> u8 as app::Encode>::encode"),
             (
                 false,
                 false,
