@@ -4,6 +4,12 @@
 //! diffs work on. Ids are positions in the profile's own tables, so a profile that passes
 //! [`Profile::check`] has no dangling reference, and encoding numbers them from 1 without a map.
 
+mod diff;
+#[cfg(test)]
+pub(crate) mod example;
+mod header;
+mod merge;
+
 use std::sync::Arc;
 
 /// A profile: what was measured, where in the program, and when.
@@ -109,7 +115,7 @@ pub struct Mapping {
 }
 
 /// A place in the machine code; with several lines where calls were inlined.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Location {
     /// The mapping that holds the address, if it is known.
     pub mapping: Option<MappingId>,
