@@ -2,6 +2,7 @@
 
 mod error;
 pub mod profile;
+pub mod report;
 
 pub use error::{Error, Result};
 pub use profile::Profile;
