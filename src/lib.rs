@@ -1,6 +1,7 @@
 //! heaptide: a sampling heap profiler for Rust services.
 
 mod error;
+mod pprof;
 pub mod profile;
 pub mod report;
 

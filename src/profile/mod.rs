@@ -4,6 +4,9 @@
 //! diffs work on. Ids are positions in the profile's own tables, so a profile that passes
 //! [`Profile::check`] has no dangling reference, and encoding numbers them from 1 without a map.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
+pub(crate) mod check;
 mod diff;
 #[cfg(test)]
 pub(crate) mod example;

@@ -1,0 +1,110 @@
+//! The first walk over a profile's fields: how many entries each table has, and the walks that follow.
+//!
+//! Counting first lets `decode` make every table once with exactly the room it needs. It is also where
+//! bytes that are no profile are found out, before any memory is spent on them.
+
+use super::proto::tag;
+use super::wire::{Damage, Fields, Value, count_packed};
+use crate::{Error, Result};
+
+/// A key and a value.
+const SHORTEST_FIELD: usize = 2;
+
+/// How many entries each table of a file has.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) sample_types: usize,
+    pub(super) samples: usize,
+    pub(super) mappings: usize,
+    pub(super) locations: usize,
+    pub(super) functions: usize,
+    pub(super) strings: usize,
+    pub(super) comments: usize,
+}
+
+impl Counts {
+    pub(super) fn of(bytes: &[u8]) -> Result<Self> {
+        let mut counts = Self::default();
+        for field in Fields::new(bytes) {
+            let field = field.map_err(not_a_profile)?;
+            let (count, more) = match (field.tag, field.value) {
+                (tag::SAMPLE_TYPE, Value::Bytes(_)) => (&mut counts.sample_types, 1),
+                (tag::SAMPLE, Value::Bytes(entry)) => {
+                    check_length(entry, "sample", counts.samples, "values")?;
+                    (&mut counts.samples, 1)
+                }
+                (tag::MAPPING, Value::Bytes(entry)) => {
+                    check_length(entry, "mapping", counts.mappings, "an id")?;
+                    (&mut counts.mappings, 1)
+                }
+                (tag::LOCATION, Value::Bytes(entry)) => {
+                    check_length(entry, "location", counts.locations, "an id")?;
+                    (&mut counts.locations, 1)
+                }
+                (tag::FUNCTION, Value::Bytes(entry)) => {
+                    check_length(entry, "function", counts.functions, "an id")?;
+                    (&mut counts.functions, 1)
+                }
+                (tag::STRING_TABLE, Value::Bytes(_)) => (&mut counts.strings, 1),
+                (tag::COMMENT, Value::Bytes(packed)) => {
+                    (&mut counts.comments, count_packed(packed))
+                }
+                (tag::COMMENT, Value::Varint(_)) => (&mut counts.comments, 1),
+                (tag @ (tag::SAMPLE_TYPE..=tag::STRING_TABLE | tag::COMMENT), _) => {
+                    return Err(wrong_kind(tag));
+                }
+                _ => continue,
+            };
+            *count = count.saturating_add(more);
+        }
+        Ok(counts)
+    }
+}
+
+/// Refuses an entry without room for the field it must have, before room is made for all of them: an
+/// empty message of 2 bytes would be the most expensive one.
+fn check_length(entry: &[u8], table: &str, at: usize, must_have: &str) -> Result<()> {
+    if entry.len() >= SHORTEST_FIELD {
+        return Ok(());
+    }
+    Err(Error::malformed(format!(
+        "{table} {at} is {} bytes long, too short for {must_have}",
+        entry.len()
+    )))
+}
+
+/// The values of the field `tag`, numbered from 0.
+pub(super) fn values(bytes: &[u8], tag: u32) -> impl Iterator<Item = (usize, Result<Value<'_>>)> {
+    Fields::new(bytes)
+        .filter_map(move |field| match field {
+            Ok(field) => (field.tag == tag).then_some(Ok(field.value)),
+            Err(damage) => Some(Err(not_a_profile(damage))),
+        })
+        .enumerate()
+}
+
+/// The messages in the field `tag`, numbered from 0.
+pub(super) fn messages(bytes: &[u8], tag: u32) -> impl Iterator<Item = (usize, Result<&[u8]>)> {
+    values(bytes, tag).map(move |(at, value)| {
+        let message = value.and_then(|value| match value {
+            Value::Bytes(message) => Ok(message),
+            Value::Varint(_) | Value::Other => Err(wrong_kind(tag)),
+        });
+        (at, message)
+    })
+}
+
+pub(super) fn wrong_kind(tag: u32) -> Error {
+    Error::malformed(format!(
+        "not a pprof profile: field {tag} is not what profile.proto says it is"
+    ))
+}
+
+fn not_a_profile(damage: Damage) -> Error {
+    let Damage { at, cause } = damage;
+    Error::malformed(format!(
+        "not a pprof profile: expected a message of profile.proto, with or without gzip, but what \
+         is at byte {at} is no field of one"
+    ))
+    .caused_by(cause)
+}
