@@ -95,7 +95,7 @@ impl Diff {
             "New: {}{}{}",
             text.plain(top, self.new_total),
             at(self.new_time_nanos),
-            self.later()
+            self.elapsed()
         ));
         lines.push(format!(
             "Grown: {} in {}",
@@ -112,10 +112,11 @@ impl Diff {
             part: net,
             total: self.base_total,
         };
-        lines.push(format!(
-            "Net: {}, {share:+} of the base",
-            text.number(top, net)
-        ));
+        let of_base = match self.base_total {
+            0 => "the base is empty".to_owned(),
+            _ => format!("{share:+} of the base"),
+        };
+        lines.push(format!("Net: {}, {of_base}", text.number(top, net)));
         text.render(lines, top)
     }
 
@@ -123,13 +124,16 @@ impl Diff {
         self.top.rows.iter().map(|row| i128::from(row.flat))
     }
 
-    fn later(&self) -> String {
+    fn elapsed(&self) -> String {
         if self.base_time_nanos == 0 || self.new_time_nanos == 0 {
             return String::new();
         }
         let span = self.new_time_nanos.saturating_sub(self.base_time_nanos);
-        let word = if span < 0 { "earlier" } else { "later" };
-        format!(", {} {word}", Nanos(span.saturating_abs()))
+        match span.signum() {
+            0 => ", at the same time".to_owned(),
+            1 => format!(", {} later", Nanos(span)),
+            _ => format!(", {} earlier", Nanos(span.saturating_abs())),
+        }
     }
 }
 
@@ -205,7 +209,7 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
         assert_eq!(diff.top.total, 10448);
         let text = diff.text(&Text::default());
         assert!(
-            text.contains("\nNet: +10.20 KiB, - of the base\n"),
+            text.contains("\nNet: +10.20 KiB, the base is empty\n"),
             "{text}"
         );
     }

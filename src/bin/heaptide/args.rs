@@ -19,7 +19,7 @@ const AFTER_TOP: &str = "\
 Examples:
   heaptide top heap.pb.gz
   heaptide top --sample-index alloc_objects -n 50 heap.pb.gz
-  heaptide top --exact -n 0 heap.pb.gz | sort -k6
+  heaptide top --exact -n 0 heap.pb.gz > top.txt
   curl -s localhost:6060/debug/pprof/heap | heaptide top -
 
 Columns: flat is what the function itself holds, cum what it and all it calls hold; sum% adds up
