@@ -4,6 +4,7 @@ mod error;
 mod pprof;
 pub mod profile;
 mod record;
+pub mod report;
 mod snapshot;
 mod symbolize;
 

@@ -8,6 +8,11 @@
 pub(crate) mod arbitrary;
 mod build;
 pub(crate) mod check;
+mod diff;
+#[cfg(test)]
+pub(crate) mod example;
+mod header;
+mod merge;
 
 use std::sync::Arc;
 
@@ -114,7 +119,7 @@ pub struct Mapping {
 }
 
 /// A place in the machine code; with several lines where calls were inlined.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Location {
     /// The mapping that holds the address, if it is known.
     pub mapping: Option<MappingId>,

@@ -1,0 +1,17 @@
+//! Answers for people, from any profile: who holds the memory, and what has changed.
+//!
+//! A report is computed once as plain data ([`Top`], [`Diff`]) and then written as text with the choices
+//! of [`Text`]. Reports return values; nothing here prints, reads files or knows where a profile came
+//! from.
+
+mod diff;
+mod header;
+mod names;
+mod text;
+mod top;
+pub mod units;
+
+pub use diff::Diff;
+pub use names::shorten;
+pub use text::Text;
+pub use top::{Inlined, Top, TopRow};

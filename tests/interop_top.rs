@@ -1,0 +1,266 @@
+//! `heaptide top` and `heaptide diff` against `go tool pprof`, function by function and to the unit.
+#![cfg(feature = "cli")]
+
+use std::{fs, path::Path, process::Command};
+
+use heaptide::profile::*;
+
+#[path = "../src/profile/example.rs"]
+mod example;
+
+const KINDS: [&str; 4] = [
+    "alloc_objects",
+    "alloc_space",
+    "inuse_objects",
+    "inuse_space",
+];
+
+/// Recursion, inlining in some and in all callers, generic names of Rust and Go, several files, one
+/// function in two files, labels, values that are zero in some columns.
+const SERVER: &str = "
+    main / run = 1 16 1 16 bytes=16
+    main / run / walk / walk / walk = 7 7168 3 3072 bytes=1024
+    main / run / walk / step / walk // step / walk = 5 5120 5 5120 bytes=1024
+    main / run // put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 9 90000 4 40000 bytes=10240
+    main / put / <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 3 30 0 0 bytes=10
+    main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 2 64 2 64 tenant=blue bytes=32
+    main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 2 64 1 32 tenant=red bytes=32
+    main / run / libz.so!inflate // push = 11 720896 1 65536 bytes=65536
+    main / run / libssl.so!read / libz.so!run / put = 1 100 1 100 bytes=112
+    main / github.com/some/where/cache.(*LRU[...]).Add / runtime.mallocgc = 6 600 6 600 bytes=100
+    main / run / freed = 40 4000 0 0 bytes=100";
+
+/// The same program later: some functions grew, some shrank, some came, some went, one stands still.
+const LATER: &str = "
+    main / run = 1 16 1 16 bytes=16
+    main / run / walk / walk / walk = 9 9216 1 1024 bytes=1024
+    main / run / walk / step / walk // step / walk = 5 5120 5 5120 bytes=1024
+    main / run / put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 19 190000 4 40000 bytes=10240
+    main / put / <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 3 30 0 0 bytes=10
+    main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 4 128 1 32 tenant=blue bytes=32
+    main / run / libz.so!inflate // push = 31 2031616 2 131072 bytes=65536
+    main / log // fmt = 1 4096 1 4096 bytes=4096
+    main / run / freed = 45 4500 0 0 bytes=100";
+
+/// Addresses only, as a program writes them that leaves symbols to others.
+const RAW: &str = "
+    0x10 / 0x20 / 0x30 = 1 100 1 100
+    0x10 / 0x20 / 0x40 = 2 200 1 100
+    0x10 / libz.so!0x30 = 3 300 2 200
+    0x10 / 0x20 / 0x20 = 4 400 4 400";
+const RAW_LATER: &str = "
+    0x10 / 0x20 / 0x30 = 5 500 5 500
+    0x10 / 0x50 = 6 600 6 600
+    0x10 / libz.so!0x30 = 3 300 1 100";
+
+/// What a report says: what its functions account for, of which total, and each row's flat, cum and
+/// name. Sorted, since the two sort equal `flat` values differently.
+#[derive(Debug, PartialEq)]
+struct Report {
+    accounted: i64,
+    total: i64,
+    rows: Vec<(i64, i64, String)>,
+}
+
+fn parse(output: &str) -> Report {
+    let header = output
+        .lines()
+        .find_map(|line| line.strip_prefix("Showing nodes accounting for "))
+        .unwrap_or_else(|| panic!("no header in\n{output}"));
+    let words: Vec<&str> = header.split_whitespace().collect();
+    let table = output
+        .lines()
+        .skip_while(|line| !line.trim_start().starts_with("flat "));
+    let mut rows: Vec<_> = table.skip(1).map(row).collect();
+    rows.sort();
+    Report {
+        accounted: number(words[0].trim_end_matches(',')),
+        total: number(words[3]),
+        rows,
+    }
+}
+
+/// `flat flat% sum% cum cum%  name`, where the name may have spaces.
+fn row(line: &str) -> (i64, i64, String) {
+    let mut rest = line;
+    let mut word = || {
+        let (word, after) = rest.trim_start().split_once(' ').expect("six columns");
+        rest = after;
+        word
+    };
+    let (flat, _, _, cum, _) = (word(), word(), word(), word(), word());
+    (number(flat), number(cum), rest.trim().to_owned())
+}
+
+/// A plain number, or one with pprof's unit of one byte.
+fn number(text: &str) -> i64 {
+    let digits = text.trim_end_matches('B');
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("`{text}` is no whole number"))
+}
+
+fn stdout(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!(
+            "{:?} does not start (Debian golang-go): {error}",
+            command.get_program()
+        )
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn pprof(kind: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new("go");
+    command.args([
+        "tool",
+        "pprof",
+        "-top",
+        "-unit=B",
+        "-symbolize=none",
+        "-sample_index",
+        kind,
+    ]);
+    command.args(["-nodefraction=0", "-edgefraction=0", "-nodecount=0"]);
+    stdout(command.args(arguments))
+}
+
+fn heaptide(kind: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heaptide"));
+    command.args(arguments);
+    stdout(command.args(["--exact", "-n", "0", "--sample-index", kind]))
+}
+
+fn assert_top_is_equal(file: &str) {
+    for kind in KINDS {
+        let (theirs, ours) = (pprof(kind, &[file]), heaptide(kind, &["top", file]));
+        assert_eq!(parse(&ours), parse(&theirs), "{kind} of {file}");
+    }
+}
+
+fn assert_diff_is_equal(base: &str, new: &str) {
+    for kind in KINDS {
+        let theirs = pprof(kind, &["-diff_base", base, new]);
+        let ours = heaptide(kind, &["diff", base, new]).replace('+', "");
+        assert_eq!(parse(&ours), parse(&theirs), "{kind} of {new} less {base}");
+    }
+}
+
+fn write(folder: &Path, name: &str, profile: &Profile) -> String {
+    let path = folder.join(name);
+    let file = fs::File::create(&path).expect("a new file");
+    profile.write(file).expect("a valid profile");
+    path.into_os_string().into_string().expect("a path of text")
+}
+
+/// Many stacks over few functions, so that every function is leaf, caller, recursive and inlined
+/// somewhere. `seed` chooses them.
+fn random(seed: u64, shift: u64) -> Profile {
+    let mut state = seed;
+    let mut below = move |limit: u64| {
+        // Knuth's MMIX generator; the low bits are the poor ones.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let mut text = String::new();
+    for _ in 0..400 {
+        text.push_str("main");
+        for _ in 0..=below(9) {
+            let call = if below(3) == 0 { " // " } else { " / " };
+            // An inlined call is in its caller's file.
+            let file = if call == " / " && below(2) == 0 {
+                "libz.so!"
+            } else {
+                ""
+            };
+            text.push_str(&format!("{call}{file}f{}", below(12)));
+        }
+        let count = below(50);
+        let live = below(count + 1);
+        let size = 16 << below(12);
+        text.push_str(&format!(
+            " = {count} {} {live} {} bytes={size}\n",
+            count * size,
+            live * size
+        ));
+    }
+    example::profile(&text, shift)
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn top_equals_pprof() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name, profile: &Profile| write(folder.path(), name, profile);
+    assert_top_is_equal(&write("server", &example::profile(SERVER, 0)));
+    assert_top_is_equal(&write("empty", &example::profile("", 0)));
+    for seed in 0..5 {
+        assert_top_is_equal(&write("random", &random(seed, 0)));
+    }
+    // A saved diff reopens as one: it keeps the base's total.
+    let (base, new) = (example::profile(SERVER, 0), example::profile(LATER, 0x5000));
+    let kept = new.diff_keeping_base(&base).expect("the same types");
+    assert_top_is_equal(&write("diff", &kept));
+    assert_top_is_equal(&write("net", &new.diff(&base).expect("the same types")));
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn top_of_a_profile_made_by_go_equals_pprof() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/go-1.19-heap.pb.gz");
+    assert_top_is_equal(file);
+    let profile = Profile::read(&fs::read(file).expect("the file")).expect("a profile");
+    assert!(profile.samples.len() > 5, "too little to compare");
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn diff_equals_pprof() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name, profile: &Profile| write(folder.path(), name, profile);
+    let base = write("base", &example::profile(SERVER, 0));
+    let new = write("new", &example::profile(LATER, 0x5_3000));
+    let empty = write("empty", &example::profile("", 0));
+    assert_diff_is_equal(&base, &new);
+    assert_diff_is_equal(&new, &base);
+    assert_diff_is_equal(&base, &base);
+    assert_diff_is_equal(&empty, &new);
+    assert_diff_is_equal(&base, &empty);
+    for seed in 0..5 {
+        let base = write("base", &random(seed, 0));
+        assert_diff_is_equal(&base, &write("new", &random(seed + 1, 0x7000)));
+    }
+}
+
+/// Rows for addresses are what `pprof` shows with `-addresses`; a file moved by address space
+/// randomization lines up in both.
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn addresses_equal_pprof() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let base = write(folder.path(), "base", &example::profile(RAW, 0));
+    let new = write(folder.path(), "new", &example::profile(RAW_LATER, 0x9000));
+    let hexadecimal = |mut report: Report| {
+        for row in &mut report.rows {
+            let (address, file) = row.2.split_once(' ').expect("an address and a file");
+            let address = u64::from_str_radix(address, 16).expect("an address");
+            row.2 = format!("{address:#x} {file}");
+        }
+        report.rows.sort();
+        report
+    };
+    for kind in KINDS {
+        let theirs = pprof(kind, &["-addresses", &base]);
+        assert_eq!(
+            parse(&heaptide(kind, &["top", &base])),
+            hexadecimal(parse(&theirs))
+        );
+        let theirs = pprof(kind, &["-addresses", "-diff_base", &base, &new]);
+        let ours = heaptide(kind, &["diff", &base, &new]).replace('+', "");
+        assert_eq!(parse(&ours), hexadecimal(parse(&theirs)));
+    }
+}
