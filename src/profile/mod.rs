@@ -4,7 +4,11 @@
 //! diffs work on. Ids are positions in the profile's own tables, so a profile that passes
 //! [`Profile::check`] has no dangling reference, and encoding numbers them from 1 without a map.
 
+mod estimate;
+
 use std::sync::Arc;
+
+pub use estimate::{Estimate, Population};
 
 /// A profile: what was measured, where in the program, and when.
 ///
