@@ -40,8 +40,10 @@ pub(super) struct StackHistory {
     pub(super) alloc_space: Vec<i64>,
     /// Growth of the live bytes from the first profile to the last.
     pub(super) growth: Estimate,
-    /// The same from the profile where the later part starts.
-    pub(super) late_growth: Estimate,
+    /// The same growth as evidence of a trend, see [`Population::drift_since`].
+    pub(super) drift: Estimate,
+    /// The drift from the profile where the later part starts.
+    pub(super) late_drift: Estimate,
 }
 
 impl History {
@@ -251,7 +253,8 @@ impl Rolled {
             blamed: self.blamed(names),
             frames: hottest.iter().map(|call| names.frame(Some(call))).collect(),
             growth: marks().map(|m| m.last.growth_since(&m.first)).sum(),
-            late_growth: marks().map(|m| m.last.growth_since(&m.late)).sum(),
+            drift: marks().map(|m| m.last.drift_since(&m.first)).sum(),
+            late_drift: marks().map(|m| m.last.drift_since(&m.late)).sum(),
             inuse_space: self.inuse_space,
             alloc_space: self.alloc_space,
         }

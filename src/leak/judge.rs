@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::history::{History, StackHistory};
 use super::significance::{discovery_cutoff, upper_quantile, upper_tail};
 use super::verdict::{Acquitted, Reason, Suspect, Verdict};
+use crate::profile::Estimate;
 
 /// Share of accusations that chance may account for. An accusation costs someone an afternoon, and a
 /// slow leak missed today is found by watching longer, so it is strict.
@@ -94,8 +95,8 @@ fn trend(history: &History, stack: &StackHistory) -> Suspect {
     };
     // Rejecting "it did not grow" and "it did not grow lately" together is as unlikely as rejecting
     // the likelier of the two (an intersection-union test), so one p-value stands for both rules.
-    let overall = chance(stack.growth.value, stack.growth.standard_error);
-    let late = chance(stack.late_growth.value, stack.late_growth.standard_error);
+    let overall = chance(stack.drift);
+    let late = chance(stack.late_drift);
     let (parts_grown, parts) = grown_parts(&stack.inuse_space);
     Suspect {
         function: stack.blamed.clone(),
@@ -118,6 +119,7 @@ fn trend(history: &History, stack: &StackHistory) -> Suspect {
             0.0
         },
         growth_p_value: overall,
+        shrink_p_value: chance(stack.drift * -1.0),
         p_value: overall.max(late),
     }
 }
@@ -125,10 +127,9 @@ fn trend(history: &History, stack: &StackHistory) -> Suspect {
 /// Why a stack is not accused, if so; the first reason that holds.
 fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
     let growth = trend.growth.value;
-    let shrank = chance(-growth, trend.growth.standard_error);
     let steady = trend.rate.value * STILL_GROWING;
     let churns = trend.retention < NOTABLE_RETENTION;
-    if growth < 0.0 && shrank <= cutoff {
+    if trend.shrink_p_value <= cutoff {
         return Some(Reason::Shrinks);
     }
     if trend.growth_p_value > cutoff {
@@ -140,6 +141,9 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
             Reason::WithinNoise
         });
     }
+    if churns && growth < total_growth * NOTABLE_SHARE {
+        return Some(Reason::Churns);
+    }
     if trend.p_value > cutoff || trend.last_rate < steady {
         return Some(Reason::LevelsOff);
     }
@@ -149,9 +153,6 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
     if trend.parts_grown * 2 <= trend.parts {
         return Some(Reason::Unsteady);
     }
-    if churns && growth < total_growth * NOTABLE_SHARE {
-        return Some(Reason::Churns);
-    }
     None
 }
 
@@ -159,8 +160,7 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
 /// later part nine times out of ten, if it is the only one.
 ///
 /// Growth `G` of blocks smaller than the interval `R` has variance `G R`, and is significant from
-/// `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)² R`. That many samples
-/// suffice at interval 1 and for larger blocks, whose variance is smaller.
+/// `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)² R`.
 fn smallest_leak(history: &History, stacks_tried: usize) -> f64 {
     let alone = FALSE_DISCOVERY_RATE / stacks_tried.max(1) as f64;
     let needed = (upper_quantile(alone) + NORMAL_90).powi(2);
@@ -168,12 +168,12 @@ fn smallest_leak(history: &History, stacks_tried: usize) -> f64 {
     needed * history.interval_bytes as f64 / seconds
 }
 
-/// Chance that noise alone gives such growth. Without noise any growth is certain.
-fn chance(growth: f64, standard_error: f64) -> f64 {
-    if growth <= 0.0 && standard_error == 0.0 {
+/// Chance that noise alone drifts so far up. What did not change at all did not grow.
+fn chance(drift: Estimate) -> f64 {
+    if drift.value <= 0.0 && drift.standard_error == 0.0 {
         return 1.0;
     }
-    upper_tail(growth / standard_error)
+    upper_tail(drift.value / drift.standard_error)
 }
 
 fn pairs(series: &[i64]) -> impl Iterator<Item = (&i64, &i64)> {

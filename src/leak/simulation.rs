@@ -58,7 +58,7 @@ fn innocent() -> Vec<Workload> {
         workload("churn", 16384.0, 16.0, Life::Random(0.5)),
         workload("slow_churn", 4096.0, 2.0, Life::Random(4.0)),
         workload("large_churn", MIB, 8.0, Life::Random(2.0)),
-        workload("flushed", 4096.0, 2.0, Life::Flushed(7.0)),
+        workload("flushed", 16384.0, 16.0, Life::Flushed(7.0)),
         Workload {
             until: 10.0,
             ..workload("warm_up", 4096.0, 3.0, Life::Forever)
@@ -213,8 +213,8 @@ fn accuses(verdict: &Verdict, name: &str) -> bool {
         .any(|s| s.function.name.starts_with(name))
 }
 
-/// Measured over 300 runs: see the bounds. With 46 innocent stacks and a false discovery rate of 1 %
-/// chance alone accuses in at most one run of a hundred.
+/// Measured: none in 300 runs, 46 stacks each. The false discovery rate of 1 % allows 3, and 2 or
+/// more of a true rate of one in a thousand would have odds of 1 in 27.
 #[test]
 fn a_service_without_a_leak_is_not_accused() {
     const RUNS: u64 = 300;
@@ -225,9 +225,12 @@ fn a_service_without_a_leak_is_not_accused() {
         accused.extend(verdict.suspects.iter().map(|s| s.to_string()));
     }
     println!("false accusations in {RUNS} runs: {accused:#?}");
-    assert!(accused.len() <= 3, "{accused:#?}");
+    assert!(accused.len() < 2, "{accused:#?}");
 }
 
+/// Measured over 200 runs of a leak of 1.5 MiB/s among 34 MiB/s that comes and goes: none missed,
+/// nobody else accused, and the true rate outside the 95 % interval in 15 (10 expected). If one leak
+/// in a thousand is missed, two or more in 200 have odds of 1 in 57.
 #[test]
 fn a_leak_is_found_among_all_that_looks_like_one() {
     const RUNS: u64 = 200;
@@ -248,8 +251,8 @@ fn a_leak_is_found_among_all_that_looks_like_one() {
         }
     }
     println!("of {RUNS} leaks missed {missed}, rate beyond its interval {off}, false {accused:#?}");
-    assert!(missed <= 4, "missed {missed}");
-    assert!(accused.len() <= 2, "{accused:#?}");
+    assert!(missed < 2, "missed {missed}");
+    assert!(accused.len() < 2, "{accused:#?}");
     // 5 % are expected, 10 of 200; 22 or more have odds of 1 in 2,000.
     assert!(
         off < 22,
@@ -257,7 +260,8 @@ fn a_leak_is_found_among_all_that_looks_like_one() {
     );
 }
 
-/// The verdict promises nine in ten for the significance alone; the other rules take their part.
+/// The verdict promises nine in ten, 180 of 200; measured 190. Fewer than 167 or more than 197 have
+/// odds below 1 in 400 and mean that the promise is wrong one way or the other.
 #[test]
 fn the_smallest_leak_is_what_it_says() {
     const RUNS: u64 = 200;
@@ -270,7 +274,7 @@ fn the_smallest_leak_is_what_it_says() {
     });
     let found = found.count();
     println!("{promised:.3} MiB/s found in {found} of {RUNS}");
-    assert!((160..=196).contains(&found), "found {found} of {RUNS}");
+    assert!((167..=197).contains(&found), "found {found} of {RUNS}");
 }
 
 #[test]
@@ -286,4 +290,5 @@ fn the_innocent_are_acquitted_of_what_they_look_like() {
     assert_eq!(reason("cache"), Some(Reason::LevelsOff));
     assert_eq!(reason("warm_up"), Some(Reason::LevelsOff));
     assert_eq!(reason("churn"), Some(Reason::Churns));
+    assert_eq!(reason("flushed"), Some(Reason::FallsBack));
 }

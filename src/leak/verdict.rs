@@ -30,7 +30,8 @@ pub struct Verdict {
     /// The share of suspects that sampling noise may account for.
     pub false_discovery_rate: f64,
     /// The slowest leak, in bytes per second, that would have stood out from the noise nine times
-    /// out of ten on a stack of its own, given the span, the sample interval and the stacks tried.
+    /// out of ten on a stack of its own, made of blocks smaller than the sample interval, given the
+    /// span and the stacks tried.
     pub smallest_leak: f64,
 }
 
@@ -62,8 +63,11 @@ pub struct Suspect {
     pub allocated: f64,
     /// Growth divided by what was allocated in the same time; 0 if nothing was.
     pub retention: f64,
-    /// Chance that sampling noise alone shows such growth over the whole span.
+    /// Chance that noise alone, of sampling and of blocks that come and go at random, shows such
+    /// growth over the whole span.
     pub growth_p_value: f64,
+    /// The same for a loss at least as large, if it shrank.
+    pub shrink_p_value: f64,
     /// Chance that noise alone shows such growth both over the span and over its later half.
     pub p_value: f64,
 }

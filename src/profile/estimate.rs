@@ -138,20 +138,44 @@ impl Population {
     /// and both variances add up.
     #[must_use]
     pub fn growth_since(&self, base: &Self) -> Estimate {
+        let (growth, changed) = self.change_since(base);
+        let (size, interval) = self.block_and_interval(base);
+        Estimate::with_variance(growth, changed * size * odds_unsampled(size, interval))
+    }
+
+    /// The same growth with the standard error it has as evidence of a trend: blocks that come and
+    /// go at random would make the live bytes wander even if every one was sampled.
+    ///
+    /// If the numbers of blocks that came and went are Poisson, each of them adds `s²` to the
+    /// variance, and sampling `s² (1-p)/p`, together `s²/p`. For blocks much smaller than the sample
+    /// interval this is nearly the error of [`growth_since`](Self::growth_since).
+    #[must_use]
+    pub fn drift_since(&self, base: &Self) -> Estimate {
+        let (growth, changed) = self.change_since(base);
+        let (size, interval) = self.block_and_interval(base);
+        Estimate::with_variance(
+            growth,
+            changed * size * (1.0 + odds_unsampled(size, interval)),
+        )
+    }
+
+    /// Growth of the live bytes, and the most bytes that came and went to make it.
+    fn change_since(&self, base: &Self) -> (f64, f64) {
         let (s0, s1) = (base.inuse_space as f64, self.inuse_space as f64);
         let growth = s1 - s0;
         let allocated = self.alloc_space as f64 - base.alloc_space as f64;
-        let changed = if allocated < 0.0 {
-            s0.abs() + s1.abs()
-        } else {
-            let new = s1.min(allocated);
-            new + (new - growth).max(0.0)
-        };
+        if allocated < 0.0 {
+            return (growth, s0.abs() + s1.abs());
+        }
+        let new = s1.min(allocated);
+        (growth, new + (new - growth).max(0.0))
+    }
+
+    fn block_and_interval(&self, base: &Self) -> (f64, i64) {
         let mut both = *base;
         both += *self;
         let size = block_size(both.inuse_space, both.inuse_objects, both.largest_block);
-        let variance = changed * size * odds_unsampled(size, both.interval_bytes);
-        Estimate::with_variance(growth, variance)
+        (size, both.interval_bytes)
     }
 }
 
