@@ -1,12 +1,14 @@
 //! heaptide: a sampling heap profiler for Rust services.
 
 mod error;
+pub mod leak;
 mod pprof;
 pub mod profile;
 mod record;
 pub mod report;
 mod snapshot;
 mod symbolize;
+mod units;
 
 pub use error::{Error, Result};
 pub use pprof::{ProfileOptions, write_allocs_profile, write_heap_profile};

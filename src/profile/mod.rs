@@ -11,10 +11,13 @@ pub(crate) mod check;
 mod diff;
 #[cfg(test)]
 pub(crate) mod example;
+mod estimate;
 mod header;
 mod merge;
 
 use std::sync::Arc;
+
+pub use estimate::{Estimate, Population};
 
 /// A profile: what was measured, where in the program, and when.
 ///

@@ -1,10 +1,13 @@
 //! Answers for people, from any profile: who holds the memory, and what has changed.
 //!
-//! A report is computed once as plain data ([`Top`], [`Diff`]) and then written as text with the choices
-//! of [`Text`]. Reports return values; nothing here prints, reads files or knows where a profile came
-//! from.
+//! A report is computed once as plain data ([`Top`], [`Diff`], [`Folded`]) and then written as text with
+//! the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
+//! where a profile came from.
 
 mod diff;
+#[cfg(feature = "flamegraph")]
+mod flamegraph;
+mod folded;
 mod header;
 mod names;
 mod text;
@@ -12,6 +15,9 @@ mod top;
 pub mod units;
 
 pub use diff::Diff;
+#[cfg(feature = "flamegraph")]
+pub use flamegraph::write_flamegraph;
+pub use folded::{Folded, folded};
 pub use names::shorten;
 pub use text::Text;
 pub use top::{Inlined, Top, TopRow};

@@ -1,0 +1,309 @@
+//! Finding leaks: which call stacks keep growing, judged against the noise that sampling adds.
+//!
+//! [`find`] compares two or more heap profiles of one process. `history` lines up their call stacks,
+//! `judge` holds the rules and their constants, `significance` the arithmetic of chance, `verdict`
+//! what is told to people. Nothing here reads or writes files.
+
+mod history;
+mod judge;
+mod significance;
+#[cfg(test)]
+mod simulation;
+mod stack;
+mod verdict;
+
+use crate::{Profile, Result};
+
+pub use stack::StackFrame;
+pub use verdict::{Acquitted, Reason, Suspect, Verdict};
+
+/// Looks for leaks in heap profiles of one process, in time order.
+///
+/// Call stacks are rolled up: profile samples whose paths from the root to the innermost function
+/// outside the standard library are the same count as one stack, whatever the lines, and whatever
+/// the standard library did below. Such a stack is accused if all of this holds:
+///
+/// * it grew by more than noise (of sampling, and of blocks that come and go at random) over the
+///   whole span and over its later half, with the number of stacks tried taken into account
+///   (Benjamini and Hochberg, false discovery rate 1 %);
+/// * it still grows: in the last quarter of the span at no less than half its mean rate, so that a
+///   cache that filled up or a warm-up is not accused;
+/// * it never gave back more than half of what it grew by, and it grew in more than half of the
+///   parts (at most eight) that the span is cut into;
+/// * it kept at least 5 % of what it allocated, or is at least 10 % of all growth.
+///
+/// What these rules cannot see: growth that has not ended *yet*. A cache that is still filling at
+/// the last profile looks like a leak; longer watching tells them apart. With two profiles there is
+/// no later half, and anything that grew significantly is accused.
+///
+/// ```
+/// use heaptide::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
+/// use heaptide::{Profile, leak};
+///
+/// // Four profiles a second apart; `track` keeps 8 MiB more in each of them.
+/// let kinds = ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"];
+/// let profiles: Vec<Profile> = (1..=4)
+///     .map(|second| Profile {
+///         sample_types: kinds.map(|kind| ValueType::new(kind, "")).to_vec(),
+///         samples: vec![Sample {
+///             locations: LocationId::new(0).into_iter().collect(),
+///             values: vec![second * 8192, second << 23, second * 8192, second << 23],
+///             labels: vec![],
+///         }],
+///         locations: vec![Location {
+///             lines: FunctionId::new(0)
+///                 .map(|function| Line { function, line: 42, column: 0 })
+///                 .into_iter()
+///                 .collect(),
+///             ..Location::default()
+///         }],
+///         functions: vec![Function { name: "track".into(), ..Function::default() }],
+///         time_nanos: second * 1_000_000_000,
+///         period: 512 * 1024,
+///         ..Profile::default()
+///     })
+///     .collect();
+/// let verdict = leak::find(&profiles)?;
+/// assert_eq!(verdict.suspects.len(), 1);
+/// assert_eq!(&*verdict.suspects[0].function.name, "track");
+/// assert!((verdict.suspects[0].rate.value / 8_388_608.0 - 1.0).abs() < 1e-9);
+/// # Ok::<(), heaptide::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// A mismatch that names the profile, if there are fewer than two, one is not a heap profile, is a
+/// delta, is not later than the one before it, or is of another process (what a stack ever
+/// allocated fell, as it does when a program was restarted).
+pub fn find(profiles: &[Profile]) -> Result<Verdict> {
+    let history = history::collect(profiles)?;
+    Ok(judge::judge(&history))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reason, StackFrame, find};
+    use crate::Profile;
+    use crate::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
+
+    type Frame = (&'static str, &'static str, i64);
+
+    const MAIN: Frame = ("app::main", "src/main.rs", 3);
+    const GROW: Frame = (
+        "alloc::raw_vec::finish_grow",
+        "/rustc/1/library/alloc/src/raw_vec/mod.rs",
+        9,
+    );
+
+    /// A profile at a second: each sample is a stack, leaf first, with MiB allocated and live.
+    fn profile(second: i64, samples: &[(&[Frame], i64, i64)]) -> Profile {
+        let kinds = [
+            "alloc_objects",
+            "alloc_space",
+            "inuse_objects",
+            "inuse_space",
+        ];
+        let mut profile = Profile {
+            sample_types: kinds.map(|kind| ValueType::new(kind, "")).to_vec(),
+            time_nanos: second * 1_000_000_000,
+            period: 512 * 1024,
+            ..Profile::default()
+        };
+        for (stack, allocated, live) in samples {
+            let mut locations = vec![];
+            for (name, file, line) in *stack {
+                let id = profile.functions.len();
+                profile.functions.push(Function {
+                    name: (*name).into(),
+                    file: (*file).into(),
+                    ..Function::default()
+                });
+                profile.locations.push(Location {
+                    lines: vec![Line {
+                        function: FunctionId::new(id).unwrap(),
+                        line: *line,
+                        column: 0,
+                    }],
+                    ..Location::default()
+                });
+                locations.push(LocationId::new(id).unwrap());
+            }
+            profile.samples.push(Sample {
+                locations,
+                values: vec![allocated << 10, allocated << 20, live << 10, live << 20],
+                labels: vec![],
+            });
+        }
+        profile
+    }
+
+    /// Nine profiles; `live` gives the live MiB of one stack after each second, none is ever freed.
+    fn kept(live: [i64; 9]) -> Vec<Profile> {
+        let stack: &[Frame] = &[("app::keep", "src/keep.rs", 5), MAIN];
+        (0..)
+            .zip(live)
+            .map(|(second, mib)| profile(second, &[(stack, mib, mib)]))
+            .collect()
+    }
+
+    #[test]
+    fn one_function_over_several_lines_and_library_calls_is_one_suspect() {
+        let profiles: Vec<Profile> = (1..=9)
+            .map(|second| {
+                let track = |line| ("app::Tracker::track", "src/tracker.rs", line);
+                let insert: Frame = (
+                    "hashbrown::raw::insert",
+                    "/rust/deps/hashbrown-0.16/raw.rs",
+                    1,
+                );
+                let stacks: [(&[Frame], i64, i64); 4] = [
+                    (&[GROW, track(42), MAIN], 4 * second, 4 * second),
+                    (&[insert, track(42), MAIN], 5 * second, 5 * second),
+                    (&[GROW, track(57), MAIN], 6 * second, 6 * second),
+                    (&[GROW, ("app::idle", "src/idle.rs", 1), MAIN], 70, 50),
+                ];
+                profile(second, &stacks)
+            })
+            .collect();
+        let verdict = find(&profiles).unwrap();
+        assert_eq!(verdict.stacks_tried, 2);
+        let [leak] = verdict.suspects.as_slice() else {
+            panic!("{verdict}");
+        };
+        assert_eq!(leak.rate.value, 15.0 * 1_048_576.0);
+        // Line 42 grows by 9 MiB/s, more than line 57, and most of it below `insert`.
+        let names: Vec<&str> = leak.stack.iter().map(|frame| &*frame.name).collect();
+        assert_eq!(
+            names,
+            ["hashbrown::raw::insert", "app::Tracker::track", "app::main"]
+        );
+        let text = verdict.to_string();
+        // 120 MiB in samples of 512 KiB: sqrt(120 * 0.5) = 7.75 MiB in 8 s, 991 KiB/s.
+        let headline = "leak: app::Tracker::track at src/tracker.rs:42 grows 15.00 MiB/s ± 991.00 \
+                        KiB/s (120.00 MiB in all, 135.00 MiB live, 100 % of what it allocated; grew \
+                        in 8 of 8 intervals)\n    hashbrown::raw::insert at ";
+        assert!(text.starts_with(headline), "{text}");
+        assert!(text.contains(
+            "not accused:\n    app::idle at src/idle.rs:1, 50.00 MiB live: within noise"
+        ));
+        assert!(
+            text.contains("2 call stacks tried, false discovery rate 1 %, 9 snapshots over 8.0 s")
+        );
+    }
+
+    #[test]
+    fn growth_that_ended_jumped_or_came_back_is_no_leak() {
+        let judged = |live| {
+            let verdict = find(&kept(live)).unwrap();
+            verdict.acquitted.first().map(|a| a.reason)
+        };
+        assert_eq!(judged([10, 40, 70, 100, 130, 160, 190, 220, 250]), None);
+        assert_eq!(
+            judged([10, 90, 170, 250, 250, 250, 250, 250, 250]),
+            Some(Reason::LevelsOff)
+        );
+        assert_eq!(
+            judged([10, 40, 70, 100, 130, 160, 190, 190, 190]),
+            Some(Reason::LevelsOff)
+        );
+        assert_eq!(
+            judged([10, 10, 90, 90, 90, 90, 90, 90, 170]),
+            Some(Reason::Unsteady)
+        );
+        assert_eq!(
+            judged([10, 10, 10, 10, 10, 10, 10, 10, 10]),
+            Some(Reason::WithinNoise)
+        );
+    }
+
+    #[test]
+    fn what_falls_is_told_apart_from_what_only_wavers() {
+        let stack: &[Frame] = &[("app::buffer", "src/buffer.rs", 5), MAIN];
+        let judged = |live: [i64; 9]| {
+            let profiles = (1..)
+                .zip(live)
+                .map(|(second, mib)| profile(second, &[(stack, 300 * second, mib)]));
+            let verdict = find(&profiles.collect::<Vec<_>>()).unwrap();
+            verdict.acquitted.first().map(|a| a.reason)
+        };
+        assert_eq!(
+            judged([10, 60, 110, 160, 20, 80, 130, 180, 230]),
+            Some(Reason::FallsBack)
+        );
+        assert_eq!(
+            judged([300, 260, 220, 180, 140, 100, 60, 20, 10]),
+            Some(Reason::Shrinks)
+        );
+        assert_eq!(
+            judged([90, 91, 89, 90, 92, 88, 90, 91, 92]),
+            Some(Reason::Churns)
+        );
+    }
+
+    #[test]
+    fn nothing_found_says_how_small_a_leak_could_hide() {
+        let verdict = find(&kept([10; 9])).unwrap();
+        // One stack: z(1 %) = 2.326, so (2.326 + 1.282)² = 13.02 samples of 512 KiB in 4 s.
+        assert!((verdict.smallest_leak / (13.017 * 524_288.0 / 4.0) - 1.0).abs() < 1e-3);
+        let text = verdict.to_string();
+        assert!(
+            text.starts_with("no leak found: one of 1.63 MiB/s or more"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn profiles_that_do_not_line_up_are_refused_by_number() {
+        let refused = |profiles: &[Profile], part: &str| {
+            let error = find(profiles).unwrap_err();
+            assert!(
+                error.is_mismatch() && error.to_string().contains(part),
+                "{error}"
+            );
+        };
+        let good = kept([10, 20, 30, 40, 50, 60, 70, 80, 90]);
+        refused(&[], "given 0");
+        refused(&good[..1], "given 1");
+        let mut swapped = good.clone();
+        swapped.swap(4, 5);
+        refused(&swapped, "profile 6 is not later than profile 5");
+        let mut delta = good.clone();
+        delta[2].duration_nanos = 1_000_000_000;
+        refused(&delta, "profile 3 is a delta over 1.0 s");
+        let restarted = kept([10, 20, 30, 40, 50, 5, 70, 80, 90]);
+        refused(
+            &restarted,
+            "profile 6 is not of the same process as profile 5: what app::keep at \
+                             src/keep.rs:5 ever allocated fell from 50.00 MiB to 5.00 MiB",
+        );
+        let mut unstated = good;
+        unstated[0].period = 0;
+        refused(&unstated, "sample interval");
+    }
+
+    #[test]
+    fn two_profiles_are_judged_with_a_warning() {
+        let verdict = find(&kept([10, 90, 90, 90, 90, 90, 90, 90, 90])[..2]).unwrap();
+        assert_eq!(verdict.suspects.len(), 1);
+        assert!(verdict.to_string().contains("two snapshots cannot tell"));
+    }
+
+    #[test]
+    fn a_stack_of_library_code_alone_keeps_its_leaf() {
+        let profiles: Vec<Profile> = (1..=3)
+            .map(|second| profile(second, &[(&[GROW], 50 * second, 50 * second), (&[], 1, 1)]))
+            .collect();
+        let verdict = find(&profiles).unwrap();
+        let blamed = |frame: &StackFrame| frame.name.to_string();
+        assert_eq!(
+            verdict
+                .suspects
+                .first()
+                .map(|s| blamed(&s.function))
+                .as_deref(),
+            Some(GROW.0)
+        );
+        let other = verdict.acquitted.first().map(|a| blamed(&a.trend.function));
+        assert_eq!(other.as_deref(), Some("[no stack]"));
+    }
+}
