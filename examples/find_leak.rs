@@ -16,7 +16,7 @@ use axum::{
 };
 use heaptide::{
     Profile, ProfileOptions, leak,
-    report::{self, Top},
+    report::{self, Diff, Text, Top},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -155,7 +155,7 @@ async fn send_requests(
     sent: Arc<AtomicU64>,
 ) -> Result<()> {
     let client = reqwest::Client::new();
-    let body = "x".repeat(2000);
+    let body = "x".repeat(12 << 10);
     let pause = Duration::from_secs(CLIENTS as u64) / u32::try_from(REQUESTS_PER_SECOND)?;
     let mut pace = tokio::time::interval(pause);
     let mut id = first;
@@ -272,9 +272,13 @@ fn main() -> Result<()> {
     let index = last.sample_index("inuse_space")?;
 
     println!("\n== What is live in the last snapshot ==\n");
-    println!("{}", Top::new(last, index)?.rows(8));
-    println!("\n== What grew since second {} ==\n", profiles.len() / 3 + 1);
-    println!("{}", Top::new(&last.diff(early)?, index)?.rows(8));
+    let text = Text::default().rows(8).short_names();
+    println!("{}", Top::new(last, index)?.text(&text));
+    println!(
+        "\n== What grew since second {} ==\n",
+        profiles.len() / 3 + 1
+    );
+    println!("{}", Diff::new(early, last, index)?.text(&text));
     println!("\n== Who leaks ==\n");
     println!("{}", leak::find(&profiles)?);
 
@@ -289,7 +293,10 @@ fn main() -> Result<()> {
     })?;
     println!("\n== Look further ==\n");
     println!("go tool pprof -http=: {}", heap.display());
-    println!("go tool pprof -top -sample_index=alloc_space {}", allocs.display());
+    println!(
+        "go tool pprof -top -sample_index=alloc_space {}",
+        allocs.display()
+    );
     if let (Some(first), Some(last)) = (paths.get(profiles.len() / 3), paths.last()) {
         let (first, last) = (first.display(), last.display());
         println!("go tool pprof -http=: -diff_base {first} {last}");

@@ -9,9 +9,9 @@ pub(crate) mod arbitrary;
 mod build;
 pub(crate) mod check;
 mod diff;
+mod estimate;
 #[cfg(test)]
 pub(crate) mod example;
-mod estimate;
 mod header;
 mod merge;
 

@@ -9,7 +9,9 @@ use crate::profile::{FunctionId, LocationId, Profile};
 
 /// Which frames are left out at the leaf of each stack of a symbolized profile.
 ///
-/// Nothing is cut from the middle or the root of a stack, and values never change.
+/// Nothing else is cut from the middle or the root of a stack, with one exception: calls inlined into a
+/// function at whose line a cut ended, where that same line also stands further up another stack. Values
+/// never change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trim {
@@ -30,8 +32,10 @@ pub enum Trim {
 ///
 /// A stack that consists of nothing else is kept whole. The cut may fall inside a location, between its
 /// inlined calls and the function they were inlined into. But a location is shared by all samples, and
-/// consumers know it by its address, so there cannot be a cut and a whole one: if it also occurs in some
-/// sample where it is not at the end of the leading run, it stays whole everywhere.
+/// consumers know it by its address, so there cannot be a cut and a whole one. Where it also occurs
+/// further up a stack, as `collect` does when a closure inside of it allocates too, its inlined calls are
+/// missing there as well. Keeping them would make `Iterator::collect` the leaf of the first stack, and
+/// that is the line a person sees first.
 ///
 /// Locations and functions that nothing refers to any more are removed, and the rest renumbered. Samples
 /// whose stacks became equal are not merged.
@@ -61,23 +65,18 @@ pub(crate) fn trim(profile: &mut Profile, level: Trim) {
         })
         .collect();
 
-    let mut is_elsewhere = vec![false; leading.len()];
+    let mut is_leaf = vec![false; leading.len()];
     for sample in &mut profile.samples {
         let is_all = |id: &LocationId| leading.get(id.index()).is_some_and(|l| l.is_all);
-        let end = sample.locations.iter().position(|id| !is_all(id));
-        if let Some(end) = end {
+        if let Some(end) = sample.locations.iter().position(|id| !is_all(id)) {
             sample.locations.drain(..end);
         }
-        for id in sample.locations.iter().skip(1) {
-            if let Some(elsewhere) = is_elsewhere.get_mut(id.index()) {
-                *elsewhere = true;
-            }
+        if let Some(leaf) = sample.locations.first() {
+            mark(&mut is_leaf, leaf.index());
         }
     }
-    for ((location, leading), elsewhere) in
-        profile.locations.iter_mut().zip(&leading).zip(is_elsewhere)
-    {
-        if !elsewhere && !leading.is_all {
+    for ((location, leading), is_leaf) in profile.locations.iter_mut().zip(&leading).zip(is_leaf) {
+        if is_leaf && !leading.is_all {
             location.lines.drain(..leading.lines);
         }
     }
@@ -278,23 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn a_location_that_is_elsewhere_in_the_middle_stays_whole() {
-        // `va` ends the run of the first sample, but calls back into `c` in the second.
-        check(
-            Trim::Containers,
-            &["p va b", "p c va b"],
-            &["va b", "c va b"],
-        );
-        check(
-            Trim::Containers,
-            &["p c va b", "p va b"],
-            &["c va b", "va b"],
-        );
+    fn a_location_that_is_elsewhere_in_the_middle_is_cut_there_too() {
+        // `va` ends the run of the first sample, and calls back into `c` in the second.
+        check(Trim::Containers, &["p va b", "p c va b"], &["a b", "c a b"]);
+        check(Trim::Containers, &["p c va b", "p va b"], &["c a b", "a b"]);
         // The same in one recursive stack.
-        check(Trim::Containers, &["p va b va"], &["va b va"]);
+        check(Trim::Containers, &["p va b va"], &["a b a"]);
+        // One that is nowhere at the leaf is whole.
+        check(Trim::Containers, &["p c va b"], &["c va b"]);
         // A location that goes whole may stay elsewhere.
         check(Trim::Containers, &["v a", "c v a"], &["a", "c v a"]);
-        // Cut in every sample is cut.
         check(Trim::Containers, &["p va b", "q va c"], &["a b", "a c"]);
     }
 
