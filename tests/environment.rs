@@ -1,0 +1,95 @@
+//! Where the sample interval comes from: the test starts itself anew with another environment.
+
+use std::{alloc::System, process::Command};
+
+const BUILDER: u64 = 65_536;
+
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<System> =
+    heaptide::SamplingAllocator::with_inner(System).sample_interval(BUILDER);
+
+/// What a process started with this environment says on stdout and stderr.
+fn started_with(variable: Option<&str>) -> (String, String) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--ignored", "--nocapture"]);
+    command.env_remove("HEAPTIDE_SAMPLE_INTERVAL");
+    if let Some(value) = variable {
+        command.env("HEAPTIDE_SAMPLE_INTERVAL", value);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
+}
+
+#[test]
+#[ignore = "not a test: what the other tests start with another environment"]
+fn child() {
+    let kept: Vec<Vec<u8>> = (0..100).map(|_| vec![1; 777]).collect();
+    let stats = heaptide::stats();
+    let profile = heaptide::ProfileOptions::new().heap().unwrap();
+    println!(
+        "interval={} ignored={} period={} comments={:?}",
+        stats.sample_interval, stats.environment_ignored, profile.period, profile.comments
+    );
+    let exact: i64 = profile
+        .samples
+        .iter()
+        .filter(|sample| sample.values[2] == 100 && sample.values[3] == 77_700)
+        .map(|sample| sample.values[2])
+        .sum();
+    println!("exact={exact} samples={}", stats.samples);
+    heaptide::set_sample_interval(1 << 20);
+    println!("set={}", heaptide::sample_interval());
+    drop(kept);
+}
+
+#[test]
+fn the_builder_holds_without_an_environment() {
+    let (out, err) = started_with(None);
+    assert!(
+        out.contains("interval=65536 ignored=false period=65536 comments=[]"),
+        "{out}"
+    );
+    assert!(
+        out.contains("set=1048576"),
+        "the setter is strongest: {out}"
+    );
+    assert_eq!(err, "");
+}
+
+#[test]
+fn the_environment_is_stronger_and_exact_from_the_start_at_1() {
+    let (out, err) = started_with(Some("1"));
+    assert!(
+        out.contains("interval=1 ignored=false period=1 comments=[]"),
+        "{out}"
+    );
+    assert!(out.contains("exact=100"), "{out}");
+    assert_eq!(err, "");
+    let (out, _) = started_with(Some("256 KiB"));
+    assert!(out.contains("interval=262144"), "{out}");
+}
+
+#[test]
+fn zero_records_nothing() {
+    let (out, err) = started_with(Some("0"));
+    assert!(out.contains("interval=0"), "{out}");
+    assert!(out.contains("samples=0"), "{out}");
+    assert_eq!(err, "");
+}
+
+#[test]
+fn an_unreadable_value_keeps_the_next_source_and_is_reported_three_times() {
+    let (out, err) = started_with(Some("half a MiB"));
+    assert!(out.contains("interval=65536 ignored=true"), "{out}");
+    assert!(
+        out.contains("heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes"),
+        "{out}"
+    );
+    assert_eq!(
+        err,
+        "heaptide: ignoring HEAPTIDE_SAMPLE_INTERVAL=half a MiB: not a number of bytes such as \
+         524288, 512KiB or 1MiB (0 = off)\n"
+    );
+}

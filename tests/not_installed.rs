@@ -1,0 +1,22 @@
+//! A program that links the crate but does not declare the allocator is told so.
+
+#[test]
+fn every_way_to_a_profile_says_what_is_missing() {
+    let mut written = Vec::new();
+    let errors = [
+        heaptide::snapshot().map(drop).unwrap_err(),
+        heaptide::write_heap_profile(&mut written).unwrap_err(),
+        heaptide::write_allocs_profile(&mut written).unwrap_err(),
+        heaptide::ProfileOptions::new()
+            .raw()
+            .heap()
+            .map(drop)
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.is_not_installed());
+        assert!(error.to_string().contains("#[global_allocator]"), "{error}");
+    }
+    assert!(written.is_empty(), "nothing is half written");
+    assert!(!heaptide::stats().installed);
+}
