@@ -216,6 +216,15 @@ mod tests {
         );
     }
 
+    /// Of 15 MiB only the last 2, four samples, came in the later half: the odds of that by chance
+    /// are one in 44, though over the whole span they are one in 40 million.
+    #[test]
+    fn growth_must_stand_out_in_the_later_half_too() {
+        let verdict = find(&kept([10, 20, 21, 22, 23, 23, 23, 24, 25])).unwrap();
+        let reason = verdict.acquitted.first().map(|a| a.reason);
+        assert_eq!(reason, Some(Reason::LevelsOff), "{verdict}");
+    }
+
     #[test]
     fn what_falls_is_told_apart_from_what_only_wavers() {
         let stack: &[Frame] = &[("app::buffer", "src/buffer.rs", 5), MAIN];
