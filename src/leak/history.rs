@@ -22,7 +22,8 @@ const NANOS_PER_SECOND: f64 = 1e9;
 pub(super) struct History {
     /// When each profile was taken, in seconds after the first.
     pub(super) seconds: Vec<f64>,
-    /// The sample interval of the last profile, in bytes.
+    /// The sample interval of the last profile in bytes; the largest among the samples if it states
+    /// none.
     pub(super) interval_bytes: i64,
     pub(super) stacks: Vec<StackHistory>,
 }
@@ -71,9 +72,11 @@ pub(super) fn collect(profiles: &[Profile]) -> Result<History> {
     let last = profiles.len().saturating_sub(1);
     let mut names = Names::default();
     let mut rolled: BTreeMap<Vec<usize>, Rolled> = BTreeMap::new();
+    let mut largest_interval = 1;
     for (at, profile) in profiles.iter().enumerate() {
         for sample in &profile.samples {
             let population = profile.population(sample)?;
+            largest_interval = population.interval_bytes.max(largest_interval);
             let calls = names.calls(profile, sample);
             let skipped = names.skipped(&calls);
             let functions = calls.iter().skip(skipped).map(|call| call.0).collect();
@@ -104,7 +107,11 @@ pub(super) fn collect(profiles: &[Profile]) -> Result<History> {
     }
     Ok(History {
         seconds,
-        interval_bytes: profiles.last().map_or(1, |p| p.period),
+        interval_bytes: profiles
+            .last()
+            .map(|profile| profile.period)
+            .filter(|&interval| interval > 0)
+            .unwrap_or(largest_interval),
         stacks: rolled.into_values().map(|s| s.finish(&names)).collect(),
     })
 }

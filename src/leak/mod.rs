@@ -84,7 +84,9 @@ pub fn find(profiles: &[Profile]) -> Result<Verdict> {
 mod tests {
     use super::{Reason, StackFrame, find};
     use crate::Profile;
-    use crate::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
+    use crate::profile::{
+        Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Sample, ValueType,
+    };
 
     type Frame = (&'static str, &'static str, i64);
 
@@ -216,6 +218,15 @@ mod tests {
         );
     }
 
+    /// Of 15 MiB only the last 2, four samples, came in the later half: the odds of that by chance
+    /// are one in 44, though over the whole span they are one in 40 million.
+    #[test]
+    fn growth_must_stand_out_in_the_later_half_too() {
+        let verdict = find(&kept([10, 20, 21, 22, 23, 23, 23, 24, 25])).unwrap();
+        let reason = verdict.acquitted.first().map(|a| a.reason);
+        assert_eq!(reason, Some(Reason::LevelsOff), "{verdict}");
+    }
+
     #[test]
     fn what_falls_is_told_apart_from_what_only_wavers() {
         let stack: &[Frame] = &[("app::buffer", "src/buffer.rs", 5), MAIN];
@@ -245,6 +256,20 @@ mod tests {
         let verdict = find(&kept([10; 9])).unwrap();
         // One stack: z(1 %) = 2.326, so (2.326 + 1.282)² = 13.02 samples of 512 KiB in 4 s.
         assert!((verdict.smallest_leak / (13.017 * 524_288.0 / 4.0) - 1.0).abs() < 1e-3);
+        // An interval that only the samples state is as good.
+        let mut labeled = kept([10; 9]);
+        for profile in &mut labeled {
+            let value = LabelValue::Number {
+                value: std::mem::take(&mut profile.period),
+                unit: "bytes".into(),
+            };
+            for sample in &mut profile.samples {
+                let value = value.clone();
+                let key = "sample_interval".into();
+                sample.labels.push(Label { key, value });
+            }
+        }
+        assert_eq!(find(&labeled).unwrap().smallest_leak, verdict.smallest_leak);
         let text = verdict.to_string();
         assert!(
             text.starts_with("no leak found: one of 1.63 MiB/s or more"),

@@ -183,9 +183,9 @@ impl Profile {
     /// The value of `sample` at `sample_index` with its standard error, for the sample types of a
     /// heap profile: `alloc_objects`, `alloc_space`, `inuse_objects`, `inuse_space`.
     ///
-    /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included. The block
-    /// size comes from the label `bytes` together with the mean `space / objects`, the sample
-    /// interval from the label `sample_interval` or else from [`period`](Self::period).
+    /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included.
+    /// The block size comes from the label `bytes` together with the mean `space / objects`, the
+    /// sample interval from the label `sample_interval` or else from [`period`](Self::period).
     ///
     /// ```
     /// use heaptide::profile::{Profile, Sample, ValueType};
@@ -468,6 +468,22 @@ mod tests {
             restarted.standard_error,
             is.growth_since(&was).standard_error,
         );
+    }
+
+    #[test]
+    fn blocks_that_come_at_random_are_no_trend_even_if_all_are_sampled() {
+        let now = Population {
+            alloc_objects: 9,
+            alloc_space: 9 << 20,
+            inuse_objects: 9,
+            inuse_space: 9 << 20,
+            largest_block: 1 << 20,
+            interval_bytes: 1,
+        };
+        let nothing = Population::default();
+        assert_eq!(now.growth_since(&nothing).standard_error, 0.0);
+        let drift = now.drift_since(&nothing);
+        near(drift.value / drift.standard_error, 3.0);
     }
 
     /// Over many samplings the estimated variance of the growth must be, on average, the one the
