@@ -12,6 +12,7 @@ mod diff;
 pub(crate) mod example;
 mod header;
 mod merge;
+mod sum;
 
 use std::sync::Arc;
 
