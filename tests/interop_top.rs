@@ -28,6 +28,8 @@ const SERVER: &str = "
     main / run / libz.so!inflate // push = 11 720896 1 65536 bytes=65536
     main / run / libssl.so!read / libz.so!run / put = 1 100 1 100 bytes=112
     main / github.com/some/where/cache.(*LRU[...]).Add / runtime.mallocgc = 6 600 6 600 bytes=100
+    main / run / twice // leaf / twice / leaf = 4 64 2 32 bytes=16
+    main / run / again // again / again = 4 64 2 32 bytes=16
     main / run / freed = 40 4000 0 0 bytes=100";
 
 /// The same program later: some functions grew, some shrank, some came, some went, one stands still.

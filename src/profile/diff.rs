@@ -5,7 +5,7 @@
 
 use super::{
     Profile, header,
-    merge::{Merger, Term},
+    sum::{Sum, Term},
 };
 use crate::Result;
 
@@ -54,10 +54,10 @@ impl Profile {
     }
 
     fn less(&self, base: &Profile, term: Term) -> Result<Profile> {
-        let mut merger = Merger::new(header::combine(&[self, base])?);
-        merger.add(self, Term::Plus)?;
-        merger.add(base, term)?;
-        merger.finish()
+        let mut sum = Sum::new(header::combine(&[self, base])?);
+        sum.add(self, Term::Plus)?;
+        sum.add(base, term)?;
+        sum.finish()
     }
 }
 

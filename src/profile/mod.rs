@@ -14,6 +14,7 @@ mod estimate;
 pub(crate) mod example;
 mod header;
 mod merge;
+mod sum;
 
 use std::sync::Arc;
 

@@ -193,6 +193,8 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
       0 B      0%  30.60%  +2.39 KiB  30.60%  main
 ";
         assert_eq!(diff.text(&Text::default()), expected);
+        let plain = diff.top.text(&Text::default());
+        assert!(!plain.contains("Duration"), "{plain}");
         let back = Diff::new(&new, &base, 3).expect("same types");
         assert_eq!((back.grown(), back.shrunk()), (600, -3048));
         let text = back.text(&Text::default().exact_numbers());

@@ -337,6 +337,21 @@ mod tests {
     }
 
     #[test]
+    fn outermost_call_of_a_sample_decides_and_self_calls_do_not() {
+        use Inlined::{Everywhere, Nowhere};
+        let twice = rows("main / a // b / a / b = 1 1 1 1");
+        let expected = [
+            row("b", 1, 1, Everywhere),
+            row("a", 0, 1, Nowhere),
+            row("main", 0, 1, Nowhere),
+        ];
+        assert_eq!(twice, expected);
+        let itself = rows("main / c // c = 1 1 1 1");
+        let expected = [row("c", 1, 1, Nowhere), row("main", 0, 1, Nowhere)];
+        assert_eq!(itself, expected);
+    }
+
+    #[test]
     fn addresses_stand_in_for_names() {
         let mut unnamed = profile("main / 0x40 = 1 1 1 5\n libz.so!0x40 = 1 1 1 2", 0);
         unnamed.functions[0].name = "".into();
