@@ -18,7 +18,6 @@ pub struct Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     NotInstalled,
-    Unsupported,
     Malformed,
     TooLarge,
     Mismatch,
@@ -26,7 +25,7 @@ enum Kind {
     Io,
 }
 
-/// A result with this crate's [`enum@Error`].
+/// A result with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -34,12 +33,6 @@ impl Error {
     #[must_use]
     pub fn is_not_installed(&self) -> bool {
         self.kind == Kind::NotInstalled
-    }
-
-    /// Not available on this target or in this build.
-    #[must_use]
-    pub fn is_unsupported(&self) -> bool {
-        self.kind == Kind::Unsupported
     }
 
     /// The input is not a profile, or a damaged one.
@@ -79,11 +72,6 @@ impl Error {
             "heaptide is not this program's global allocator: add `#[global_allocator] static \
              GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();` to the binary",
         )
-    }
-
-    #[cold]
-    pub(crate) fn unsupported(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::Unsupported, message)
     }
 
     #[cold]

@@ -8,7 +8,7 @@ mod record;
 pub mod report;
 mod snapshot;
 mod symbolize;
-mod units;
+pub mod units;
 
 pub use error::{Error, Result};
 pub use pprof::{ProfileOptions, write_allocs_profile, write_heap_profile};

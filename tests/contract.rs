@@ -3,6 +3,11 @@
 //! and what is freed leaves the live table.
 
 #![expect(unsafe_code, reason = "calls the allocator as a collection does")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "low bits of counters make the patterns"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -57,8 +62,9 @@ impl Block {
     fn fill(&mut self, from: usize) {
         let seed = self.seed;
         for index in from..self.layout.size() {
-            // SAFETY: the index lies in the block.
-            unsafe { self.address.add(index).write(Self::pattern(seed, index)) };
+            let byte = self.address.wrapping_add(index);
+            // SAFETY: the index lies in the block, which is ours.
+            unsafe { byte.write(Self::pattern(seed, index)) };
         }
     }
 
@@ -121,7 +127,7 @@ fn work(seed: u64, exchange: &std::sync::Mutex<Vec<Block>>) {
             0..3 => {
                 let align = 1 << random.below(9);
                 let (size, zeroed) = (random.size(), random.below(4) == 0);
-                blocks.push(Block::new(size, align, zeroed, step as u8));
+                blocks.push(Block::new(size, align, zeroed, (step % 256) as u8));
             }
             3..5 if !blocks.is_empty() => {
                 let index = random.below(blocks.len());

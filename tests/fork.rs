@@ -17,7 +17,7 @@ static GLOBAL: heaptide::SamplingAllocator<System> =
 /// What a child does; its exit code.
 fn live_on(inherited: &mut Vec<Vec<u8>>, depth: u32) -> i32 {
     inherited.truncate(inherited.len() / 2);
-    inherited.extend((0..200).map(|i| vec![i as u8; 1 + i * 37]));
+    inherited.extend((0..200).map(|i| vec![1; 1 + i * 37]));
     let Ok(snapshot) = heaptide::snapshot() else {
         return 2;
     };

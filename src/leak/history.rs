@@ -212,8 +212,8 @@ impl Rolled {
                  profiles symbolized? compare profiles of one process",
                 at + 1,
                 self.blamed(names),
-                Bytes(before as f64),
-                Bytes(now as f64),
+                Bytes(before),
+                Bytes(now),
             ))),
             _ => Ok(()),
         }

@@ -107,6 +107,7 @@ fn trend(history: &History, stack: &StackHistory) -> Suspect {
         // in another, since other blocks were drawn. The whole growth over the whole span thus
         // holds all that the profiles know of a steady rate, and its variance is the rate's.
         rate: stack.growth * span.recip(),
+        late_rate: change(history.start_of_late()) / history.seconds_from(history.start_of_late()),
         last_rate: change(last_part) / history.seconds_from(last_part),
         intervals_grown: pairs(&stack.inuse_space).filter(|(a, b)| b > a).count(),
         parts_grown,
@@ -144,8 +145,12 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
     if churns && growth < total_growth * NOTABLE_SHARE {
         return Some(Reason::Churns);
     }
-    if trend.p_value > cutoff || trend.last_rate < steady {
+    let is_unproven = trend.p_value > cutoff;
+    if trend.last_rate < steady || (is_unproven && trend.late_rate < steady) {
         return Some(Reason::LevelsOff);
+    }
+    if is_unproven {
+        return Some(Reason::Unproven);
     }
     if trend.largest_fall > growth * LARGEST_FALL {
         return Some(Reason::FallsBack);

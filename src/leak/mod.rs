@@ -225,6 +225,10 @@ mod tests {
         let verdict = find(&kept([10, 20, 21, 22, 23, 23, 23, 24, 25])).unwrap();
         let reason = verdict.acquitted.first().map(|a| a.reason);
         assert_eq!(reason, Some(Reason::LevelsOff), "{verdict}");
+        // With a steady leak's rate in the later half there is no reason to say so.
+        let verdict = find(&kept([10, 11, 11, 11, 12, 12, 12, 12, 13])).unwrap();
+        let reason = verdict.acquitted.first().map(|a| a.reason);
+        assert_eq!(reason, Some(Reason::Unproven), "{verdict}");
     }
 
     #[test]

@@ -27,9 +27,21 @@ impl fmt::Display for StackFrame {
         f.write_str(&self.name)?;
         match (&*self.file, self.line) {
             ("", _) => Ok(()),
-            (file, 0) => write!(f, " at {file}"),
-            (file, line) => write!(f, " at {file}:{line}"),
+            (file, 0) => write!(f, " at {}", short_path(file)),
+            (file, line) => write!(f, " at {}:{line}", short_path(file)),
         }
+    }
+}
+
+/// A path as people name it: from the crate's folder on for a crate of a registry, from `library` on for
+/// the standard library, whole otherwise.
+fn short_path(file: &str) -> &str {
+    if let Some((_, rest)) = file.split_once("/registry/src/") {
+        return rest.split_once('/').map_or(rest, |(_, path)| path);
+    }
+    match file.strip_prefix("/rustc/") {
+        Some(rest) => rest.split_once('/').map_or(rest, |(_, path)| path),
+        None => file,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::stack::StackFrame;
 use crate::profile::Estimate;
-use crate::units::{Bytes, Rate};
+use crate::units::Bytes;
 
 /// How many acquitted stacks the text lists, those with most live bytes first.
 const LISTED: usize = 10;
@@ -49,6 +49,8 @@ pub struct Suspect {
     pub growth: Estimate,
     /// Mean growth in bytes per second.
     pub rate: Estimate,
+    /// Growth in bytes per second over the later half of the span.
+    pub late_rate: f64,
     /// Growth in bytes per second over the last quarter of the span.
     pub last_rate: f64,
     /// In how many of the intervals between profiles it grew.
@@ -96,6 +98,8 @@ pub enum Reason {
     LevelsOff,
     /// It gave back most of what it had grown by.
     FallsBack,
+    /// It grew, but not by more than noise in the later half of the span. Longer watching will tell.
+    Unproven,
     /// It grew in few parts of the span only.
     Unsteady,
 }
@@ -114,7 +118,7 @@ impl fmt::Display for Verdict {
                 f,
                 "no leak found: one of {} or more on a call stack of its own would have stood out \
                  nine times out of ten\n",
-                Rate(self.smallest_leak)
+                per_time(self.smallest_leak, self.smallest_leak)
             )?;
         }
         if !self.acquitted.is_empty() {
@@ -151,10 +155,10 @@ impl fmt::Display for Suspect {
             "{} grows {} ± {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {} \
              intervals)",
             self.function,
-            Rate(self.rate.value),
-            Rate(self.rate.standard_error),
-            Bytes(self.growth.value),
-            Bytes(self.inuse_space.last().copied().unwrap_or_default() as f64),
+            per_time(self.rate.value, self.rate.value),
+            per_time(self.rate.standard_error, self.rate.value),
+            Bytes::nearest(self.growth.value),
+            Bytes(self.inuse_space.last().copied().unwrap_or_default()),
             self.retention * 100.0,
             self.intervals_grown,
             self.inuse_space.len().saturating_sub(1),
@@ -165,28 +169,32 @@ impl fmt::Display for Suspect {
 impl fmt::Display for Acquitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let trend = &self.trend;
-        let growth = Bytes(trend.growth.value);
-        let error = Bytes(trend.growth.standard_error);
+        let growth = Bytes::nearest(trend.growth.value);
+        let error = Bytes::nearest(trend.growth.standard_error);
         let live = trend.inuse_space.last().copied().unwrap_or_default();
-        write!(f, "{}, {} live: ", trend.function, Bytes(live as f64))?;
+        write!(f, "{}, {} live: ", trend.function, Bytes(live))?;
         match self.reason {
             Reason::Shrinks => write!(f, "shrinking, {growth:+} ± {error}"),
             Reason::WithinNoise => write!(f, "within noise, {growth:+} ± {error}"),
             Reason::Churns => write!(
                 f,
                 "churns, {growth:+} ± {error} while allocating {}",
-                Bytes(trend.allocated)
+                Bytes::nearest(trend.allocated)
             ),
             Reason::LevelsOff => write!(
                 f,
-                "levels off, {:+} at last against {:+} over the span",
-                Rate(trend.last_rate),
-                Rate(trend.rate.value)
+                "levels off, {} at last against {} over the span",
+                per_time(trend.last_rate, trend.rate.value),
+                per_time(trend.rate.value, trend.rate.value)
+            ),
+            Reason::Unproven => write!(
+                f,
+                "unproven, {growth:+} ± {error}, but within noise in the later half: watch longer"
             ),
             Reason::FallsBack => write!(
                 f,
                 "falls back, gave back {} at once or in steps while growing by {growth}",
-                Bytes(trend.largest_fall)
+                Bytes::nearest(trend.largest_fall)
             ),
             Reason::Unsteady => write!(
                 f,
@@ -195,4 +203,15 @@ impl fmt::Display for Acquitted {
             ),
         }
     }
+}
+
+/// A rate per second, or per hour where `typical` is less than 1 KiB per second: rates that are compared
+/// with each other have one unit of time.
+fn per_time(bytes_per_second: f64, typical: f64) -> String {
+    let (bytes, unit) = if typical.abs() < 1024.0 {
+        (bytes_per_second * 3600.0, 'h')
+    } else {
+        (bytes_per_second, 's')
+    };
+    format!("{}/{unit}", Bytes::nearest(bytes))
 }

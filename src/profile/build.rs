@@ -28,7 +28,7 @@ pub(crate) const INTERVAL_LABEL: &str = "sample_interval";
 impl Profile {
     /// The heap profile of a snapshot, which viewers open on `inuse_space`: what is live now.
     ///
-    /// Locations carry addresses only; mappings and names are added by [`Export`](crate::Export).
+    /// Locations carry addresses only; mappings and names are added by [`ProfileOptions`](crate::ProfileOptions).
     #[must_use]
     pub fn heap(snapshot: &Snapshot) -> Self {
         build(snapshot, "inuse_space")

@@ -3,12 +3,11 @@
 //! The rows and percentages are those of `go tool pprof -top -diff_base`. Whether a growth is more than
 //! chance, and whether it goes on, is not answered here.
 
-use super::{
-    text::Text,
-    top::Top,
+use super::{text::Text, top::Top};
+use crate::{
+    Profile, Result,
     units::{Count, Instant, Nanos, Share, clamp},
 };
-use crate::{Profile, Result};
 
 /// The change from one profile to another.
 ///

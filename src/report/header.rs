@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use super::{
-    text::printable,
+use super::text::printable;
+use crate::{
+    Profile,
     units::{Instant, Nanos},
 };
-use crate::Profile;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {

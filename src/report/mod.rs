@@ -12,7 +12,7 @@ mod header;
 mod names;
 mod text;
 mod top;
-pub mod units;
+mod value;
 
 pub use diff::Diff;
 #[cfg(feature = "flamegraph")]

@@ -5,8 +5,9 @@
 use super::{
     names::shorten,
     top::{Inlined, Top, TopRow},
-    units::{Count, Share, Value},
+    value::Value,
 };
+use crate::units::{Count, Share, clamp};
 
 /// Rows shown unless told otherwise: a screenful with its header.
 const DEFAULT_ROWS: usize = 20;
@@ -128,7 +129,7 @@ impl Text {
             cells.push([
                 self.number(top, row.flat),
                 share(row.flat, top.total).to_string(),
-                share(super::units::clamp(running), top.total).to_string(),
+                share(clamp(running), top.total).to_string(),
                 self.number(top, row.cum),
                 share(row.cum, top.total).to_string(),
             ]);
@@ -172,7 +173,7 @@ fn share(part: i64, total: i64) -> Share {
 }
 
 fn sum(rows: &[TopRow]) -> i64 {
-    super::units::clamp(rows.iter().map(|row| i128::from(row.flat)).sum())
+    clamp(rows.iter().map(|row| i128::from(row.flat)).sum())
 }
 
 fn clamped(count: usize) -> i64 {

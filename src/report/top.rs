@@ -5,10 +5,11 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use super::{header::Header, text::Text, units::clamp};
+use super::{header::Header, text::Text};
 use crate::{
     Error, Result,
     profile::{Function, LabelValue, Line, Location, Profile, Sample, ValueType},
+    units::clamp,
 };
 
 /// The functions of a profile, the largest first.

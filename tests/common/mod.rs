@@ -11,6 +11,7 @@ use std::{
 pub(crate) struct Kept(#[expect(dead_code, reason = "held, not read")] Vec<Box<dyn std::any::Any>>);
 
 #[inline(never)]
+#[expect(clippy::vec_box, reason = "blocks of their own are what is planted")]
 pub(crate) fn persistent() -> Vec<Box<[u8; 1000]>> {
     let mut blocks = Vec::with_capacity(50);
     for byte in 0..50 {
@@ -42,13 +43,13 @@ pub(crate) fn zeroed() -> Vec<Vec<u8>> {
 #[inline(never)]
 pub(crate) fn grown() -> Vec<u8> {
     let mut buffer: Vec<u8> = Vec::with_capacity(100);
-    buffer.extend((0..100).map(|byte| byte as u8));
+    buffer.extend(0..100u8);
     for capacity in [1_000, 70_000, 300_000] {
         buffer.reserve_exact(capacity - buffer.len());
         assert_eq!(buffer.capacity(), capacity);
         black_box(&buffer);
     }
-    assert!(buffer.iter().enumerate().all(|(i, byte)| *byte == i as u8));
+    assert!(buffer.iter().copied().eq(0..100));
     buffer
 }
 
@@ -67,6 +68,7 @@ pub(crate) fn shrunk() -> Vec<u8> {
 pub(crate) struct Aligned(#[expect(dead_code, reason = "only its size matters")] [u8; 512]);
 
 #[inline(never)]
+#[expect(clippy::vec_box, reason = "blocks of their own are what is planted")]
 pub(crate) fn over_aligned() -> Vec<Box<Aligned>> {
     let mut blocks = Vec::with_capacity(10);
     for byte in 0..10 {
