@@ -280,7 +280,12 @@ fn main() -> Result<()> {
     );
     println!("{}", Diff::new(early, last, index)?.text(&text));
     println!("\n== Who leaks ==\n");
-    println!("{}", leak::find(&profiles)?);
+    // Paths in profiles are absolute, as they were when this was built.
+    let verdict = leak::find(&profiles)?.to_string();
+    println!(
+        "{}",
+        verdict.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), "")
+    );
 
     let heap = output.join("heap.pb.gz");
     let allocs = output.join("allocs.pb.gz");

@@ -52,6 +52,53 @@ impl Display for Bytes {
     }
 }
 
+/// An estimate of bytes with its standard error, both in the unit that suits the larger:
+/// `8.71 ± 0.69 MiB`.
+///
+/// # Examples
+///
+/// ```
+/// use heaptide::units::PlusMinus;
+///
+/// let growth = PlusMinus { bytes: 8.0 * 1024.0 * 1024.0, error: 300.0 * 1024.0 };
+/// assert_eq!(growth.to_string(), "8.00 ± 0.29 MiB");
+/// assert_eq!(format!("{growth:+}"), "+8.00 ± 0.29 MiB");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlusMinus {
+    /// The estimate.
+    pub bytes: f64,
+    /// Its standard error; not negative.
+    pub error: f64,
+}
+
+impl Display for PlusMinus {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+        let larger = self.bytes.abs().max(self.error);
+        let mut scale = 1.0;
+        let mut unit = "B";
+        for next in UNITS.into_iter().skip(1) {
+            // As for `Bytes`: nothing is shown as 1024.00 of a unit.
+            if larger / scale < 1023.995 {
+                break;
+            }
+            scale *= 1024.0;
+            unit = next;
+        }
+        let decimals = if unit == "B" { 0 } else { 2 };
+        let sign = match self.bytes {
+            bytes if bytes < 0.0 => "-",
+            bytes if bytes > 0.0 && f.sign_plus() => "+",
+            _ => "",
+        };
+        let (bytes, error) = (self.bytes.abs() / scale, self.error / scale);
+        f.pad(&format!(
+            "{sign}{bytes:.decimals$} ± {error:.decimals$} {unit}"
+        ))
+    }
+}
+
 /// A number of things, with thousands separators: `12,345`.
 ///
 /// # Examples
@@ -220,6 +267,20 @@ mod tests {
         }
         assert_eq!(format!("{:+}", Bytes(0)), "0 B");
         assert_eq!(format!("[{:>+9}]", Bytes(5)), "[     +5 B]");
+    }
+
+    #[test]
+    fn an_estimate_and_its_error_share_a_unit() {
+        let cases = [
+            (0.0, 0.0, "0 ± 0 B"),
+            (700.4, 12.0, "700 ± 12 B"),
+            (-1536.0, 512.0, "-1.50 ± 0.50 KiB"),
+            (1.0, 2048.0, "0.00 ± 2.00 KiB"),
+            (1_048_575.0, 0.0, "1.00 ± 0.00 MiB"),
+        ];
+        for (bytes, error, text) in cases {
+            assert_eq!(PlusMinus { bytes, error }.to_string(), text);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::history::{History, StackHistory};
 use super::significance::{discovery_cutoff, upper_quantile, upper_tail};
 use super::verdict::{Acquitted, Reason, Suspect, Verdict};
 use crate::profile::Estimate;
+use crate::units::Bytes;
 
 /// Share of accusations that chance may account for. An accusation costs someone an afternoon, and a
 /// slow leak missed today is found by watching longer, so it is strict.
@@ -66,7 +67,8 @@ pub(super) fn judge(history: &History) -> Verdict {
     });
     acquitted.sort_by_cached_key(|a| {
         let live = a.trend.inuse_space.last().copied();
-        (Reverse(live), a.trend.function.name.clone())
+        let allocated = Bytes::nearest(a.trend.allocated);
+        (Reverse((live, allocated)), a.trend.function.name.clone())
     });
     let span = history.seconds_from(0);
     Verdict {

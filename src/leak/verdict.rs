@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use super::stack::StackFrame;
 use crate::profile::Estimate;
-use crate::units::Bytes;
+use crate::units::{Bytes, PlusMinus};
 
-/// How many acquitted stacks the text lists, those with most live bytes first.
-const LISTED: usize = 10;
+/// How many acquitted stacks the text lists: those with most live bytes, then those that allocated most.
+const LISTED: usize = 6;
 
-/// The answer of [`find`](super::find). Its `Display` is for people.
+/// How many frames of a suspect's stack the text shows: what leads from the handler to the leaf.
+const SHOWN_FRAMES: usize = 8;
+
+/// The answer of [`find`](super::find). Its `Display` is for people; `{:#}` shows whole stacks.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Verdict {
@@ -108,9 +111,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for suspect in &self.suspects {
             writeln!(f, "leak: {suspect}")?;
-            for frame in &suspect.stack {
-                writeln!(f, "    {frame}")?;
-            }
+            suspect.write_stack(f)?;
             writeln!(f)?;
         }
         if self.suspects.is_empty() {
@@ -128,7 +129,7 @@ impl fmt::Display for Verdict {
             }
             let more = self.acquitted.len().saturating_sub(LISTED);
             if more > 0 {
-                writeln!(f, "    and {more} more with fewer live bytes")?;
+                writeln!(f, "    and {more} more that hold less")?;
             }
             writeln!(f)?;
         }
@@ -148,15 +149,33 @@ impl fmt::Display for Verdict {
     }
 }
 
+impl Suspect {
+    /// The stack from the leaf on, as far as it tells people something; whole with `{:#}`.
+    fn write_stack(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = if f.alternate() {
+            self.stack.len()
+        } else {
+            SHOWN_FRAMES
+        };
+        for frame in self.stack.iter().take(shown) {
+            writeln!(f, "    {frame}")?;
+        }
+        let more = self.stack.len().saturating_sub(shown);
+        match self.stack.last() {
+            Some(root) if more > 0 => writeln!(f, "    and {more} more, up to {}", root.name),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for Suspect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} grows {} ± {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {} \
+            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {} \
              intervals)",
             self.function,
-            per_time(self.rate.value, self.rate.value),
-            per_time(self.rate.standard_error, self.rate.value),
+            rate(self.rate),
             Bytes::nearest(self.growth.value),
             Bytes(self.inuse_space.last().copied().unwrap_or_default()),
             self.retention * 100.0,
@@ -169,16 +188,18 @@ impl fmt::Display for Suspect {
 impl fmt::Display for Acquitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let trend = &self.trend;
-        let growth = Bytes::nearest(trend.growth.value);
-        let error = Bytes::nearest(trend.growth.standard_error);
+        let growth = PlusMinus {
+            bytes: trend.growth.value,
+            error: trend.growth.standard_error,
+        };
         let live = trend.inuse_space.last().copied().unwrap_or_default();
         write!(f, "{}, {} live: ", trend.function, Bytes(live))?;
         match self.reason {
-            Reason::Shrinks => write!(f, "shrinking, {growth:+} ± {error}"),
-            Reason::WithinNoise => write!(f, "within noise, {growth:+} ± {error}"),
+            Reason::Shrinks => write!(f, "shrinking, {growth:+}"),
+            Reason::WithinNoise => write!(f, "within noise, {growth:+}"),
             Reason::Churns => write!(
                 f,
-                "churns, {growth:+} ± {error} while allocating {}",
+                "churns, {growth:+} while allocating {}",
                 Bytes::nearest(trend.allocated)
             ),
             Reason::LevelsOff => write!(
@@ -189,7 +210,7 @@ impl fmt::Display for Acquitted {
             ),
             Reason::Unproven => write!(
                 f,
-                "unproven, {growth:+} ± {error}, but within noise in the later half: watch longer"
+                "unproven, {growth:+}, but within noise in the later half: watch longer"
             ),
             Reason::FallsBack => write!(
                 f,
@@ -205,13 +226,26 @@ impl fmt::Display for Acquitted {
     }
 }
 
-/// A rate per second, or per hour where `typical` is less than 1 KiB per second: rates that are compared
-/// with each other have one unit of time.
-fn per_time(bytes_per_second: f64, typical: f64) -> String {
-    let (bytes, unit) = if typical.abs() < 1024.0 {
-        (bytes_per_second * 3600.0, 'h')
-    } else {
-        (bytes_per_second, 's')
+/// An estimated rate with its error, per second, or per hour where it is less than 1 KiB per second.
+fn rate(per_second: Estimate) -> String {
+    let (factor, unit) = time_unit(per_second.value);
+    let rate = PlusMinus {
+        bytes: per_second.value * factor,
+        error: per_second.standard_error * factor,
     };
-    format!("{}/{unit}", Bytes::nearest(bytes))
+    format!("{rate}/{unit}")
+}
+
+/// A rate in the unit of time that `typical` has, so that rates that are compared have the same.
+fn per_time(bytes_per_second: f64, typical: f64) -> String {
+    let (factor, unit) = time_unit(typical);
+    format!("{}/{unit}", Bytes::nearest(bytes_per_second * factor))
+}
+
+fn time_unit(bytes_per_second: f64) -> (f64, char) {
+    if bytes_per_second.abs() < 1024.0 {
+        (3600.0, 'h')
+    } else {
+        (1.0, 's')
+    }
 }
