@@ -1,19 +1,16 @@
 //! `heaptide top` and `heaptide diff` against `go tool pprof`, function by function and to the unit.
 #![cfg(feature = "cli")]
 
-use std::{fs, path::Path, process::Command};
+use pprof_command::{
+    KINDS, Report, assert_diff_is_equal, assert_top_is_equal, heaptide, parse, pprof,
+};
+use std::{fs, path::Path};
 
 use heaptide::profile::*;
 
 #[path = "../src/profile/example.rs"]
 mod example;
-
-const KINDS: [&str; 4] = [
-    "alloc_objects",
-    "alloc_space",
-    "inuse_objects",
-    "inuse_space",
-];
+mod pprof_command;
 
 /// Recursion, inlining in some and in all callers, generic names of Rust and Go, several files, one
 /// function in two files, labels, values that are zero in some columns.
@@ -54,101 +51,6 @@ const RAW_LATER: &str = "
     0x10 / 0x20 / 0x30 = 5 500 5 500
     0x10 / 0x50 = 6 600 6 600
     0x10 / libz.so!0x30 = 3 300 1 100";
-
-/// What a report says: what its functions account for, of which total, and each row's flat, cum and
-/// name. Sorted, since the two sort equal `flat` values differently.
-#[derive(Debug, PartialEq)]
-struct Report {
-    accounted: i64,
-    total: i64,
-    rows: Vec<(i64, i64, String)>,
-}
-
-fn parse(output: &str) -> Report {
-    let header = output
-        .lines()
-        .find_map(|line| line.strip_prefix("Showing nodes accounting for "))
-        .unwrap_or_else(|| panic!("no header in\n{output}"));
-    let words: Vec<&str> = header.split_whitespace().collect();
-    let table = output
-        .lines()
-        .skip_while(|line| !line.trim_start().starts_with("flat "));
-    let mut rows: Vec<_> = table.skip(1).map(row).collect();
-    rows.sort();
-    Report {
-        accounted: number(words[0].trim_end_matches(',')),
-        total: number(words[3]),
-        rows,
-    }
-}
-
-/// `flat flat% sum% cum cum%  name`, where the name may have spaces.
-fn row(line: &str) -> (i64, i64, String) {
-    let mut rest = line;
-    let mut word = || {
-        let (word, after) = rest.trim_start().split_once(' ').expect("six columns");
-        rest = after;
-        word
-    };
-    let (flat, _, _, cum, _) = (word(), word(), word(), word(), word());
-    (number(flat), number(cum), rest.trim().to_owned())
-}
-
-/// A plain number, or one with pprof's unit of one byte.
-fn number(text: &str) -> i64 {
-    let digits = text.trim_end_matches('B');
-    digits
-        .parse()
-        .unwrap_or_else(|_| panic!("`{text}` is no whole number"))
-}
-
-fn stdout(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| {
-        panic!(
-            "{:?} does not start (Debian golang-go): {error}",
-            command.get_program()
-        )
-    });
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {errors}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-fn pprof(kind: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new("go");
-    command.args([
-        "tool",
-        "pprof",
-        "-top",
-        "-unit=B",
-        "-symbolize=none",
-        "-sample_index",
-        kind,
-    ]);
-    command.args(["-nodefraction=0", "-edgefraction=0", "-nodecount=0"]);
-    stdout(command.args(arguments))
-}
-
-fn heaptide(kind: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heaptide"));
-    command.args(arguments);
-    stdout(command.args(["--exact", "-n", "0", "--sample-index", kind]))
-}
-
-fn assert_top_is_equal(file: &str) {
-    for kind in KINDS {
-        let (theirs, ours) = (pprof(kind, &[file]), heaptide(kind, &["top", file]));
-        assert_eq!(parse(&ours), parse(&theirs), "{kind} of {file}");
-    }
-}
-
-fn assert_diff_is_equal(base: &str, new: &str) {
-    for kind in KINDS {
-        let theirs = pprof(kind, &["-diff_base", base, new]);
-        let ours = heaptide(kind, &["diff", base, new]).replace('+', "");
-        assert_eq!(parse(&ours), parse(&theirs), "{kind} of {new} less {base}");
-    }
-}
 
 fn write(folder: &Path, name: &str, profile: &Profile) -> String {
     let path = folder.join(name);
@@ -262,7 +164,7 @@ fn addresses_equal_pprof() {
             hexadecimal(parse(&theirs))
         );
         let theirs = pprof(kind, &["-addresses", "-diff_base", &base, &new]);
-        let ours = heaptide(kind, &["diff", &base, &new]).replace('+', "");
+        let ours = heaptide(kind, &["diff", &base, &new]);
         assert_eq!(parse(&ours), hexadecimal(parse(&theirs)));
     }
 }
