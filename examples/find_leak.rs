@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use heaptide::{
-    Profile, ProfileOptions, leak,
+    Profile, leak,
     report::{self, Diff, Text, Top},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -226,8 +226,9 @@ fn empty(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs service, client and watcher; the paths of the snapshots.
-fn run_under_load(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Runs service, client and watcher, and writes `heap` and `allocs` while the service still lives; the
+/// paths of the snapshots.
+fn run_under_load(folder: &Path, heap: &Path, allocs: &Path) -> Result<Vec<PathBuf>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -251,6 +252,8 @@ fn run_under_load(folder: &Path) -> Result<Vec<PathBuf>> {
     for client in clients {
         runtime.block_on(client)??;
     }
+    write_whole(heap, |file| heaptide::write_heap_profile(file))?;
+    write_whole(allocs, |file| heaptide::write_allocs_profile(file))?;
     service.abort();
     paths
 }
@@ -259,7 +262,9 @@ fn main() -> Result<()> {
     let output = Path::new(OUTPUT);
     let folder = output.join("snapshots");
     empty(&folder)?;
-    let paths = run_under_load(&folder)?;
+    let heap = output.join("heap.pb.gz");
+    let allocs = output.join("allocs.pb.gz");
+    let paths = run_under_load(&folder, &heap, &allocs)?;
 
     // From here on only files are looked at, as one would look at those of another machine.
     let profiles = paths
@@ -287,12 +292,7 @@ fn main() -> Result<()> {
         verdict.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), "")
     );
 
-    let heap = output.join("heap.pb.gz");
-    let allocs = output.join("allocs.pb.gz");
     let flamegraph = output.join("flamegraph.svg");
-    let options = ProfileOptions::new();
-    write_whole(&heap, |file| options.heap()?.write(file))?;
-    write_whole(&allocs, |file| options.allocs()?.write(file))?;
     write_whole(&flamegraph, |file| {
         report::write_flamegraph(last, index, file)
     })?;
@@ -305,7 +305,7 @@ fn main() -> Result<()> {
     if let (Some(first), Some(last)) = (paths.get(profiles.len() / 3), paths.last()) {
         let (first, last) = (first.display(), last.display());
         println!("go tool pprof -http=: -diff_base {first} {last}");
-        println!("heaptide diff {first} {last}");
+        println!("cargo run --release --features cli -- diff {first} {last}");
     }
     println!("open {}", flamegraph.display());
     Ok(())
