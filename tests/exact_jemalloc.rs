@@ -1,5 +1,5 @@
 //! At interval 1 counts and bytes are exact, with jemalloc inside.
-#![cfg(feature = "jemalloc")]
+#![cfg(all(feature = "jemalloc", feature = "symbolize"))]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! At interval 1 counts and bytes are exact, with the system's allocator inside.
+#![cfg(feature = "symbolize")]
 
 mod common;
 
