@@ -1,8 +1,8 @@
 //! What each thread keeps: the countdown to its next sample, and two states that tell the slow paths
 //! what they may do.
 //!
-//! The one `thread_local!` of this world is const-initialised and has no Drop, so it works before
-//! `main`, in thread-exit destructors and after them, and reaching it never allocates.
+//! Its `thread_local!` is const-initialized and has no Drop, as every one of this world, so it works
+//! before `main`, in thread-exit destructors and after them, and reaching it never allocates.
 
 use super::sampler::{self, LONGEST_COUNTDOWN};
 use core::{
