@@ -75,6 +75,7 @@ fn the_environment_is_stronger_and_exact_from_the_start_at_1() {
 fn zero_records_nothing() {
     let (out, err) = started_with(Some("0"));
     assert!(out.contains("interval=0"), "{out}");
+    assert!(out.contains("heaptide is not recording"), "{out}");
     assert!(out.contains("samples=0"), "{out}");
     assert_eq!(err, "");
 }

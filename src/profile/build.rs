@@ -163,6 +163,9 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("heaptide lost {count} {what}").into())
         .collect();
+    if snapshot.sample_interval() == 0 {
+        comments.push("heaptide is not recording: the sample interval is 0".into());
+    }
     if snapshot.is_environment_ignored() {
         comments.push("heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes".into());
     }
