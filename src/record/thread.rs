@@ -136,7 +136,8 @@ impl Thread {
     }
 
     fn start_gap(&self, gap: i64, interval: u64) {
-        self.cut_short.set(gap > LONGEST_COUNTDOWN);
+        // At equality too: the countdown ends in front of the byte that the point lies in.
+        self.cut_short.set(gap >= LONGEST_COUNTDOWN);
         self.left.set(gap.min(LONGEST_COUNTDOWN));
         self.interval.set(interval);
     }
@@ -293,6 +294,20 @@ mod tests {
             sorted[sorted.len() / 2]
         };
         assert!((130.0..145.0).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn a_countdown_that_is_not_cut_short_ends_at_its_sample_point() {
+        let thread = Thread::new();
+        for (gap, cut_short) in [
+            (LONGEST_COUNTDOWN - 1, false),
+            (LONGEST_COUNTDOWN, true),
+            (LONGEST_COUNTDOWN + 1, true),
+        ] {
+            thread.start_gap(gap, 1 << 30);
+            assert_eq!(thread.cut_short.get(), cut_short, "{gap}");
+            assert_eq!(thread.left.get(), gap.min(LONGEST_COUNTDOWN));
+        }
     }
 
     #[test]
