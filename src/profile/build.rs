@@ -155,7 +155,7 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
         (lost.stacks, "sampled allocations without their own stack"),
         (
             lost.frees,
-            "frees of sampled blocks (the blocks are leaked)",
+            "frees of sampled blocks (they stay in the inuse columns)",
         ),
     ];
     let mut comments: Vec<Arc<str>> = losses
