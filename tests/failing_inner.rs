@@ -225,7 +225,7 @@ fn work(seed: u64, fails: u64) -> usize {
     let mut random = Random(seed * 2 + 1);
     let mut blocks: Vec<Block> = Vec::with_capacity(200);
     let mut nulls = 0;
-    for step in 0..3_000 {
+    for step in 0..800 {
         match random.below(6) {
             0..2 if blocks.len() < 200 => {
                 let layout = Layout::from_size_align(random.size(), random.align()).unwrap();
@@ -321,8 +321,8 @@ fn failures_lose_nothing_but_what_is_counted() {
             FAILED.load(Ordering::Relaxed),
             FAILED_MARKED.load(Ordering::Relaxed),
         );
-        let nulls: usize = (0..8).map(|seed| work(seed + fails * 100, fails)).sum();
-        assert!(nulls > 100, "{nulls}");
+        let nulls: usize = (0..4).map(|seed| work(seed + fails * 100, fails)).sum();
+        assert!(nulls > 50, "{nulls}");
         let failed = FAILED.load(Ordering::Relaxed) - failed;
         let marked = FAILED_MARKED.load(Ordering::Relaxed) - marked;
         let lost = heaptide::stats().lost;
