@@ -465,3 +465,112 @@ fn allocation(layout: Layout, pick: Pick) -> Allocation {
         interval: pick.interval,
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+    use std::alloc::System;
+
+    /// The system's allocator, with memory for new blocks only while it likes.
+    struct Moody {
+        has_memory: Cell<bool>,
+    }
+
+    // SAFETY: every block is the system's. `realloc` is the trait's own: a new block and a copy.
+    unsafe impl GlobalAlloc for Moody {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if !self.has_memory.get() {
+                return ptr::null_mut();
+            }
+            // SAFETY: what our caller promises.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: what our caller promises.
+            unsafe { System.dealloc(block, layout) };
+        }
+    }
+
+    fn is_live(block: *mut u8) -> bool {
+        thread::with(|thread| {
+            let found = global::recorder().look_up(thread, block.addr());
+            found == Lookup::Sampled(())
+        })
+    }
+
+    // The one test that uses this process's recorder: what it counts would be another test's too.
+    #[test]
+    fn a_sampled_block_is_a_candidate_with_an_entry_for_as_long_as_it_lives() {
+        let inner = Moody {
+            has_memory: Cell::new(true),
+        };
+        let allocator = SamplingAllocator::with_inner(inner).sample_interval(1);
+        let (small, large) = (100, 100_000);
+        for (from, to) in [
+            (small, small + 1),
+            (small, large),
+            (large, small),
+            (large, large + 1),
+        ] {
+            let layout = Layout::from_size_align(from, 8).unwrap();
+            // SAFETY: the size is not 0.
+            let block = unsafe { allocator.alloc(layout) };
+            assert!(is_candidate(block.addr(), layout) && is_live(block));
+
+            allocator.inner.has_memory.set(false);
+            // SAFETY: the block was made with this layout, and the new size is not 0.
+            let failed = unsafe { allocator.realloc(block, layout, to) };
+            allocator.inner.has_memory.set(true);
+            assert!(failed.is_null());
+            assert!(is_candidate(block.addr(), layout), "{from} to {to} failed");
+            assert!(is_live(block), "{from} to {to} failed");
+
+            // SAFETY: as above; the failed call left the block as it was.
+            let moved = unsafe { allocator.realloc(block, layout, to) };
+            let new_layout = Layout::from_size_align(to, 8).unwrap();
+            assert!(is_candidate(moved.addr(), new_layout) && is_live(moved));
+            assert!(!is_live(block), "{from} to {to}");
+            // SAFETY: the block has this layout since the realloc, and is given up here.
+            unsafe { allocator.dealloc(moved, new_layout) };
+            assert!(!is_live(moved), "{from} to {to}");
+            for gone in [block, moved] {
+                let holds = global::filter().may_hold(gone.addr());
+                assert!(!holds, "the filter is empty again: {from} to {to}");
+            }
+        }
+
+        // While nothing is recorded a sampled block stays known; what it is reallocated to is not.
+        let layout = Layout::from_size_align(large, 8).unwrap();
+        // SAFETY: the size is not 0.
+        let block = unsafe { allocator.alloc(layout) };
+        assert!(is_live(block));
+        global::recorder().settings.set(0);
+        // SAFETY: the block was made with this layout, and the new size is not 0.
+        let moved = unsafe { allocator.realloc(block, layout, small) };
+        assert!(!is_live(block) && !is_live(moved));
+        assert!(!global::filter().may_hold(block.addr()));
+        // SAFETY: the block has this layout since the realloc, and is given up here.
+        unsafe { allocator.dealloc(moved, Layout::from_size_align(small, 8).unwrap()) };
+        let recorder = global::recorder();
+        assert!(recorder.lost().is_nothing());
+
+        // Past the live table's cap of 100 (in tests) a block counts as allocated, and as lost alive.
+        recorder.settings.set(1);
+        let layout = Layout::from_size_align(small, 8).unwrap();
+        let samples = recorder.samples();
+        // SAFETY: the size is not 0.
+        let blocks = [(); 105].map(|()| unsafe { allocator.alloc(layout) });
+        assert_eq!(recorder.samples(), samples + 105);
+        assert_eq!((recorder.lost().samples, recorder.lost().live), (0, 5));
+        let live = blocks.iter().filter(|block| is_live(**block));
+        assert_eq!(live.count(), 100);
+        for block in blocks {
+            // SAFETY: made by this allocator with this layout, and given up here.
+            unsafe { allocator.dealloc(block, layout) };
+        }
+        assert_eq!(recorder.table_sizes().0, 0);
+        assert_eq!(recorder.lost().frees, 0);
+    }
+}
