@@ -571,6 +571,17 @@ mod tests {
             unsafe { allocator.dealloc(block, layout) };
         }
         assert_eq!(recorder.table_sizes().0, 0);
+
+        // A large block that could not be recorded, here for a fork, is not in the filter either.
+        let layout = Layout::from_size_align(large, 8).unwrap();
+        assert!(recorder.gate.close(0));
+        // SAFETY: the size is not 0.
+        let block = unsafe { allocator.alloc(layout) };
+        recorder.gate.open();
+        assert_eq!(recorder.lost().samples, 1);
+        assert!(!is_candidate(block.addr(), layout));
+        // SAFETY: made by this allocator with this layout, and given up here.
+        unsafe { allocator.dealloc(block, layout) };
         assert_eq!(recorder.lost().frees, 0);
     }
 }
