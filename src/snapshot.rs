@@ -131,3 +131,29 @@ impl Snapshot {
             .map(|marker| (marker.address(), marker.name()))
     }
 }
+
+#[cfg(test)]
+impl Snapshot {
+    /// One that a test made up, of a process that records nothing just now.
+    pub(crate) fn planted(
+        period: u64,
+        live: Vec<LiveSample>,
+        buckets: Vec<Bucket>,
+        addresses: Vec<usize>,
+        lost: Lost,
+    ) -> Self {
+        Self {
+            taken_at: SystemTime::UNIX_EPOCH + Duration::from_nanos(1_700_000_000_000_000_007),
+            copy_duration: Duration::ZERO,
+            sample_interval: 0,
+            period,
+            environment_ignored: true,
+            lost,
+            copied: Copied {
+                live,
+                buckets,
+                addresses,
+            },
+        }
+    }
+}

@@ -89,14 +89,36 @@ impl ProfileOptions {
     }
 }
 
-/// Symbolizes with what this process has symbolized before; false if this build cannot.
+/// Symbolizes with what this process has symbolized before; false if it cannot: in a child that was
+/// forked while another thread of its parent symbolized, that thread's locks stay locked for ever.
 #[cfg(feature = "symbolize")]
 fn add_names(profile: &mut Profile, modules: &[symbolize::Module]) -> bool {
-    use std::sync::{Mutex, PoisonError};
+    use std::sync::{
+        Mutex, PoisonError, TryLockError,
+        atomic::{AtomicU32, Ordering},
+    };
 
     static SYMBOLIZER: Mutex<Option<symbolize::Symbolizer>> = Mutex::new(None);
+    /// The process in which whoever holds the lock lives on to unlock it; 0 before the first.
+    static PROCESS: AtomicU32 = AtomicU32::new(0);
+
+    let process = std::process::id();
+    // Relaxed: it guards nothing, the lock does.
+    let settled = PROCESS.compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
+    let locked = if settled.is_ok() || settled == Err(process) {
+        SYMBOLIZER.lock()
+    } else {
+        match SYMBOLIZER.try_lock() {
+            Ok(guard) => {
+                PROCESS.store(process, Ordering::Relaxed);
+                Ok(guard)
+            }
+            Err(TryLockError::Poisoned(poisoned)) => Err(poisoned),
+            Err(TryLockError::WouldBlock) => return false,
+        }
+    };
     // A panic inside left at worst fewer addresses known than were looked up.
-    let mut symbolizer = SYMBOLIZER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut symbolizer = locked.unwrap_or_else(PoisonError::into_inner);
     symbolizer
         .get_or_insert_default()
         .symbolize(profile, modules);

@@ -155,7 +155,7 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
         (lost.stacks, "sampled allocations without their own stack"),
         (
             lost.frees,
-            "frees of sampled blocks (the blocks are leaked)",
+            "frees of sampled blocks (they stay in the inuse columns)",
         ),
     ];
     let mut comments: Vec<Arc<str>> = losses
@@ -182,4 +182,119 @@ fn whole(estimate: f64) -> i64 {
     )]
     let whole = estimate.round() as i64;
     whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::LiveSample;
+
+    /// Two stacks that share a caller, one of them with a marker at its root; drawn at two intervals,
+    /// copied out of order.
+    fn snapshot() -> Snapshot {
+        let marker = snapshot_marker();
+        let bucket = |id, addresses, size_group, interval, objects, bytes| Bucket {
+            id: BucketId::planted(id),
+            addresses,
+            size_group,
+            interval,
+            samples: 2,
+            objects,
+            bytes,
+        };
+        let live = |id, size, weight| LiveSample {
+            size,
+            weight,
+            bucket: BucketId::planted(id),
+        };
+        Snapshot::planted(
+            1024,
+            vec![live(1, 100, 0.9), live(0, 8, 2.6), live(1, 90, 0.9)],
+            vec![
+                bucket(1, 2..4, 112, 1024, 3.6, 360.6),
+                bucket(0, 0..2, 8, 7, 2.5, 20.0),
+                bucket(2, 3..4, 9, 1024, 1.0, 9.0),
+            ],
+            vec![0x1001, 0x2001, 0x2001, marker.0],
+            crate::Lost {
+                samples: 3,
+                frees: 1,
+                ..crate::Lost::default()
+            },
+        )
+    }
+
+    fn snapshot_marker() -> (usize, &'static str) {
+        let none = Snapshot::planted(1, vec![], vec![], vec![], crate::Lost::default());
+        none.markers().next().unwrap()
+    }
+
+    #[test]
+    fn buckets_become_samples_weighted_rounded_and_in_order() {
+        let profile = Profile::heap(&snapshot());
+        let values: Vec<_> = profile.samples.iter().map(|s| s.values.clone()).collect();
+        // The first has more live bytes by rounding than it ever had, and shows what it had.
+        let expected = [vec![3, 20, 3, 20], vec![4, 361, 2, 171], vec![1, 9, 0, 0]];
+        assert_eq!(values, expected);
+
+        let labels = |sample: &Sample| -> Vec<(String, i64)> {
+            let number = |label: &Label| match &label.value {
+                LabelValue::Number { value, unit } => {
+                    assert_eq!(&**unit, "bytes");
+                    (label.key.to_string(), *value)
+                }
+                LabelValue::Text(text) => panic!("{text}"),
+            };
+            sample.labels.iter().map(number).collect()
+        };
+        let labels: Vec<_> = profile.samples.iter().map(labels).collect();
+        let bytes = |value| ("bytes".to_owned(), value);
+        let interval = |value| ("sample_interval".to_owned(), value);
+        assert_eq!(
+            labels,
+            [
+                vec![bytes(8), interval(7)],
+                vec![bytes(112)],
+                vec![bytes(9)]
+            ],
+            "the interval where it is not the period"
+        );
+    }
+
+    #[test]
+    fn locations_are_calls_and_shared_and_markers_have_names() {
+        let profile = Profile::heap(&snapshot());
+        let (marker, name) = snapshot_marker();
+        let addresses: Vec<_> = profile.locations.iter().map(|l| l.address).collect();
+        assert_eq!(addresses, [0x1000, 0x2000, marker as u64 - 1]);
+        let [first, second, third] = &profile.samples[..] else {
+            panic!("three buckets")
+        };
+        assert_eq!(first.locations[1], second.locations[0]);
+        assert_eq!(third.locations, second.locations[1..]);
+        let named: Vec<_> = profile.functions.iter().map(|f| &*f.name).collect();
+        assert_eq!(named, [name]);
+        let lines: Vec<_> = profile.locations.iter().map(|l| l.lines.len()).collect();
+        assert_eq!(lines, [0, 0, 1]);
+    }
+
+    #[test]
+    fn the_header_says_period_time_view_and_losses() {
+        let heap = Profile::heap(&snapshot());
+        assert_eq!(heap.period, 1024, "also while nothing is recorded");
+        assert_eq!(heap.time_nanos, 1_700_000_000_000_000_007);
+        assert_eq!(&*heap.default_sample_type, "inuse_space");
+        let allocs = Profile::allocs(&snapshot());
+        assert_eq!(&*allocs.default_sample_type, "alloc_space");
+        assert_eq!(allocs.samples, heap.samples);
+        let comments: Vec<_> = heap.comments.iter().map(|c| &**c).collect();
+        assert_eq!(
+            comments,
+            [
+                "heaptide lost 3 sampled allocations in no column",
+                "heaptide lost 1 frees of sampled blocks (they stay in the inuse columns)",
+                "heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes",
+            ]
+        );
+    }
 }

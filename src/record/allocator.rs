@@ -154,7 +154,7 @@ fn is_candidate(address: usize, layout: Layout) -> bool {
     if mark::is_markable(layout) {
         mark::has_signature(address)
     } else {
-        global::recorder().filter.may_hold(address)
+        global::filter().may_hold(address)
     }
 }
 
@@ -217,7 +217,11 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             let block = ptr::with_exposed_provenance_mut(free.address);
             // SAFETY: the caller of `dealloc` gave this block and layout to this very allocator, which
             // has kept them since; each pending free is taken once.
-            unsafe { self.free_candidate(thread, block, free.layout) };
+            let done = unsafe { self.free_candidate(thread, block, free.layout) };
+            if !done {
+                // Each attempt at a table that stays locked takes its time; one per slow path is enough.
+                break;
+            }
         }
     }
 
@@ -290,14 +294,14 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         global::register_fork_handlers();
         let recorder = global::recorder();
         let allocation = allocation(layout, pick);
-        recorder.filter.add(block.addr());
+        global::filter().add(block.addr());
         match recorder.record(thread, block.addr(), allocation, stack, 0) {
             Recorded::Live => {}
             Recorded::NoPlace => {
-                recorder.filter.remove(block.addr());
+                global::filter().remove(block.addr());
                 recorder.record_without_live(thread, allocation, stack);
             }
-            Recorded::Lost => recorder.filter.remove(block.addr()),
+            Recorded::Lost => global::filter().remove(block.addr()),
         }
     }
 
@@ -315,7 +319,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     #[cold]
     #[inline(never)]
     unsafe fn dealloc_large(&self, block: *mut u8, layout: Layout) {
-        if global::recorder().filter.may_hold(block.addr()) {
+        if global::filter().may_hold(block.addr()) {
             // SAFETY: what the caller of `dealloc` promises.
             return unsafe { self.dealloc_slow(block, layout) };
         }
@@ -332,8 +336,9 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         });
     }
 
-    /// Frees a candidate: takes its entry out first, so that nobody can get the address before.
-    unsafe fn free_candidate(&self, thread: &Thread, block: *mut u8, layout: Layout) {
+    /// Frees a candidate: takes its entry out first, so that nobody can get the address before. False if
+    /// that has to wait and the free was put aside.
+    unsafe fn free_candidate(&self, thread: &Thread, block: *mut u8, layout: Layout) -> bool {
         let marked = mark::is_markable(layout);
         let recorder = global::recorder();
         let padding = if marked {
@@ -341,7 +346,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         } else {
             0
         };
-        match recorder.take(thread, block.addr(), padding) {
+        let free = PendingFree {
+            address: block.expose_provenance(),
+            layout,
+            owner: ptr::from_ref(self).addr(),
+        };
+        match recorder.take(thread, free, padding) {
             Lookup::NotSampled => {
                 // SAFETY: what the caller of `dealloc` promises; no entry, so it is an ordinary block.
                 unsafe { self.inner.dealloc(block, layout) };
@@ -351,12 +361,13 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 unsafe { self.free_marked(block, layout) };
             }
             Lookup::Sampled(()) => {
-                recorder.filter.remove(block.addr());
+                global::filter().remove(block.addr());
                 // SAFETY: what the caller of `dealloc` promises; large blocks are not padded.
                 unsafe { self.inner.dealloc(block, layout) };
             }
-            Lookup::Busy => self.free_later(block, layout),
+            Lookup::Busy => return false,
         }
+        true
     }
 
     /// Gives a marked block back.
@@ -371,14 +382,6 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             // SAFETY: raw and layout are those the block was made with, by this function's contract.
             unsafe { self.inner.dealloc(block.wrapping_sub(mark::OFFSET), marked) };
         }
-    }
-
-    fn free_later(&self, block: *mut u8, layout: Layout) {
-        global::recorder().put_aside(PendingFree {
-            address: block.expose_provenance(),
-            layout,
-            owner: ptr::from_ref(self).addr(),
-        });
     }
 
     /// A realloc that begins or ends at a sampled block, or whose new block is picked: a free of the old
@@ -399,23 +402,23 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         // SAFETY: the caller of `realloc` promises that the new size makes a layout.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         let recorder = global::recorder();
-        let mut transit = None;
-        // Whether the old block is left to `free_candidate`.
-        let mut must_copy = false;
-        if is_candidate(block.addr(), layout) {
+        let is_candidate = is_candidate(block.addr(), layout);
+        // Marks are made and unmade by an allocation and a free.
+        let mut must_copy = pick.is_some() && mark::is_markable(new_layout);
+        let mut sampled = None;
+        if is_candidate && !must_copy {
             if mark::is_markable(layout) {
                 must_copy = recorder.look_up(thread, block.addr()) != Lookup::NotSampled;
             } else {
-                match recorder.begin_transit(thread, block.addr()) {
-                    Lookup::Sampled(begun) => transit = Some(begun),
+                match recorder.begin_realloc(thread, block.addr()) {
+                    Lookup::Sampled(begun) => sampled = Some(begun),
                     Lookup::NotSampled => {}
                     Lookup::Busy => must_copy = true,
                 }
             }
         }
 
-        let becomes_marked = pick.is_some() && mark::is_markable(new_layout);
-        if must_copy || becomes_marked {
+        if must_copy {
             // SAFETY: what the caller of `alloc` would promise: a size that is not 0, by `realloc`'s.
             let fresh = |layout| unsafe { self.inner.alloc(layout) };
             let new_block = match pick {
@@ -427,14 +430,11 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 // SAFETY: both blocks have at least `kept` bytes and the new one is nobody else's.
                 unsafe { ptr::copy_nonoverlapping(block, new_block, kept) };
             }
-            if let Some(transit) = transit {
-                recorder.end_transit(thread, block.addr(), transit, !new_block.is_null());
-            }
-            if !new_block.is_null() && must_copy {
+            if !new_block.is_null() && is_candidate {
                 // SAFETY: the caller of `realloc` gives the old block up.
                 unsafe { self.free_candidate(thread, block, layout) };
             } else if !new_block.is_null() {
-                // SAFETY: as above; not sampled, or sampled and not padded, with its entry taken out.
+                // SAFETY: as above; not a candidate, so the inner allocator made it so.
                 unsafe { self.inner.dealloc(block, layout) };
             }
             return new_block;
@@ -442,8 +442,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
 
         // SAFETY: what our caller promises; the block is not marked, so the inner allocator made it so.
         let new_block = unsafe { self.inner.realloc(block, layout, new_size) };
-        if let Some(transit) = transit {
-            recorder.end_transit(thread, block.addr(), transit, !new_block.is_null());
+        if let Some(sampled) = sampled {
+            let gone = !new_block.is_null();
+            sampled.end(gone);
+            if gone {
+                global::filter().remove(block.addr());
+            }
         }
         if let (Some(pick), false) = (pick, new_block.is_null()) {
             let _muted = thread.mute();
@@ -459,5 +463,125 @@ fn allocation(layout: Layout, pick: Pick) -> Allocation {
         size: layout.size() as u64,
         weight: pick.weight,
         interval: pick.interval,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+    use std::alloc::System;
+
+    /// The system's allocator, with memory for new blocks only while it likes.
+    struct Moody {
+        has_memory: Cell<bool>,
+    }
+
+    // SAFETY: every block is the system's. `realloc` is the trait's own: a new block and a copy.
+    unsafe impl GlobalAlloc for Moody {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if !self.has_memory.get() {
+                return ptr::null_mut();
+            }
+            // SAFETY: what our caller promises.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: what our caller promises.
+            unsafe { System.dealloc(block, layout) };
+        }
+    }
+
+    fn is_live(block: *mut u8) -> bool {
+        thread::with(|thread| {
+            let found = global::recorder().look_up(thread, block.addr());
+            found == Lookup::Sampled(())
+        })
+    }
+
+    // The one test that uses this process's recorder: what it counts would be another test's too.
+    #[test]
+    fn a_sampled_block_is_a_candidate_with_an_entry_for_as_long_as_it_lives() {
+        let inner = Moody {
+            has_memory: Cell::new(true),
+        };
+        let allocator = SamplingAllocator::with_inner(inner).sample_interval(1);
+        let (small, large) = (100, 100_000);
+        for (from, to) in [
+            (small, small + 1),
+            (small, large),
+            (large, small),
+            (large, large + 1),
+        ] {
+            let layout = Layout::from_size_align(from, 8).unwrap();
+            // SAFETY: the size is not 0.
+            let block = unsafe { allocator.alloc(layout) };
+            assert!(is_candidate(block.addr(), layout) && is_live(block));
+
+            allocator.inner.has_memory.set(false);
+            // SAFETY: the block was made with this layout, and the new size is not 0.
+            let failed = unsafe { allocator.realloc(block, layout, to) };
+            allocator.inner.has_memory.set(true);
+            assert!(failed.is_null());
+            assert!(is_candidate(block.addr(), layout), "{from} to {to} failed");
+            assert!(is_live(block), "{from} to {to} failed");
+
+            // SAFETY: as above; the failed call left the block as it was.
+            let moved = unsafe { allocator.realloc(block, layout, to) };
+            let new_layout = Layout::from_size_align(to, 8).unwrap();
+            assert!(is_candidate(moved.addr(), new_layout) && is_live(moved));
+            assert!(!is_live(block), "{from} to {to}");
+            // SAFETY: the block has this layout since the realloc, and is given up here.
+            unsafe { allocator.dealloc(moved, new_layout) };
+            assert!(!is_live(moved), "{from} to {to}");
+            for gone in [block, moved] {
+                let holds = global::filter().may_hold(gone.addr());
+                assert!(!holds, "the filter is empty again: {from} to {to}");
+            }
+        }
+
+        // While nothing is recorded a sampled block stays known; what it is reallocated to is not.
+        let layout = Layout::from_size_align(large, 8).unwrap();
+        // SAFETY: the size is not 0.
+        let block = unsafe { allocator.alloc(layout) };
+        assert!(is_live(block));
+        global::recorder().settings.set(0);
+        // SAFETY: the block was made with this layout, and the new size is not 0.
+        let moved = unsafe { allocator.realloc(block, layout, small) };
+        assert!(!is_live(block) && !is_live(moved));
+        assert!(!global::filter().may_hold(block.addr()));
+        // SAFETY: the block has this layout since the realloc, and is given up here.
+        unsafe { allocator.dealloc(moved, Layout::from_size_align(small, 8).unwrap()) };
+        let recorder = global::recorder();
+        assert!(recorder.lost().is_nothing());
+
+        // Past the live table's cap of 100 (in tests) a block counts as allocated, and as lost alive.
+        recorder.settings.set(1);
+        let layout = Layout::from_size_align(small, 8).unwrap();
+        let samples = recorder.samples();
+        // SAFETY: the size is not 0.
+        let blocks = [(); 105].map(|()| unsafe { allocator.alloc(layout) });
+        assert_eq!(recorder.samples(), samples + 105);
+        assert_eq!((recorder.lost().samples, recorder.lost().live), (0, 5));
+        let live = blocks.iter().filter(|block| is_live(**block));
+        assert_eq!(live.count(), 100);
+        for block in blocks {
+            // SAFETY: made by this allocator with this layout, and given up here.
+            unsafe { allocator.dealloc(block, layout) };
+        }
+        assert_eq!(recorder.table_sizes().0, 0);
+
+        // A large block that could not be recorded, here for a fork, is not in the filter either.
+        let layout = Layout::from_size_align(large, 8).unwrap();
+        assert!(recorder.gate.close(0));
+        // SAFETY: the size is not 0.
+        let block = unsafe { allocator.alloc(layout) };
+        recorder.gate.open();
+        assert_eq!(recorder.lost().samples, 1);
+        assert!(!is_candidate(block.addr(), layout));
+        // SAFETY: made by this allocator with this layout, and given up here.
+        unsafe { allocator.dealloc(block, layout) };
+        assert_eq!(recorder.lost().frees, 0);
     }
 }

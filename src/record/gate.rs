@@ -3,8 +3,10 @@
 
 use super::sync::{AtomicUsize, Ordering, yield_now};
 
-/// Set while a fork is under way; the other bits count who is inside.
-const CLOSED: usize = 1 << (usize::BITS - 1);
+/// The upper bits count the forks under way, since two threads may fork at once; the lower ones who is
+/// inside.
+const CLOSER: usize = 1 << (usize::BITS / 2);
+const INSIDE: usize = CLOSER - 1;
 /// How long closing waits for those inside: each is gone within microseconds, unless it was stopped.
 const ATTEMPTS: u32 = if cfg!(loom) { 4 } else { 100_000 };
 
@@ -34,7 +36,7 @@ impl Gate {
         // Acquire pairs with the release of `open`; what the pass protects is done after it.
         let before = self.state.fetch_add(1, Ordering::Acquire);
         let pass = Pass(self);
-        (before & CLOSED == 0).then_some(pass)
+        (before < CLOSER).then_some(pass)
     }
 
     /// Closes the gate and waits, within bounds, until nobody but the caller is inside; `own` is how
@@ -42,9 +44,9 @@ impl Gate {
     /// stays locked in the child.
     pub(super) fn close(&self, own: usize) -> bool {
         // Acquire pairs with the release of each pass, so the tables are as they left them.
-        self.state.fetch_or(CLOSED, Ordering::Acquire);
+        self.state.fetch_add(CLOSER, Ordering::Acquire);
         for _ in 0..ATTEMPTS {
-            if self.state.load(Ordering::Acquire) & !CLOSED <= own {
+            if self.state.load(Ordering::Acquire) & INSIDE <= own {
                 return true;
             }
             yield_now();
@@ -52,9 +54,9 @@ impl Gate {
         false
     }
 
-    /// Opens it again after a fork, in the process that made it.
+    /// Opens it again after a fork, in the process that made it, unless another fork is under way.
     pub(super) fn open(&self) {
-        self.state.fetch_and(!CLOSED, Ordering::Release);
+        self.state.fetch_sub(CLOSER, Ordering::Release);
     }
 
     /// Opens it in a forked child, where of all that were inside only the calling thread is left.
@@ -84,6 +86,16 @@ mod tests {
         drop(gate.enter());
         assert!(gate.close(0));
         assert!(gate.enter().is_none());
+        gate.open();
+        assert!(gate.enter().is_some());
+    }
+
+    #[test]
+    fn two_forks_at_once_keep_it_closed_until_both_have_ended() {
+        let gate = Gate::new();
+        assert!(gate.close(0) && gate.close(0));
+        gate.open();
+        assert!(gate.enter().is_none(), "the other fork is still under way");
         gate.open();
         assert!(gate.enter().is_some());
     }

@@ -6,17 +6,21 @@
     reason = "reads the environment and the auxiliary vector, and registers fork handlers"
 )]
 
-use super::{recorder::Recorder, settings::VARIABLE, thread};
+use super::{filter::Filter, recorder::Recorder, settings::VARIABLE, thread};
 // These guard nothing that a model is checked for, so they are core's also under loom.
 use core::{
     ffi::CStr,
     sync::atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
+// Apart from each other, so that the filter's 2 MiB are zero pages and not part of the program's file.
+#[cfg(not(loom))]
+static FILTER: Filter = Filter::new();
 #[cfg(not(loom))]
 static RECORDER: Recorder = Recorder::new();
 #[cfg(loom)]
 loom::lazy_static! {
+    static ref FILTER: Filter = Filter::new();
     static ref RECORDER: Recorder = Recorder::new();
 }
 
@@ -31,6 +35,12 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 #[inline(always)]
 pub(super) fn recorder() -> &'static Recorder {
     &RECORDER
+}
+
+/// The filter over the process's live sampled blocks that are not marked.
+#[inline(always)]
+pub(super) fn filter() -> &'static Filter {
+    &FILTER
 }
 
 /// Whether any allocation came through a `SamplingAllocator`.

@@ -25,7 +25,8 @@ pub struct Lost {
     pub live: u64,
     /// Sampled allocations recorded under `[stack table full]` instead of their own stack.
     pub stacks: u64,
-    /// Frees of sampled blocks that could neither be done nor put aside. The block is leaked.
+    /// Frees of sampled blocks that could neither be done nor put aside. The block is leaked and stays in
+    /// the `inuse` columns; one that was moved by a realloc only stays in the columns.
     pub frees: u64,
 }
 

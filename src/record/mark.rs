@@ -79,6 +79,13 @@ mod tests {
     }
 
     #[test]
+    fn padding_is_the_rest_of_the_pages() {
+        for (size, padded) in [(1, 4095), (4048, 48), (4049, 4143), (65_535, 4097)] {
+            assert_eq!(padding(size), padded, "{size}");
+        }
+    }
+
+    #[test]
     fn size_classes_above_112_bytes_never_carry_the_signature() {
         // jemalloc's classes up to 64 KiB: four to a doubling.
         let classes = (0..10).flat_map(|k| [5, 6, 7, 8].map(|q| (q * 16usize) << k));

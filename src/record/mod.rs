@@ -105,7 +105,9 @@ pub(crate) fn copy() -> Option<Result<Copied, RecordError>> {
     }
     let copied = muted(|| {
         // Any allocation of a muted thread takes the cold path, which does the frees put aside.
-        drop(std::hint::black_box(Box::new(0u8)));
+        let mut any = Vec::<u8>::new();
+        let _no_matter = any.try_reserve_exact(1);
+        drop(std::hint::black_box(any));
         thread::with(|thread| {
             let mut copied = Copied::default();
             global::recorder()

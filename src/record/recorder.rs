@@ -6,26 +6,27 @@
 
 use super::{
     aside::{Aside, PendingFree},
-    filter::Filter,
-    gate::Gate,
+    gate::{Gate, Pass},
     live::{LiveSample, LiveTable, Lookup, Transit},
     lost::{Losses, Lost, RecordError},
     settings::Settings,
     stacks::{Allocation, Bucket, BucketId, CopyError, StackTable},
     sync::{AtomicU8, AtomicU64, AtomicUsize, Ordering, yield_now},
-    thread::{Pick, Thread},
+    thread::{Locked, Pick, Thread},
     unwind::Stack,
 };
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
-/// Attempts at a gate that a fork keeps closed, before a snapshot gives up.
-const GATE_ATTEMPTS: u32 = 100_000;
+/// How often a gate that a fork keeps closed is tried at once, and then with a `GATE_PAUSE` between: a
+/// second in all, as long as the fork of a process of 100 GiB may take.
+const GATE_YIELDS: u32 = 1_000;
+const GATE_PAUSES: u32 = 10_000;
+const GATE_PAUSE: Duration = Duration::from_micros(100);
 
 /// Everything world 1 shares between threads.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(super) settings: Settings,
-    pub(super) filter: Filter,
     pub(super) losses: Losses,
     pub(super) gate: Gate,
     aside: Aside,
@@ -61,7 +62,6 @@ impl Recorder {
     pub(super) const fn new() -> Self {
         Self {
             settings: Settings::new(),
-            filter: Filter::new(),
             losses: Losses::new(),
             gate: Gate::new(),
             aside: Aside::new(),
@@ -77,7 +77,6 @@ impl Recorder {
     pub(super) fn new() -> Self {
         Self {
             settings: Settings::new(),
-            filter: Filter::new(),
             losses: Losses::new(),
             gate: Gate::new(),
             aside: Aside::new(),
@@ -165,9 +164,22 @@ impl Recorder {
         Ok(bucket)
     }
 
-    /// Takes a block out of the live table that is about to be freed.
-    pub(super) fn take(&self, thread: &Thread, address: usize, padding: usize) -> Lookup<()> {
-        match self.look(thread, |tables| tables.live.take(address)) {
+    /// Takes a block out of the live table that is about to be freed. `Busy` if that cannot be now: then
+    /// the free is put aside, and not the caller's business any more.
+    pub(super) fn take(&self, thread: &Thread, free: PendingFree, padding: usize) -> Lookup<()> {
+        let take = |tables: &Tables| tables.live.take(free.address);
+        let mut found = self.look(thread, take);
+        if found == Lookup::Busy {
+            if self.aside.put(free) {
+                return Lookup::Busy;
+            }
+            // No room. Rather than lose the block, wait for the end of a fork, which is what fills it.
+            if let Some(tables) = self.tables.get() {
+                let late = self.through_gate(thread, || take(tables));
+                found = late.unwrap_or(Lookup::Busy);
+            }
+        }
+        match found {
             Lookup::Sampled(_) => {
                 // Saturates: what was lost between two counters must not wrap around.
                 let less = |bytes: usize| Some(bytes.saturating_sub(padding));
@@ -177,7 +189,10 @@ impl Recorder {
                 Lookup::Sampled(())
             }
             Lookup::NotSampled => Lookup::NotSampled,
-            Lookup::Busy => Lookup::Busy,
+            Lookup::Busy => {
+                self.losses.count_free();
+                Lookup::Busy
+            }
         }
     }
 
@@ -186,34 +201,29 @@ impl Recorder {
         self.look(thread, |tables| tables.live.look_up(address))
     }
 
-    /// Begins the realloc in place of a sampled block that is not marked by its address.
-    pub(super) fn begin_transit(&self, thread: &Thread, address: usize) -> Lookup<Transit> {
-        self.look(thread, |tables| tables.live.begin_transit(address))
-    }
-
-    /// Ends it: the block has moved or changed its size, or stayed what it was.
-    pub(super) fn end_transit(
-        &self,
-        thread: &Thread,
+    /// Begins the realloc of a sampled block that is not marked by its address.
+    pub(super) fn begin_realloc<'a>(
+        &'a self,
+        thread: &'a Thread,
         address: usize,
-        transit: Transit,
-        gone: bool,
-    ) {
-        let ended = self.with_tables(thread, |tables| {
-            tables.live.end_transit(address, transit, gone)
-        });
-        if gone {
-            self.filter.remove(address);
-        }
-        if ended != Some(true) {
-            self.losses.count_live();
-        }
-    }
-
-    /// Keeps a free for a later slow path, or counts its block as leaked.
-    pub(super) fn put_aside(&self, free: PendingFree) {
-        if !self.aside.put(free) {
-            self.losses.count_free();
+    ) -> Lookup<Realloc<'a>> {
+        let Some(tables) = self.tables.get() else {
+            return Lookup::NotSampled;
+        };
+        let (Some(locked), Some(pass)) = (thread.lock(), self.gate.enter()) else {
+            return Lookup::Busy;
+        };
+        match tables.live.begin_transit(address) {
+            Lookup::Sampled(transit) => Lookup::Sampled(Realloc {
+                live: &tables.live,
+                losses: &self.losses,
+                address,
+                transit,
+                _pass: pass,
+                _locked: locked,
+            }),
+            Lookup::NotSampled => Lookup::NotSampled,
+            Lookup::Busy => Lookup::Busy,
         }
     }
 
@@ -335,16 +345,44 @@ impl Recorder {
         self.tables.get()
     }
 
-    /// A fork lasts milliseconds; a snapshot can wait for it, outside of all locks.
+    /// A fork lasts milliseconds; who can wait for it does, outside of all locks.
     fn through_gate<R>(&self, thread: &Thread, mut f: impl FnMut() -> R) -> Result<R, RecordError> {
-        for _ in 0..GATE_ATTEMPTS {
-            let _locked = thread.lock().ok_or(RecordError::Busy)?;
+        for attempt in 0..GATE_YIELDS + GATE_PAUSES {
+            let locked = thread.lock().ok_or(RecordError::Busy)?;
             if let Some(_pass) = self.gate.enter() {
                 return Ok(f());
             }
-            yield_now();
+            drop(locked);
+            if attempt < GATE_YIELDS {
+                yield_now();
+            } else {
+                std::thread::sleep(GATE_PAUSE);
+            }
         }
         Err(RecordError::Busy)
+    }
+}
+
+/// A sampled block that is being reallocated. No fork begins meanwhile, or the gate would be closed when
+/// the entry has to go, and a block that has gone would be shown for ever.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Realloc<'a> {
+    live: &'a LiveTable,
+    losses: &'a Losses,
+    address: usize,
+    transit: Transit,
+    // Dropped in this order: whoever is inside the gate is locked.
+    _pass: Pass<'a>,
+    _locked: Locked<'a>,
+}
+
+impl Realloc<'_> {
+    /// Ends it: the block has gone, moved or changed in place, or stayed what it was.
+    pub(super) fn end(self, gone: bool) {
+        if !self.live.end_transit(self.address, self.transit, gone) {
+            self.losses.count_free();
+        }
     }
 }
 
@@ -352,4 +390,139 @@ impl Recorder {
 fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
     vec.try_reserve(entries + entries / 4 + 16)
         .map_err(|_no_memory| RecordError::NoMemory)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::unwind;
+    use super::*;
+    use core::alloc::Layout;
+
+    const ADDRESS: usize = 0x7f00_0012_3000;
+
+    fn recorder_with_a_block(thread: &Thread) -> Recorder {
+        let recorder = Recorder::new();
+        let allocation = Allocation {
+            size: 100_000,
+            weight: 1.0,
+            interval: 1,
+        };
+        let stack = unwind::capture(0);
+        let recorded = recorder.record(thread, ADDRESS, allocation, &stack, 0);
+        assert_eq!(recorded, Recorded::Live);
+        recorder
+    }
+
+    fn free(address: usize) -> PendingFree {
+        PendingFree {
+            address,
+            layout: Layout::from_size_align(100_000, 8).unwrap(),
+            owner: 5,
+        }
+    }
+
+    #[test]
+    fn no_fork_begins_in_the_middle_of_a_realloc() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        let Lookup::Sampled(realloc) = recorder.begin_realloc(&thread, ADDRESS) else {
+            panic!("the block is there")
+        };
+        assert!(thread.is_locked(), "a signal handler's frees wait");
+        assert!(!recorder.gate.close(0), "the realloc is inside");
+        realloc.end(true);
+        assert!(!thread.is_locked());
+        recorder.gate.open();
+        assert_eq!(recorder.table_sizes().0, 0, "the block has gone");
+        assert!(recorder.lost().is_nothing());
+    }
+
+    #[test]
+    fn a_realloc_that_fails_leaves_the_block_as_it_was() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        for _ in 0..2 {
+            match recorder.begin_realloc(&thread, ADDRESS) {
+                Lookup::Sampled(realloc) => realloc.end(false),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(
+            recorder.take(&thread, free(ADDRESS), 0),
+            Lookup::Sampled(())
+        );
+        assert_eq!(recorder.table_sizes().0, 0);
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_is_counted_and_a_free_is_kept_for_later() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        let allocation = Allocation {
+            size: 8,
+            weight: 1.0,
+            interval: 1,
+        };
+        let stack = unwind::capture(0);
+        assert!(recorder.gate.close(0));
+        let recorded = recorder.record(&thread, 0x30, allocation, &stack, 10);
+        assert_eq!(recorded, Recorded::Lost);
+        recorder.record_without_live(&thread, allocation, &stack);
+        assert_eq!(recorder.lost().samples, 2);
+        assert_eq!(recorder.samples(), 1);
+        assert_eq!(recorder.take(&thread, free(ADDRESS), 0), Lookup::Busy);
+        recorder.gate.open();
+
+        let mut from = 0;
+        assert_eq!(recorder.take_pending(&thread, 6, &mut from), None);
+        from = 0;
+        let pending = recorder.take_pending(&thread, 5, &mut from);
+        assert_eq!(pending, Some(free(ADDRESS)));
+        assert_eq!(
+            recorder.take(&thread, free(ADDRESS), 0),
+            Lookup::Sampled(())
+        );
+        recorder.record_without_live(&thread, allocation, &stack);
+        assert_eq!((recorder.lost().live, recorder.lost().frees), (1, 0));
+    }
+
+    #[test]
+    fn a_free_that_a_locked_thread_cannot_put_aside_is_counted() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        let _locked = thread.lock();
+        for block in 1..=300 {
+            let found = recorder.take(&thread, free(block << 12), 0);
+            assert_eq!(found, Lookup::Busy);
+        }
+        assert_eq!(recorder.lost().frees, 300 - 256);
+    }
+
+    #[test]
+    fn padding_is_the_live_marked_blocks_own() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        let before = recorder.overhead_bytes(&thread).unwrap();
+        let allocation = Allocation {
+            size: 100,
+            weight: 1.0,
+            interval: 1,
+        };
+        let stack = unwind::capture(0);
+        let addresses = [0x1030, 0x2030, 0x3030];
+        for address in addresses {
+            let _live = recorder.record(&thread, address, allocation, &stack, 4000);
+        }
+        // Tables grow too, but by less than a block's padding each.
+        let grown = recorder.overhead_bytes(&thread).unwrap() - before;
+        assert!((12_000..16_000).contains(&grown), "{grown}");
+        for address in addresses {
+            let _taken = recorder.take(&thread, free(address), 4000);
+        }
+        assert_eq!(
+            recorder.padding.load(Ordering::Relaxed),
+            0,
+            "given back with the blocks"
+        );
+    }
 }

@@ -93,7 +93,7 @@ impl Settings {
 fn encode(bytes: u64, last: u64) -> u64 {
     match bytes {
         0 => last | OFF,
-        bytes => bytes & !OFF,
+        bytes => bytes.min(OFF - 1),
     }
 }
 
@@ -156,6 +156,16 @@ mod tests {
             settings.set(11);
             settings.configure(builder, environment.map(str::as_bytes));
             assert_eq!(settings.drawing_interval(), 11, "the setter is stronger");
+        }
+    }
+
+    #[test]
+    fn the_largest_intervals_are_intervals_and_not_flags() {
+        for bytes in [OFF - 1, OFF, OFF + 7, u64::MAX] {
+            let settings = Settings::new();
+            settings.set(bytes);
+            assert!(settings.is_configured() && settings.is_on(), "{bytes}");
+            assert_eq!(settings.drawing_interval(), OFF - 1, "{bytes}");
         }
     }
 

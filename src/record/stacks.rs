@@ -25,6 +25,14 @@ const SHARDS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BucketId(u32);
 
+#[cfg(test)]
+impl BucketId {
+    /// Names a bucket of a planted snapshot.
+    pub(crate) fn planted(id: u32) -> Self {
+        Self(id)
+    }
+}
+
 /// What a sample adds to its bucket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allocation {

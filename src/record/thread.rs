@@ -136,7 +136,8 @@ impl Thread {
     }
 
     fn start_gap(&self, gap: i64, interval: u64) {
-        self.cut_short.set(gap > LONGEST_COUNTDOWN);
+        // At equality too: the countdown ends in front of the byte that the point lies in.
+        self.cut_short.set(gap >= LONGEST_COUNTDOWN);
         self.left.set(gap.min(LONGEST_COUNTDOWN));
         self.interval.set(interval);
     }
@@ -240,7 +241,14 @@ mod tests {
 
     #[test]
     fn estimates_are_unbiased_per_size() {
-        for (size, interval) in [(100, 4096), (4096, 4096), (40_000, 4096), (1, 512)] {
+        // The last one is cut short all the time, in the middle of blocks.
+        for (size, interval) in [
+            (100, 4096),
+            (4096, 4096),
+            (40_000, 4096),
+            (1, 512),
+            (48 << 20, 64 << 20),
+        ] {
             let blocks = 400_000;
             let sum = run(&Thread::new(), blocks, size, interval, 7);
             let p = sampler::probability(size as u64, interval);
@@ -293,6 +301,39 @@ mod tests {
             sorted[sorted.len() / 2]
         };
         assert!((130.0..145.0).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn a_countdown_that_is_not_cut_short_ends_at_its_sample_point() {
+        let thread = Thread::new();
+        for (gap, cut_short) in [
+            (LONGEST_COUNTDOWN - 1, false),
+            (LONGEST_COUNTDOWN, true),
+            (LONGEST_COUNTDOWN + 1, true),
+        ] {
+            thread.start_gap(gap, 1 << 30);
+            assert_eq!(thread.cut_short.get(), cut_short, "{gap}");
+            assert_eq!(thread.left.get(), gap.min(LONGEST_COUNTDOWN));
+        }
+        // The byte at distance 10 is the eleventh.
+        thread.start_gap(10, 1 << 30);
+        assert!(!thread.count(10) && thread.count(1));
+    }
+
+    #[test]
+    fn a_sample_weighs_by_the_interval_its_gap_was_drawn_with() {
+        let n = 20_000u32;
+        let mut sum = 0.0;
+        for seed in 0..n {
+            let thread = Thread::new();
+            for interval in [1 << 16, 1 << 10, 1 << 16] {
+                sum += run(&thread, 4, 1000, interval, u64::from(seed));
+            }
+        }
+        // Twelve blocks a thread, of which each weighs 66 at most.
+        let sigma = (12.0 * 66.0 * f64::from(n)).sqrt();
+        let expected = 12.0 * f64::from(n);
+        assert!((sum - expected).abs() < 5.0 * sigma, "{sum} {expected}");
     }
 
     #[test]
