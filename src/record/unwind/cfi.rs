@@ -160,3 +160,128 @@ fn saved(rule: Option<RegisterRule<usize>>) -> Option<Option<isize>> {
         Some(_) => None,
     }
 }
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::record::unwind::rules::Step;
+    use proptest::prelude::*;
+
+    fn frame(rule: Rule) -> Frame {
+        match rule.step() {
+            Step::Frame(frame) => frame,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A function of the C library by its first and its next instructions.
+    #[test]
+    fn before_its_prologue_a_frame_is_the_return_address_alone() {
+        let code = libc::qsort as *const () as usize;
+        let module = Module::around(code).unwrap();
+        let entry = frame(rule(code, &module));
+        let alone = Frame {
+            base: Base::StackPointer,
+            cfa: 8,
+            frame_pointer: None,
+            return_address: Some(-8),
+        };
+        assert_eq!(entry, alone);
+        let inside = (code..code + 64).map(|address| rule(address, &module));
+        assert!(inside.clone().any(|rule| rule != Rule::of(alone)));
+    }
+
+    #[test]
+    fn what_has_no_tables_is_unknown() {
+        let module = Module::around(libc::qsort as *const () as usize).unwrap();
+        let start = module.segment.as_ptr().addr();
+        assert_eq!(rule(usize::MAX, &module), Rule::UNKNOWN);
+        assert_eq!(rule(start, &module), Rule::UNKNOWN, "no code in there");
+        let nothing = Module::of_bytes(&[], 0);
+        assert_eq!(rule(0, &nothing), Rule::FOREIGN);
+    }
+
+    /// The records of one function and what it shares, as an assembler makes them: `program` is what
+    /// the function does.
+    fn module_of(program: &[u8]) -> (usize, Module) {
+        const FUNCTION: i32 = -64;
+        let mut bytes = vec![1, 0x1b, 0x03, 0x3b, 0, 0, 0, 0, 1, 0, 0, 0];
+        bytes.extend(FUNCTION.to_le_bytes());
+        let shared = 20i32;
+        let shared_record = [
+            20, 0, 0, 0, 0, 0, 0, 0, 1, b'z', b'R', 0, 1, 0x78, 16, 1, 0x1b, 0x0c, 7, 8, 0x90, 1,
+            0, 0,
+        ];
+        let record = shared + i32::try_from(shared_record.len()).unwrap();
+        bytes.extend(record.to_le_bytes());
+        bytes.extend(shared_record);
+        let len = 4 + 4 + 4 + 1 + u32::try_from(program.len()).unwrap();
+        bytes.extend(len.to_le_bytes());
+        bytes.extend((record + 4 - shared).to_le_bytes());
+        bytes.extend((FUNCTION - (record + 8)).to_le_bytes());
+        bytes.extend(32u32.to_le_bytes());
+        bytes.push(0);
+        bytes.extend(program);
+        let bytes = bytes.leak();
+        (bytes.as_ptr().addr() - 64, Module::of_bytes(bytes, 0))
+    }
+
+    #[test]
+    fn a_functions_program_is_followed_up_to_the_address() {
+        // advance 1; CFA = rsp + 16; rbp at CFA - 16; advance 3; CFA = rbp + 16.
+        let (code, module) = module_of(&[0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6]);
+        let at = |offset: usize| rule(code + offset, &module);
+        assert_eq!(frame(at(0)).cfa, 8);
+        assert_eq!(frame(at(0)).frame_pointer, None);
+        assert_eq!(frame(at(1)).cfa, 16);
+        assert_eq!(frame(at(1)).frame_pointer, Some(-16));
+        assert_eq!(frame(at(3)).base, Base::StackPointer);
+        assert_eq!(frame(at(4)).base, Base::FramePointer);
+        assert_eq!(frame(at(31)).base, Base::FramePointer);
+        assert_eq!(at(32), Rule::UNKNOWN, "behind its end");
+        assert_eq!(rule(code - 1, &module), Rule::UNKNOWN);
+    }
+
+    #[test]
+    fn what_a_word_cannot_say_is_left_to_libgcc() {
+        let programs: [&[u8]; 6] = [
+            // CFA = rbx + 8; an expression (rsp + 8); rbp in r12; the return address at CFA - 16.
+            &[0x0c, 3, 8],
+            &[0x0f, 2, 0x77, 8],
+            &[0x09, 6, 12],
+            &[0x90, 2],
+            // Three states remembered, which is one more than there is room for; an unknown code.
+            &[0x0a, 0x0a, 0x0a],
+            &[0x3f],
+        ];
+        for program in programs {
+            let (code, module) = module_of(program);
+            assert_eq!(rule(code + 8, &module), Rule::FOREIGN, "{program:x?}");
+        }
+        // More registers than there is room for.
+        let many: Vec<u8> = (17..40).flat_map(|register| [0x80 | register, 2]).collect();
+        let (code, module) = module_of(&many);
+        assert_eq!(rule(code + 8, &module), Rule::FOREIGN);
+        // The return address undefined: nobody called this function.
+        let (code, module) = module_of(&[0x07, 16]);
+        assert_eq!(rule(code + 8, &module), Rule::ROOT);
+    }
+
+    proptest! {
+        /// Wrong tables give a wrong rule at worst.
+        #[test]
+        fn garbled_tables_do_no_harm(
+            garbled in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+            offset in 0usize..40,
+        ) {
+            let (code, module) = module_of(&[0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6]);
+            let mut bytes = module.segment.to_vec();
+            for (index, byte) in garbled {
+                *index.get_mut(&mut bytes) = byte;
+            }
+            let moved = bytes.as_ptr().addr().wrapping_sub(module.segment.as_ptr().addr());
+            let module = Module::of_bytes(bytes.leak(), 0);
+            let _ = rule(code.wrapping_add(moved).wrapping_add(offset), &module).step();
+        }
+    }
+}

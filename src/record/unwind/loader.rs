@@ -9,6 +9,8 @@
     reason = "a constructor in a section of its own, and symbols of the C library"
 )]
 
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+pub(super) use glibc::look_up;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) use glibc::{object_around, stack_end};
 
@@ -69,12 +71,12 @@ mod glibc {
     type FindObject = unsafe extern "C" fn(*mut c_void, *mut FoundObject) -> c_int;
 
     #[used]
-    // SAFETY: the loader calls each entry of this section once, as a function of the C ABI; this is one,
+    // The loader calls each entry of this section once, as a function of the C ABI; this is one,
     // and takes none of the arguments that it is passed.
     #[unsafe(link_section = ".init_array")]
     static CONSTRUCTOR: extern "C" fn() = look_up;
 
-    extern "C" fn look_up() {
+    pub(in super::super) extern "C" fn look_up() {
         FIND_OBJECT.store(symbol(c"_dl_find_object"), Ordering::Relaxed);
         let stack_end = symbol(c"__libc_stack_end").cast::<usize>();
         if !stack_end.is_null() {

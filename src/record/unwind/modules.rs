@@ -43,6 +43,21 @@ impl Module {
         Self::of(object).ok_or(Absent::Odd)
     }
 
+    /// Some bytes taken for a module's segment.
+    #[cfg(test)]
+    pub(super) fn of_bytes(segment: &'static [u8], header: usize) -> Self {
+        let object = Object {
+            start: segment.as_ptr().addr(),
+            end: segment.as_ptr().addr() + segment.len(),
+            header: segment.as_ptr().addr() + header,
+        };
+        Self {
+            segment,
+            header,
+            object,
+        }
+    }
+
     fn of(object: Object) -> Option<Self> {
         let headers = program_headers(object.start)?;
         // Segments are in ascending order, and the ELF header that was just read begins the file.

@@ -329,7 +329,7 @@ fn a_library_in_the_place_of_another_one_has_its_own_rules() {
 
 #[test]
 fn small_threads() {
-    for size in [32, 64, 128] {
+    for size in [48, 64, 128] {
         let thread = std::thread::Builder::new().stack_size(size << 10);
         let (own, libgcc) = thread.spawn(both).unwrap().join().unwrap();
         assert_same(&own, &libgcc);
@@ -337,24 +337,45 @@ fn small_threads() {
     }
 }
 
-/// Set where this test binary runs itself with one thread, which then is the main one.
-const ON_MAIN_THREAD: &str = "HEAPTIDE_TEST_ON_MAIN_THREAD";
+/// What the main thread captured before `main`: tests run on other threads.
+static MAIN_THREAD: Mutex<Option<(Stack, Stack)>> = Mutex::new(None);
+/// The main thread's bounds: own, and the C library's.
+static MAIN_BOUNDS: Mutex<Option<(Bounds, Bounds)>> = Mutex::new(None);
+
+// The loader calls this function as it calls `loader`'s.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static CONSTRUCTOR: extern "C" fn() = capture_on_the_main_thread;
+
+extern "C" fn capture_on_the_main_thread() {
+    // Which constructor comes first is the linker's choice.
+    loader::look_up();
+    if let Ok(mut captured) = MAIN_THREAD.lock() {
+        *captured = Some(both());
+    }
+    if let Ok(mut bounds) = MAIN_BOUNDS.lock() {
+        *bounds = bounds::of_main_thread();
+    }
+}
 
 #[test]
 fn the_main_thread() {
-    if std::env::var_os(ON_MAIN_THREAD).is_none() {
-        let this = "record::unwind::tests::the_main_thread";
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", this, "--test-threads=1"])
-            .env(ON_MAIN_THREAD, "1")
-            .status()
-            .unwrap();
-        assert!(status.success());
-        return;
-    }
-    let (own, libgcc) = both();
+    let captured = MAIN_THREAD.lock().unwrap().take();
+    let (own, libgcc) = captured.expect("the constructor has run");
     assert_same(&own, &libgcc);
     let names = names(&own);
     assert!(names.last().unwrap().contains("_start"), "{names:#?}");
-    bounds::assert_main_thread();
+
+    let bounds = MAIN_BOUNDS.lock().unwrap().take();
+    let (own, theirs) = bounds.expect("the main thread's stack has a limit");
+    // The arguments and the environment lie above what frames use.
+    assert!(
+        own.high <= theirs.high && theirs.high - own.high < 2 << 20,
+        "{own:x?} {theirs:x?}"
+    );
+    // Ours allows for a file name of a page; theirs is in whole pages.
+    assert!(
+        own.low.abs_diff(theirs.low) <= 2 * 4096,
+        "{own:x?} {theirs:x?}"
+    );
 }

@@ -179,3 +179,166 @@ fn by_frame_pointer(words: Words, stack_pointer: usize, frame_pointer: usize) ->
         return_address: without_signature(return_address),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A stack of the given words, the registers at its lowest one, and the walk's end and findings:
+    /// where each frame ends, in words from the lowest, and its return address.
+    fn walk_over(
+        words: &[usize],
+        frame_pointer: usize,
+        rule_at: impl Fn(usize) -> Rule,
+        untabled: Untabled,
+    ) -> (End, Vec<(usize, usize)>) {
+        let low = words.as_ptr().expose_provenance();
+        let registers = Registers {
+            instruction: 0x10_000,
+            stack_pointer: low,
+            frame_pointer: low.wrapping_add(frame_pointer * WORD),
+            link: None,
+        };
+        let high = low + size_of_val(words);
+        let bounds = Bounds {
+            low: low - (1 << 20),
+            high,
+        };
+        let mut found = Vec::new();
+        let visit = |end: usize, address| {
+            found.push(((end - low) / WORD, address));
+            true
+        };
+        let end = walk(
+            Words::of_stack(&registers, bounds),
+            registers,
+            rule_at,
+            untabled,
+            visit,
+        );
+        (end, found)
+    }
+
+    fn frame(base: Base, words: i32, frame_pointer: Option<isize>) -> Rule {
+        Rule::of(Frame {
+            base,
+            cfa: words * 8,
+            frame_pointer: frame_pointer.map(|words| words * 8),
+            return_address: Some(-8),
+        })
+    }
+
+    #[test]
+    fn frames_follow_each_other_to_the_root() {
+        // Three words by stack pointer, saving the frame pointer; then two from that; then the root.
+        let mut words = [7, 0, 0x20_000, 7, 7, 7, 0x30_000, 7];
+        words[1] = words.as_ptr().addr() + 5 * WORD;
+        let rule_at = |address| match address {
+            0x10_000 => frame(Base::StackPointer, 3, Some(-2)),
+            0x1f_fff => frame(Base::FramePointer, 2, None),
+            0x2f_fff => Rule::ROOT,
+            other => panic!("{other:x}"),
+        };
+        let (end, found) = walk_over(&words, 0, rule_at, Untabled::Stop);
+        assert_eq!(end, End::Root);
+        assert_eq!(found, [(3, 0x20_000), (7, 0x30_000)]);
+    }
+
+    #[test]
+    fn a_rule_that_leads_out_of_the_stack_ends_the_walk() {
+        let words = [0x20_000usize; 8];
+        for rule in [
+            frame(Base::StackPointer, 0, None),
+            frame(Base::StackPointer, -1, None),
+            frame(Base::StackPointer, 9, None),
+            frame(Base::FramePointer, 1, None),
+            frame(Base::StackPointer, 2, Some(-3)),
+            frame(Base::StackPointer, 2, Some(6)),
+            Rule::of(Frame {
+                base: Base::StackPointer,
+                cfa: 12,
+                frame_pointer: None,
+                return_address: Some(-8),
+            }),
+            Rule::of(Frame {
+                base: Base::StackPointer,
+                cfa: 16,
+                frame_pointer: None,
+                return_address: None,
+            }),
+        ] {
+            let (end, found) = walk_over(&words, 1 << 40, |_| rule, Untabled::Stop);
+            assert_eq!((end, found), (End::Broken, vec![]), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn other_ends() {
+        let words = [0, 0x20_000];
+        let two = frame(Base::StackPointer, 2, None);
+        let one = frame(Base::StackPointer, 1, None);
+        assert_eq!(walk_over(&words, 0, |_| one, Untabled::Stop).0, End::Null);
+        assert_eq!(
+            walk_over(&words, 0, |_| Rule::FOREIGN, Untabled::Step).0,
+            End::Foreign
+        );
+        assert_eq!(
+            walk_over(&words, 0, |_| Rule::UNKNOWN, Untabled::Stop).0,
+            End::Unknown
+        );
+        // The second frame begins where the stack ends.
+        let (end, found) = walk_over(&words, 0, |_| two, Untabled::Stop);
+        assert_eq!((end, found), (End::Broken, vec![(2, 0x20_000)]));
+    }
+
+    #[test]
+    fn a_step_by_frame_pointer_has_to_land_on_known_code() {
+        let words = [7, 0, 0x20_000, 7];
+        let known = |address| match address {
+            0x1f_fff => Rule::ROOT,
+            _ => Rule::UNKNOWN,
+        };
+        let (end, found) = walk_over(&words, 1, known, Untabled::Step);
+        assert_eq!((end, found), (End::Root, vec![(3, 0x20_000)]));
+        for (frame_pointer, rule) in [
+            (2, Rule::ROOT),
+            (3, Rule::ROOT),
+            (1 << 40, Rule::ROOT),
+            (1, Rule::UNKNOWN),
+        ] {
+            let rule_at = |address| match address {
+                0x1f_fff => rule,
+                _ => Rule::UNKNOWN,
+            };
+            let (end, found) = walk_over(&words, frame_pointer, rule_at, Untabled::Step);
+            assert_eq!((end, found), (End::Unknown, vec![]), "{frame_pointer}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the stack holds and the rules say: it ends, goes up only, and stays on the stack.
+        #[test]
+        fn any_rules_on_any_stack(
+            words in proptest::collection::vec((0usize..64, any::<bool>()), 1..64),
+            rules in proptest::collection::vec((0usize..5, -4i32..12, -4isize..4), 16),
+            frame_pointer in 0usize..64,
+        ) {
+            let mut stack = vec![0; words.len()];
+            let low = stack.as_ptr().addr();
+            for (slot, (value, is_address)) in stack.iter_mut().zip(words) {
+                *slot = if is_address { low + value * WORD } else { LOWEST_CODE + value };
+            }
+            let rule_at = |address: usize| match rules[address % rules.len()] {
+                (0, ..) => Rule::UNKNOWN,
+                (1 | 2, words, saved) => frame(Base::StackPointer, words, Some(saved)),
+                (_, words, saved) => frame(Base::FramePointer, words, Some(saved)),
+            };
+            for untabled in [Untabled::Stop, Untabled::Step] {
+                let (_, found) = walk_over(&stack, frame_pointer, rule_at, untabled);
+                prop_assert!(found.is_sorted_by(|(a, _), (b, _)| a < b));
+                prop_assert!(found.iter().all(|(end, _)| (1..=stack.len()).contains(end)));
+            }
+        }
+    }
+}
