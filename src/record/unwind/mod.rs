@@ -132,9 +132,12 @@ pub(super) fn capture(frame: usize) -> Stack {
     }
     // The registers are this function's, whose frame is in place until the stack is complete: the calls
     // below are no tail calls, since what they return is looked at.
-    let start = bounds.filter(|_| loader::is_ready()).zip(Registers::here());
-    let complete = match start {
-        Some((bounds, registers)) => Walk::new(bounds, registers, frame).run(&mut stack),
+    let walk = bounds
+        .filter(|_| loader::is_ready())
+        .zip(Registers::here())
+        .and_then(|(bounds, registers)| Walk::new(bounds, registers, frame));
+    let complete = match walk {
+        Some(walk) => walk.run(&mut stack),
         // On a coroutine's or a signal handler's own stack; or the tables cannot be found.
         None => by_libgcc(frame, &mut stack),
     };
@@ -163,12 +166,13 @@ struct Walk {
 impl Walk {
     /// `registers` are those of a function that returns after the walk only, on the stack of `bounds`.
     #[inline(always)]
-    fn new(bounds: Bounds, registers: Registers, frame: usize) -> Self {
-        Self {
-            words: Words::of_stack(&registers, bounds),
+    fn new(bounds: Bounds, registers: Registers, frame: usize) -> Option<Self> {
+        let words = Words::of_stack(&registers, bounds)?;
+        Some(Self {
+            words,
             registers,
             frame,
-        }
+        })
     }
 
     /// Fills the stack; true if the root was reached.

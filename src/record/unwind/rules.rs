@@ -153,9 +153,9 @@ struct Slot {
 pub(super) struct Generation(u64);
 
 impl Generation {
-    /// In the bits above all user addresses. After 65,536 generations one comes back; a stale rule that
-    /// comes back with it is what walks have to be prepared for anyway.
-    const SHIFT: u32 = 48;
+    /// Counted in the bits above all user addresses. After 65,536 generations one comes back; a stale
+    /// rule that comes back with it is what walks have to be prepared for anyway.
+    const STEP: u64 = 1 << 48;
 }
 
 // Relaxed throughout: a rule points to no other memory, and the key tells whether the halves belong
@@ -188,7 +188,7 @@ impl<const SLOTS: usize> Table<SLOTS> {
 
     #[inline(always)]
     pub(super) fn generation(&self) -> Generation {
-        Generation(self.generation.load(Ordering::Relaxed) << Generation::SHIFT)
+        Generation(self.generation.load(Ordering::Relaxed))
     }
 
     #[inline(always)]
@@ -212,7 +212,8 @@ impl<const SLOTS: usize> Table<SLOTS> {
 
     /// Forgets every rule, without touching the slots.
     pub(super) fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.generation
+            .fetch_add(Generation::STEP, Ordering::Relaxed);
     }
 
     /// Never `None`: the hash has as many bits as the table's size.
