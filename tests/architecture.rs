@@ -29,7 +29,13 @@ const UNSAFE_FILES: &[&str] = &[
     "src/record/global.rs",
     "src/record/shards.rs",
     "src/record/unwind/bounds.rs",
+    "src/record/unwind/comparison.rs",
     "src/record/unwind/libgcc.rs",
+    "src/record/unwind/loader.rs",
+    "src/record/unwind/modules.rs",
+    "src/record/unwind/registers.rs",
+    "src/record/unwind/tests.rs",
+    "src/record/unwind/walker.rs",
     "src/symbolize/modules.rs",
 ];
 

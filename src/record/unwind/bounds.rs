@@ -1,32 +1,90 @@
-//! How much stack the calling thread has left.
+//! Where the calling thread's stack lies.
 
 #![expect(
     unsafe_code,
     reason = "asking the C library for a thread's stack is unsafe"
 )]
 
+use super::loader;
 use core::{cell::Cell, mem::MaybeUninit, ptr};
 
+/// The stack of one thread, from its lowest address to the end of its first frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    pub(super) low: usize,
+    pub(super) high: usize,
+}
+
+/// Not asked for yet.
+const UNASKED: Bounds = Bounds { low: 0, high: 0 };
+/// Asked for, without an answer. Holds no address.
+const UNKNOWN: Bounds = Bounds { low: 1, high: 1 };
+
 thread_local! {
-    /// Lowest address of this thread's stack; 0 before it was asked for, 1 where it is not known.
-    static LOWEST: Cell<usize> = const { Cell::new(0) };
+    /// Of this thread. Captures run muted, so no signal handler's capture sees it half written.
+    static BOUNDS: Cell<Bounds> = const { Cell::new(UNASKED) };
 }
 
-/// Bytes between the end of the stack and `frame`, an address on it; `None` where that is not known.
-pub(super) fn room_below(frame: usize) -> Option<usize> {
-    LOWEST.with(|lowest| {
-        if lowest.get() == 0 {
-            lowest.set(find_lowest().unwrap_or(1));
-        }
-        // Below the known stack: a coroutine or an alternate signal stack, of unknown size.
-        frame.checked_sub(lowest.get()).filter(|_| lowest.get() > 1)
-    })
+impl Bounds {
+    /// The stack that `frame` is on, if that is the calling thread's own: `None` on a coroutine's or an
+    /// alternate signal stack, and where the own one is not known.
+    pub(super) fn around(frame: usize) -> Option<Self> {
+        let own = BOUNDS.with(|bounds| {
+            if bounds.get() == UNASKED {
+                bounds.set(find(frame).unwrap_or(UNKNOWN));
+            }
+            bounds.get()
+        });
+        (own.low..own.high).contains(&frame).then_some(own)
+    }
 }
 
-/// Takes 1 µs once per thread and some of the C library's own malloc; on the main thread it reads
-/// `/proc/self/maps`, 30 µs.
 #[cold]
-fn find_lowest() -> Option<usize> {
+fn find(frame: usize) -> Option<Bounds> {
+    // In a child that another thread than the main one forked, the process's id is that thread's, but its
+    // stack is still elsewhere.
+    main_thread()
+        .filter(|main| (main.low..main.high).contains(&frame))
+        .or_else(any_thread)
+}
+
+/// The main thread's stack, if that is the calling one. Four calls of the kernel and no lock, where
+/// `pthread_getattr_np` reads `/proc/self/maps`: 30 µs and seven calls of malloc.
+fn main_thread() -> Option<Bounds> {
+    let high = loader::stack_end()?;
+    // SAFETY: takes nothing, and cannot fail.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: as above.
+    if unsafe { libc::gettid() } != process {
+        return None;
+    }
+    let mut limit = MaybeUninit::<libc::rlimit>::uninit();
+    // SAFETY: the result has room for what the call writes.
+    if unsafe { libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: written by the successful call above.
+    let limit = unsafe { limit.assume_init() };
+    // SAFETY: takes a number, and answers 0 to one that it does not know.
+    let name = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    lowest(usize::try_from(name).ok()?, limit.rlim_cur).map(|low| Bounds { low, high })
+}
+
+/// The lowest address that the main thread's stack may grow to. `name`: of the program's file name, the
+/// last string on that stack. `None` without a limit: the stack then ends where other mappings begin.
+fn lowest(name: usize, limit: libc::rlim_t) -> Option<usize> {
+    const LEAST_PAGE: usize = 4096;
+    if limit == libc::RLIM_INFINITY {
+        return None;
+    }
+    // The stack's top, or at most a page above it: a longer name may begin in the page before the last.
+    let top = name.checked_next_multiple_of(LEAST_PAGE)?;
+    top.checked_add(LEAST_PAGE)?
+        .checked_sub(usize::try_from(limit).ok()?)
+}
+
+/// Takes 1 µs once per thread and some of the C library's own malloc.
+fn any_thread() -> Option<Bounds> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: always valid to call; it names the calling thread.
     let this = unsafe { libc::pthread_self() };
@@ -34,13 +92,58 @@ fn find_lowest() -> Option<usize> {
     if unsafe { libc::pthread_getattr_np(this, attributes.as_mut_ptr()) } != 0 {
         return None;
     }
-    let mut lowest = ptr::null_mut();
+    let mut low = ptr::null_mut();
     let mut size = 0;
     // SAFETY: the attributes were initialised by the successful call above, and the two results are
     // locals of the right types.
     let got =
-        unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut lowest, &raw mut size) };
+        unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut low, &raw mut size) };
     // SAFETY: initialised above, destroyed once, not used afterwards.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
-    (got == 0).then(|| lowest.addr())
+    let low = low.addr();
+    let high = low.checked_add(size)?;
+    (got == 0).then_some(Bounds { low, high })
+}
+
+/// The bounds of the main thread, whose thread this has to be: own, and the C library's.
+#[cfg(test)]
+pub(super) fn of_main_thread() -> Option<(Bounds, Bounds)> {
+    main_thread().zip(any_thread())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address_of_local() -> usize {
+        let local = 0u8;
+        (&raw const local).addr()
+    }
+
+    #[test]
+    fn a_thread_of_a_known_size_has_that_much() {
+        let thread = std::thread::Builder::new().stack_size(512 << 10);
+        let work = || {
+            let local = address_of_local();
+            (Bounds::around(local).unwrap(), local)
+        };
+        let (bounds, local) = thread.spawn(work).unwrap().join().unwrap();
+        assert!((bounds.low..bounds.high).contains(&local));
+        let size = bounds.high - bounds.low;
+        assert!((512 << 10..1 << 20).contains(&size), "{size}");
+    }
+
+    #[test]
+    fn another_stack_is_not_ones_own() {
+        let block = Box::new(0u8);
+        assert_eq!(Bounds::around((&raw const *block).addr()), None);
+        assert!(Bounds::around(address_of_local()).is_some());
+    }
+
+    #[test]
+    fn the_limit_counts_from_the_top_of_the_main_stack() {
+        assert_eq!(lowest(0x7ffd_0000_0fe8, 0x80_0000), Some(0x7ffc_ff80_2000));
+        assert_eq!(lowest(0x7ffd_0000_0fe8, libc::RLIM_INFINITY), None);
+        assert_eq!(lowest(0x1000, 0x80_0000), None);
+    }
 }

@@ -1,16 +1,35 @@
 //! Stack capture: return addresses of the current stack, leaf first.
 //!
 //! Called outside of all locks, from a sample. Nothing in here allocates, takes the loader lock or
-//! waits.
+//! waits. `docs/unwinding.md` says what was weighed and measured.
+//!
+//! The fast way is `walker`, by the rules that `lookup` keeps (`rules`), which `cfi` reads out of
+//! `modules`. What it cannot do goes to `libgcc`.
 
 mod bounds;
+mod cfi;
 mod libgcc;
+mod loader;
+mod lookup;
+mod modules;
+mod registers;
+mod rules;
+mod walker;
+
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod comparison;
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod tests;
+
+use bounds::Bounds;
+use registers::Registers;
+use walker::{End, Untabled, Words};
 
 /// Most addresses kept of one stack: Go's and jemalloc's default. The leaf side is kept.
 pub(super) const MOST_FRAMES: usize = 128;
 
-/// With less room than this a walk could run into the guard page: libgcc needs about 3 KiB, a signal
-/// handler on top of it some more.
+/// With less room than this a walk could run into the guard page: a new rule needs 5 KiB, libgcc 3 KiB, a
+/// signal handler on top of it some more.
 const LEAST_ROOM: usize = 16 << 10;
 
 /// Stands for something that is not code, as an address on a call stack.
@@ -69,6 +88,20 @@ impl Stack {
         self.addresses.get(..self.len).unwrap_or_default()
     }
 
+    const fn empty() -> Self {
+        Self {
+            addresses: [0; MOST_FRAMES + 1],
+            len: 0,
+        }
+    }
+
+    /// Adds an address that a walk has found; false if the stack is full.
+    #[inline(always)]
+    fn keep(&mut self, address: usize) -> bool {
+        self.len < MOST_FRAMES && self.push(address)
+    }
+
+    #[inline(always)]
     fn push(&mut self, address: usize) -> bool {
         match self.addresses.get_mut(self.len) {
             Some(slot) => {
@@ -91,17 +124,23 @@ impl Stack {
 /// not by count or name.
 #[inline(never)]
 pub(super) fn capture(frame: usize) -> Stack {
-    let mut stack = Stack {
-        addresses: [0; MOST_FRAMES + 1],
-        len: 0,
-    };
-    if bounds::room_below(frame).is_some_and(|room| room < LEAST_ROOM) {
+    let mut stack = Stack::empty();
+    let bounds = Bounds::around(frame);
+    if bounds.is_some_and(|bounds| frame - bounds.low < LEAST_ROOM) {
         stack.mark(Marker::StackNearlyFull);
         return stack;
     }
-    let complete = libgcc::walk(frame, &mut |address| {
-        stack.len < MOST_FRAMES && stack.push(address)
-    });
+    // The registers are this function's, whose frame is in place until the stack is complete: the calls
+    // below are no tail calls, since what they return is looked at.
+    let walk = bounds
+        .filter(|_| loader::is_ready())
+        .zip(Registers::here())
+        .and_then(|(bounds, registers)| Walk::new(bounds, registers, frame));
+    let complete = match walk {
+        Some(walk) => walk.run(&mut stack),
+        // On a coroutine's or a signal handler's own stack; or the tables cannot be found.
+        None => by_libgcc(frame, &mut stack),
+    };
     if stack.len == 0 {
         stack.mark(Marker::NoStack);
     } else if !complete {
@@ -110,81 +149,76 @@ pub(super) fn capture(frame: usize) -> Stack {
     stack
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Fills the stack anew; true if the root was reached.
+fn by_libgcc(frame: usize, stack: &mut Stack) -> bool {
+    stack.len = 0;
+    libgcc::walk(frame, &mut |address| stack.keep(address))
+}
 
+/// What all attempts at one stack share.
+#[derive(Clone, Copy, Debug)]
+struct Walk {
+    words: Words,
+    registers: Registers,
+    frame: usize,
+}
+
+impl Walk {
+    /// `registers` are those of a function that returns after the walk only, on the stack of `bounds`.
+    #[inline(always)]
+    fn new(bounds: Bounds, registers: Registers, frame: usize) -> Option<Self> {
+        let words = Words::of_stack(&registers, bounds)?;
+        Some(Self {
+            words,
+            registers,
+            frame,
+        })
+    }
+
+    /// Fills the stack; true if the root was reached.
+    #[inline(always)]
+    fn run(self, stack: &mut Stack) -> bool {
+        match self.by_rules(lookup::kept, Untabled::Stop, stack) {
+            End::Root => true,
+            End::Full => false,
+            end => self.insist(end, stack),
+        }
+    }
+
+    /// Fills the stack anew, by rules.
+    #[inline(always)]
+    fn by_rules(
+        self,
+        rule_at: impl Fn(usize) -> rules::Rule,
+        untabled: Untabled,
+        stack: &mut Stack,
+    ) -> End {
+        stack.len = 0;
+        // What ends at or below `frame` is ours.
+        let visit = |end, address| end <= self.frame || stack.keep(address);
+        walker::walk(self.words, self.registers, rule_at, untabled, visit)
+    }
+
+    /// What the fast walk could not do.
+    #[cold]
     #[inline(never)]
-    fn leaf() -> Stack {
-        let here = 0u8;
-        capture((&raw const here).addr())
-    }
-
-    #[inline(never)]
-    fn nested(depth: usize) -> Stack {
-        if depth == 0 {
-            return leaf();
+    fn insist(self, mut end: End, stack: &mut Stack) -> bool {
+        if end != End::Foreign {
+            // Perhaps another module was loaded where one was unloaded, and its rules are stale.
+            end = self.by_rules(lookup::fresh, Untabled::Stop, stack);
         }
-        let stack = nested(depth - 1);
-        std::hint::black_box(&stack);
-        stack
-    }
-
-    fn names(stack: &Stack) -> Vec<String> {
-        let mut names = Vec::new();
-        for address in stack.addresses() {
-            backtrace::resolve(*address as *mut _, |symbol| {
-                names.push(format!("{:#}", symbol.name().unwrap()));
-            });
+        match end {
+            End::Root | End::Null => return true,
+            End::Full => return false,
+            End::Foreign | End::Unknown | End::Broken => {}
         }
-        names
-    }
-
-    #[test]
-    fn the_first_address_is_the_caller_of_the_given_frame() {
-        let stack = nested(2);
-        let names = names(&stack);
-        assert!(names[0].ends_with("tests::nested"), "{names:#?}");
-        assert!(!names.iter().any(|name| name.contains("capture")));
-        assert_eq!(names.iter().filter(|n| n.ends_with("::nested")).count(), 3);
-    }
-
-    #[test]
-    fn a_deep_stack_keeps_its_leaf_and_says_that_it_was_cut() {
-        let stack = nested(300);
-        assert_eq!(stack.addresses().len(), MOST_FRAMES + 1);
-        assert_eq!(stack.addresses().last(), Some(&Marker::Truncated.address()));
-        assert!(names(&stack)[0].ends_with("tests::nested"));
-    }
-
-    #[test]
-    fn near_the_end_of_the_stack_nothing_is_walked() {
-        fn descend() -> Stack {
-            let here = [0u8; 512];
-            std::hint::black_box(&here);
-            let frame = here.as_ptr().addr();
-            if bounds::room_below(frame).unwrap() < LEAST_ROOM {
-                return capture(frame);
-            }
-            let stack = descend();
-            std::hint::black_box(&here);
-            stack
+        let reached = stack.len;
+        let complete = by_libgcc(self.frame, stack);
+        if end != End::Unknown || stack.len > reached {
+            // It can do every frame that has tables, those registered at run time included.
+            return complete;
         }
-        let thread = std::thread::Builder::new().stack_size(256 << 10);
-        let stack = thread.spawn(descend).unwrap().join().unwrap();
-        assert_eq!(stack.addresses(), [Marker::StackNearlyFull.address()]);
-    }
-
-    #[test]
-    fn markers_have_addresses_of_their_own() {
-        let mut addresses = Marker::ALL.map(Marker::address).to_vec();
-        addresses.dedup();
-        assert_eq!(addresses.len(), Marker::ALL.len());
-        let bytes = (&raw const MARKERS).addr()..(&raw const MARKERS).addr() + MARKERS.len();
-        assert!(
-            addresses
-                .iter()
-                .all(|a| bytes.contains(&(a - 1)) && bytes.contains(a))
-        );
+        let end = self.by_rules(lookup::kept, Untabled::Step, stack);
+        matches!(end, End::Root | End::Null)
     }
 }

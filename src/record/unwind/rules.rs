@@ -1,0 +1,388 @@
+//! What a walk needs to know of one code address, in one word, and the table that keeps these words.
+//!
+//! A value type without a static, so that it is tested and model checked at a tiny size. It knows
+//! nothing of where a rule comes from.
+
+use crate::record::sync::{AtomicU64, Ordering};
+
+/// How to get from one frame to its caller's, packed:
+///
+/// | bits | meaning |
+/// |---|---|
+/// | 0..3 | kind; 0 is "no rule" |
+/// | 3 | the frame pointer is saved at CFA + its offset |
+/// | 4 | the return address is saved at CFA + its offset |
+/// | 8..20 | offset of the saved frame pointer in words, signed |
+/// | 20..32 | offset of the saved return address in words, signed |
+/// | 32..64 | offset of the CFA in bytes, signed |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rule(u64);
+
+const KIND: u64 = 0b111;
+const FROM_SP: u64 = 1;
+const FROM_FP: u64 = 2;
+const ROOT: u64 = 3;
+const FOREIGN: u64 = 4;
+const UNKNOWN: u64 = 5;
+
+const FP_SAVED: u64 = 1 << 3;
+const FP_SHIFT: u32 = 8;
+const RA_SAVED: u64 = 1 << 4;
+const RA_SHIFT: u32 = 20;
+const CFA_SHIFT: u32 = 32;
+/// Width of the two offsets in words.
+const WORDS_BITS: u32 = 12;
+
+/// The register that a frame's end is counted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    StackPointer,
+    FramePointer,
+}
+
+/// Where a frame ends (its canonical frame address, the stack pointer before the call) and where it
+/// keeps what its caller needs, in bytes from there. `None`: still in the register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) base: Base,
+    pub(super) cfa: i32,
+    pub(super) frame_pointer: Option<isize>,
+    pub(super) return_address: Option<isize>,
+}
+
+/// A rule, unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Frame(Frame),
+    /// The first function of a thread: nobody called it.
+    Root,
+    /// There is unwind information that a word cannot hold: only libgcc can do this frame.
+    Foreign,
+    /// There is no unwind information.
+    Unknown,
+}
+
+impl Rule {
+    pub(super) const ROOT: Self = Self(ROOT);
+    pub(super) const FOREIGN: Self = Self(FOREIGN);
+    pub(super) const UNKNOWN: Self = Self(UNKNOWN);
+
+    /// Foreign, if the frame does not fit a word.
+    pub(super) fn of(frame: Frame) -> Self {
+        Self::pack(frame).unwrap_or(Self::FOREIGN)
+    }
+
+    fn pack(frame: Frame) -> Option<Self> {
+        let mut word = match frame.base {
+            Base::StackPointer => FROM_SP,
+            Base::FramePointer => FROM_FP,
+        };
+        word |= u64::from(frame.cfa.cast_unsigned()) << CFA_SHIFT;
+        if let Some(offset) = frame.frame_pointer {
+            word |= FP_SAVED | pack_words(offset)? << FP_SHIFT;
+        }
+        if let Some(offset) = frame.return_address {
+            word |= RA_SAVED | pack_words(offset)? << RA_SHIFT;
+        }
+        Some(Self(word))
+    }
+
+    #[inline(always)]
+    pub(super) fn step(self) -> Step {
+        let base = match self.0 & KIND {
+            FROM_SP => Base::StackPointer,
+            FROM_FP => Base::FramePointer,
+            ROOT => return Step::Root,
+            FOREIGN => return Step::Foreign,
+            _ => return Step::Unknown,
+        };
+        let saved = |flag, shift| (self.0 & flag != 0).then(|| unpack_words(self.0, shift));
+        Step::Frame(Frame {
+            base,
+            cfa: signed_half(self.0 >> CFA_SHIFT),
+            frame_pointer: saved(FP_SAVED, FP_SHIFT),
+            return_address: saved(RA_SAVED, RA_SHIFT),
+        })
+    }
+}
+
+/// The low half of `word`, as the signed number that it holds.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low half is what is meant"
+)]
+#[inline(always)]
+fn signed_half(word: u64) -> i32 {
+    word as i32
+}
+
+/// `None` if `offset` is no multiple of a word, or out of the field's range.
+fn pack_words(offset: isize) -> Option<u64> {
+    const LIMIT: isize = 1 << (WORDS_BITS - 1);
+    let words = offset >> 3;
+    let fits = offset & 7 == 0 && (-LIMIT..LIMIT).contains(&words);
+    fits.then_some(words.cast_unsigned() as u64 & ((1 << WORDS_BITS) - 1))
+}
+
+/// In bytes.
+#[inline(always)]
+fn unpack_words(word: u64, shift: u32) -> isize {
+    // To the top of a half word and back down, which extends the sign; one place less is times 8.
+    let top = signed_half(word >> shift) << (i32::BITS - WORDS_BITS);
+    (top >> (i32::BITS - WORDS_BITS - 3)) as isize
+}
+
+/// Keeps the rules of the code addresses met last: direct-mapped, without a lock. A `get` returns what
+/// was put for that address since the rules were last forgotten, or nothing.
+pub(super) struct Table<const SLOTS: usize> {
+    slots: [Slot; SLOTS],
+    generation: AtomicU64,
+}
+
+/// Both halves in one cache line.
+#[repr(align(16))]
+struct Slot {
+    /// The address, XORed with the rule and the generation (Hyatt's trick of shared chess tables): the
+    /// halves of two writers do not match each other, so a torn pair reads as empty.
+    key: AtomicU64,
+    rule: AtomicU64,
+}
+
+/// Which rules are valid: those put in the present one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Generation(u64);
+
+impl Generation {
+    /// Counted in the bits above all user addresses. After 65,536 generations one comes back; a stale
+    /// rule that comes back with it is what walks have to be prepared for anyway.
+    const STEP: u64 = 1 << 48;
+}
+
+// Relaxed throughout: a rule points to no other memory, and the key tells whether the halves belong
+// together.
+impl<const SLOTS: usize> Table<SLOTS> {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        const { assert!(SLOTS.is_power_of_two() && SLOTS > 1) };
+        Self {
+            slots: [const {
+                Slot {
+                    key: AtomicU64::new(0),
+                    rule: AtomicU64::new(0),
+                }
+            }; SLOTS],
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self {
+            slots: std::array::from_fn(|_| Slot {
+                key: AtomicU64::new(0),
+                rule: AtomicU64::new(0),
+            }),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::Relaxed))
+    }
+
+    #[inline(always)]
+    pub(super) fn get(&self, address: usize) -> Option<Rule> {
+        let slot = self.slot(address)?;
+        let rule = slot.rule.load(Ordering::Relaxed);
+        let key = slot.key.load(Ordering::Relaxed);
+        let matches = key ^ rule ^ self.generation().0 == address as u64;
+        // An empty slot matches the address 0 of the first generation, and has kind 0.
+        (matches && rule & KIND != 0).then_some(Rule(rule))
+    }
+
+    /// Keeps a rule that was made in `generation`; if the rules were forgotten since, it is lost.
+    pub(super) fn put(&self, address: usize, rule: Rule, generation: Generation) {
+        if let Some(slot) = self.slot(address) {
+            let key = address as u64 ^ rule.0 ^ generation.0;
+            slot.rule.store(rule.0, Ordering::Relaxed);
+            slot.key.store(key, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets every rule, without touching the slots.
+    pub(super) fn forget(&self) {
+        self.generation
+            .fetch_add(Generation::STEP, Ordering::Relaxed);
+    }
+
+    /// Never `None`: the hash has as many bits as the table's size.
+    #[inline(always)]
+    fn slot(&self, address: usize) -> Option<&Slot> {
+        // Fibonacci hashing: return addresses differ in their low bits, the product's high ones are mixed.
+        let hash = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let index = hash >> (u64::BITS - SLOTS.trailing_zeros());
+        self.slots.get(usize::try_from(index).ok()?)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame() -> impl Strategy<Value = Frame> {
+        let offset = || proptest::option::of((-2048isize..2048).prop_map(|words| words * 8));
+        (any::<bool>(), any::<i32>(), offset(), offset()).prop_map(|(stack, cfa, fp, ra)| Frame {
+            base: if stack {
+                Base::StackPointer
+            } else {
+                Base::FramePointer
+            },
+            cfa,
+            frame_pointer: fp,
+            return_address: ra,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_survives_its_word(frame in frame()) {
+            prop_assert_eq!(Rule::of(frame).step(), Step::Frame(frame));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_word_is_foreign() {
+        let fits = Frame {
+            base: Base::StackPointer,
+            cfa: 16,
+            frame_pointer: Some(-16),
+            return_address: Some(-8),
+        };
+        assert_ne!(Rule::of(fits), Rule::FOREIGN);
+        for offset in [-4, 2048 * 8, -2049 * 8] {
+            let frame_pointer = Some(offset);
+            assert_eq!(
+                Rule::of(Frame {
+                    frame_pointer,
+                    ..fits
+                }),
+                Rule::FOREIGN
+            );
+            let return_address = Some(offset);
+            assert_eq!(
+                Rule::of(Frame {
+                    return_address,
+                    ..fits
+                }),
+                Rule::FOREIGN
+            );
+        }
+        assert_eq!(Rule::ROOT.step(), Step::Root);
+        assert_eq!(Rule::FOREIGN.step(), Step::Foreign);
+        assert_eq!(Rule::UNKNOWN.step(), Step::Unknown);
+    }
+
+    #[test]
+    fn a_table_gives_back_what_was_put_until_it_forgets() {
+        static TABLE: Table<16> = Table::new();
+        let address = 0x5555_1234_5678;
+        assert_eq!(TABLE.get(0), None);
+        assert_eq!(TABLE.get(address), None);
+        TABLE.put(address, Rule::ROOT, TABLE.generation());
+        assert_eq!(TABLE.get(address), Some(Rule::ROOT));
+        assert_eq!(TABLE.get(address + 1), None);
+
+        let before = TABLE.generation();
+        TABLE.forget();
+        assert_eq!(TABLE.get(address), None);
+        TABLE.put(address, Rule::ROOT, before);
+        assert_eq!(TABLE.get(address), None, "made before the table forgot");
+        TABLE.put(address, Rule::FOREIGN, TABLE.generation());
+        assert_eq!(TABLE.get(address), Some(Rule::FOREIGN));
+    }
+
+    #[test]
+    fn any_number_of_addresses_share_the_slots_without_mixing() {
+        static TABLE: Table<16> = Table::new();
+        let rule = |address: usize| {
+            Rule::of(Frame {
+                base: Base::StackPointer,
+                cfa: i32::try_from(address % 0x1000).unwrap(),
+                frame_pointer: None,
+                return_address: Some(-8),
+            })
+        };
+        let mut kept = 0;
+        for round in 0..2 {
+            for address in (0x7f00_0000_1000..0x7f00_0000_1000 + 500).step_by(5) {
+                if round == 0 {
+                    TABLE.put(address, rule(address), TABLE.generation());
+                } else if let Some(found) = TABLE.get(address) {
+                    assert_eq!(found, rule(address));
+                    kept += 1;
+                }
+            }
+        }
+        assert!((8..=16).contains(&kept), "{kept} of 16 slots in use");
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use loom::{sync::Arc, thread};
+
+    /// Two addresses that share a slot of a table of two.
+    const ADDRESSES: [usize; 2] = [0x1000, 0x1008];
+
+    fn rule(address: usize) -> Rule {
+        Rule::of(Frame {
+            base: Base::StackPointer,
+            cfa: if address == ADDRESSES[0] { 16 } else { 32 },
+            frame_pointer: None,
+            return_address: Some(-8),
+        })
+    }
+
+    #[test]
+    fn a_reader_sees_the_rule_of_its_address_or_nothing() {
+        loom::model(|| {
+            let table = Arc::new(Table::<2>::new());
+            let [one, two] = ADDRESSES.map(|address| table.slot(address).unwrap() as *const Slot);
+            assert_eq!(one, two, "the addresses share a slot");
+            let writers = ADDRESSES.map(|address| {
+                let table = Arc::clone(&table);
+                thread::spawn(move || table.put(address, rule(address), table.generation()))
+            });
+            for address in ADDRESSES {
+                if let Some(found) = table.get(address) {
+                    assert_eq!(found, rule(address));
+                }
+            }
+            for writer in writers {
+                writer.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_rule_made_before_forgetting_is_not_seen_after() {
+        loom::model(|| {
+            let table = Arc::new(Table::<2>::new());
+            let [address, _] = ADDRESSES;
+            let stale = table.generation();
+            table.forget();
+            let writer = {
+                let table = Arc::clone(&table);
+                thread::spawn(move || table.put(address, Rule::ROOT, stale))
+            };
+            table.put(address, rule(address), table.generation());
+            if let Some(found) = table.get(address) {
+                assert_eq!(found, rule(address));
+            }
+            writer.join().unwrap();
+        });
+    }
+}

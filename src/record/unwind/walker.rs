@@ -1,0 +1,343 @@
+//! The loop from frame to frame.
+//!
+//! It goes by the rules it is given and by the words of the stack. Whatever the rules say, it loads only
+//! from the thread's own stack above where it began, and each step takes it higher, so it ends.
+
+#![expect(unsafe_code, reason = "loads words of the stack")]
+
+use super::{
+    bounds::Bounds,
+    registers::{Registers, without_signature},
+    rules::{Base, Frame, Rule, Step},
+};
+use core::ptr;
+
+/// No code lies below this address: a return address of 0 ends some stacks.
+const LOWEST_CODE: usize = 4096;
+const WORD: usize = size_of::<usize>();
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At the thread's first function.
+    Root,
+    /// The visitor wanted no more.
+    Full,
+    /// At a return address of 0: the root of a hand-made thread, or a stale rule's mistake.
+    Null,
+    /// At a frame that only libgcc can do.
+    Foreign,
+    /// At a frame without unwind information.
+    Unknown,
+    /// A rule led out of the stack: it is stale, or the tables are wrong.
+    Broken,
+}
+
+/// What to do at a frame without unwind information.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Untabled {
+    Stop,
+    /// One step by the frame pointer, if that leads to a return address with unwind information.
+    Step,
+}
+
+/// Words that may be loaded: those of the stack, from where the walk began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words {
+    low: usize,
+    high: usize,
+    /// From `low` to the last word.
+    span: usize,
+}
+
+impl Words {
+    /// All that is in use of the stack within `bounds`, seen from a function on it that returns only
+    /// after they were used; `registers` are its. `None` if it is not on that stack.
+    #[inline(always)]
+    pub(super) fn of_stack(registers: &Registers, bounds: Bounds) -> Option<Self> {
+        let low = registers.stack_pointer;
+        let high = bounds.high;
+        let span = high.checked_sub(low)?.checked_sub(WORD)?;
+        (low >= bounds.low).then_some(Self { low, high, span })
+    }
+
+    #[inline(always)]
+    fn load(self, address: usize) -> Option<usize> {
+        // An address below `low` wraps around to a distance beyond the span.
+        if address.wrapping_sub(self.low) > self.span || !address.is_multiple_of(WORD) {
+            return None;
+        }
+        // SAFETY: aligned, and on the thread's own stack (`Bounds`), at or above the stack pointer of a
+        // function that has not returned (`of_stack`): the stack is mapped from there to its end.
+        // Volatile: these are other functions' locals, of which the compiler may think what it likes.
+        Some(unsafe { ptr::with_exposed_provenance::<usize>(address).read_volatile() })
+    }
+}
+
+/// Walks from `from` towards the root. `visit` is called for each frame with its end, which lies above all
+/// that it holds, and with the return address found in it; false ends the walk.
+#[inline(always)]
+pub(super) fn walk(
+    words: Words,
+    from: Registers,
+    rule_at: impl Fn(usize) -> Rule,
+    untabled: Untabled,
+    mut visit: impl FnMut(usize, usize) -> bool,
+) -> End {
+    let mut address = from.instruction;
+    let mut stack_pointer = from.stack_pointer;
+    let mut frame_pointer = from.frame_pointer;
+    // In a register in the first frame only: every other one has made a call.
+    let mut link = from.link;
+    loop {
+        let caller = match rule_at(address).step() {
+            Step::Frame(frame) => by_rule(words, stack_pointer, frame_pointer, link, frame),
+            Step::Root => return End::Root,
+            Step::Foreign => return End::Foreign,
+            Step::Unknown if untabled == Untabled::Stop => return End::Unknown,
+            Step::Unknown => {
+                let caller = by_frame_pointer(words, stack_pointer, frame_pointer);
+                let known = |caller: &Caller| {
+                    let address = caller.return_address.checked_sub(1);
+                    address.is_some_and(|address| rule_at(address).step() != Step::Unknown)
+                };
+                match caller.filter(known) {
+                    Some(caller) => Some(caller),
+                    None => return End::Unknown,
+                }
+            }
+        };
+        let Some(caller) = caller else {
+            return End::Broken;
+        };
+        if caller.return_address < LOWEST_CODE {
+            return End::Null;
+        }
+        if !visit(caller.stack_pointer, caller.return_address) {
+            return End::Full;
+        }
+        stack_pointer = caller.stack_pointer;
+        frame_pointer = caller.frame_pointer;
+        link = None;
+        // Inside of the call: what follows it may belong to another function.
+        address = caller.return_address - 1;
+    }
+}
+
+/// The registers of a frame's caller, as they are when the frame returns.
+struct Caller {
+    /// Where the frame ends: above the caller's `stack_pointer` of the step before.
+    stack_pointer: usize,
+    frame_pointer: usize,
+    return_address: usize,
+}
+
+/// `None` if the rule leads out of the stack.
+#[inline(always)]
+fn by_rule(
+    words: Words,
+    stack_pointer: usize,
+    frame_pointer: usize,
+    link: Option<usize>,
+    frame: Frame,
+) -> Option<Caller> {
+    let base = match frame.base {
+        Base::StackPointer => stack_pointer,
+        Base::FramePointer => frame_pointer,
+    };
+    let end = base.wrapping_add_signed(frame.cfa as isize);
+    if end <= stack_pointer || end > words.high || !end.is_multiple_of(WORD) {
+        return None;
+    }
+    let saved = |offset| words.load(end.wrapping_add_signed(offset));
+    let frame_pointer = match frame.frame_pointer {
+        Some(offset) => saved(offset)?,
+        None => frame_pointer,
+    };
+    // On x86-64 a call leaves it there; `cfi` makes no other rule. Known to the compiler, it is one load.
+    let return_address = if cfg!(target_arch = "x86_64") {
+        Some(-WORD.cast_signed())
+    } else {
+        frame.return_address
+    };
+    let return_address = match return_address {
+        Some(offset) => saved(offset)?,
+        None => link?,
+    };
+    Some(Caller {
+        stack_pointer: end,
+        frame_pointer,
+        return_address: without_signature(return_address),
+    })
+}
+
+/// As compilers lay frames out that have a frame pointer: it points to the caller's, above which there is
+/// the return address. `None` if that is not on the stack.
+fn by_frame_pointer(words: Words, stack_pointer: usize, frame_pointer: usize) -> Option<Caller> {
+    if frame_pointer < stack_pointer {
+        return None;
+    }
+    let return_address = words.load(frame_pointer.checked_add(WORD)?)?;
+    Some(Caller {
+        stack_pointer: frame_pointer.checked_add(2 * WORD)?,
+        frame_pointer: words.load(frame_pointer)?,
+        return_address: without_signature(return_address),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A stack of the given words, the registers at its lowest one, and the walk's end and findings:
+    /// where each frame ends, in words from the lowest, and its return address.
+    fn walk_over(
+        words: &[usize],
+        frame_pointer: usize,
+        rule_at: impl Fn(usize) -> Rule,
+        untabled: Untabled,
+    ) -> (End, Vec<(usize, usize)>) {
+        let low = words.as_ptr().expose_provenance();
+        let registers = Registers {
+            instruction: 0x10_000,
+            stack_pointer: low,
+            frame_pointer: low.wrapping_add(frame_pointer * WORD),
+            link: None,
+        };
+        let high = low + size_of_val(words);
+        let bounds = Bounds {
+            low: low - (1 << 20),
+            high,
+        };
+        let mut found = Vec::new();
+        let visit = |end: usize, address| {
+            found.push(((end - low) / WORD, address));
+            true
+        };
+        let end = walk(
+            Words::of_stack(&registers, bounds).unwrap(),
+            registers,
+            rule_at,
+            untabled,
+            visit,
+        );
+        (end, found)
+    }
+
+    fn frame(base: Base, words: i32, frame_pointer: Option<isize>) -> Rule {
+        Rule::of(Frame {
+            base,
+            cfa: words * 8,
+            frame_pointer: frame_pointer.map(|words| words * 8),
+            return_address: Some(-8),
+        })
+    }
+
+    #[test]
+    fn frames_follow_each_other_to_the_root() {
+        // Three words by stack pointer, saving the frame pointer; then two from that; then the root.
+        let mut words = [7, 0, 0x20_000, 7, 7, 7, 0x30_000, 7];
+        words[1] = words.as_ptr().addr() + 5 * WORD;
+        let rule_at = |address| match address {
+            0x10_000 => frame(Base::StackPointer, 3, Some(-2)),
+            0x1f_fff => frame(Base::FramePointer, 2, None),
+            0x2f_fff => Rule::ROOT,
+            other => panic!("{other:x}"),
+        };
+        let (end, found) = walk_over(&words, 0, rule_at, Untabled::Stop);
+        assert_eq!(end, End::Root);
+        assert_eq!(found, [(3, 0x20_000), (7, 0x30_000)]);
+    }
+
+    #[test]
+    fn a_rule_that_leads_out_of_the_stack_ends_the_walk() {
+        let words = [0x20_000usize; 8];
+        for rule in [
+            frame(Base::StackPointer, 0, None),
+            frame(Base::StackPointer, -1, None),
+            frame(Base::StackPointer, 9, None),
+            frame(Base::FramePointer, 1, None),
+            frame(Base::StackPointer, 2, Some(-3)),
+            frame(Base::StackPointer, 2, Some(6)),
+            Rule::of(Frame {
+                base: Base::StackPointer,
+                cfa: 12,
+                frame_pointer: None,
+                return_address: Some(-8),
+            }),
+        ] {
+            let (end, found) = walk_over(&words, 1 << 40, |_| rule, Untabled::Stop);
+            assert_eq!((end, found), (End::Broken, vec![]), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn other_ends() {
+        let words = [0, 0x20_000];
+        let two = frame(Base::StackPointer, 2, None);
+        let one = frame(Base::StackPointer, 1, None);
+        assert_eq!(walk_over(&words, 0, |_| one, Untabled::Stop).0, End::Null);
+        assert_eq!(
+            walk_over(&words, 0, |_| Rule::FOREIGN, Untabled::Step).0,
+            End::Foreign
+        );
+        assert_eq!(
+            walk_over(&words, 0, |_| Rule::UNKNOWN, Untabled::Stop).0,
+            End::Unknown
+        );
+        // The second frame begins where the stack ends.
+        let (end, found) = walk_over(&words, 0, |_| two, Untabled::Stop);
+        assert_eq!((end, found), (End::Broken, vec![(2, 0x20_000)]));
+    }
+
+    #[test]
+    fn a_step_by_frame_pointer_has_to_land_on_known_code() {
+        let words = [7, 0, 0x20_000, 7];
+        let known = |address| match address {
+            0x1f_fff => Rule::ROOT,
+            _ => Rule::UNKNOWN,
+        };
+        let (end, found) = walk_over(&words, 1, known, Untabled::Step);
+        assert_eq!((end, found), (End::Root, vec![(3, 0x20_000)]));
+        for (frame_pointer, rule) in [
+            (2, Rule::ROOT),
+            (3, Rule::ROOT),
+            (1 << 40, Rule::ROOT),
+            (1, Rule::UNKNOWN),
+        ] {
+            let rule_at = |address| match address {
+                0x1f_fff => rule,
+                _ => Rule::UNKNOWN,
+            };
+            let (end, found) = walk_over(&words, frame_pointer, rule_at, Untabled::Step);
+            assert_eq!((end, found), (End::Unknown, vec![]), "{frame_pointer}");
+        }
+    }
+
+    proptest! {
+        /// Whatever the stack holds and the rules say: it ends, goes up only, and stays on the stack.
+        #[test]
+        fn any_rules_on_any_stack(
+            words in proptest::collection::vec((0usize..64, any::<bool>()), 1..64),
+            rules in proptest::collection::vec((0usize..5, -4i32..12, -4isize..4), 16),
+            frame_pointer in 0usize..64,
+        ) {
+            let mut stack = vec![0; words.len()];
+            let low = stack.as_ptr().addr();
+            for (slot, (value, is_address)) in stack.iter_mut().zip(words) {
+                *slot = if is_address { low + value * WORD } else { LOWEST_CODE + value };
+            }
+            let rule_at = |address: usize| match rules[address % rules.len()] {
+                (0, ..) => Rule::UNKNOWN,
+                (1 | 2, words, saved) => frame(Base::StackPointer, words, Some(saved)),
+                (_, words, saved) => frame(Base::FramePointer, words, Some(saved)),
+            };
+            for untabled in [Untabled::Stop, Untabled::Step] {
+                let (_, found) = walk_over(&stack, frame_pointer, rule_at, untabled);
+                prop_assert!(found.is_sorted_by(|(a, _), (b, _)| a < b));
+                prop_assert!(found.iter().all(|(end, _)| (1..=stack.len()).contains(end)));
+            }
+        }
+    }
+}
