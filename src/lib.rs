@@ -65,8 +65,8 @@
 //! - 64-bit Linux is the only system it is built and tested on.
 //! - Function names need debug info: `debug = "limited"` in the release profile. With
 //!   `line-tables-only` an inlined `RequestTracker::track` reads `track`.
-//! - A child that was forked while another thread wrote a symbolized profile may wait for ever in one of
-//!   its own; let it write [raw](ProfileOptions::raw) ones.
+//! - A child that was forked while another thread wrote a symbolized profile writes
+//!   [raw](ProfileOptions::raw) ones.
 //!
 //! # Features
 //!

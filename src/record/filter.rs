@@ -36,7 +36,7 @@ impl Filter {
 
     /// Whether a sampled block may live at `address`; false is certain.
     // Relaxed: whoever frees a block got its address from the thread that allocated and added it, by
-    // some synchronisation of the program's own, and that orders these accesses too.
+    // some synchronization of the program's own, and that orders these accesses too.
     #[inline]
     pub(super) fn may_hold(&self, address: usize) -> bool {
         self.counter(address)

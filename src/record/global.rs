@@ -117,7 +117,7 @@ fn make_seed() -> u64 {
     let address: *const [u8; 8] = core::ptr::with_exposed_provenance(random);
     // SAFETY: a nonzero AT_RANDOM is the address of 16 random bytes that live as long as the process.
     let bytes = (!address.is_null()).then(|| unsafe { address.read() });
-    // Without them the address of this static is what address space randomisation gives.
+    // Without them the address of this static is what address space randomization gives.
     let fallback = ((&raw const SEED).addr() as u64).to_ne_bytes();
     let seed = u64::from_ne_bytes(bytes.unwrap_or(fallback)) | 1;
     SEED.store(seed, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! How a free recognises a sampled block from its address and layout alone, without a lookup.
+//! How a free recognizes a sampled block from its address and layout alone, without a lookup.
 //!
 //! A sampled small block is allocated with alignment [`PAGE`] and [`OFFSET`] bytes more, and handed out
 //! at `raw + OFFSET`. So its address ends in `0x030`, which no jemalloc or mimalloc size class above

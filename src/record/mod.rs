@@ -8,7 +8,7 @@
 //! 3. The profiler's own allocations happen *muted*: never sampled, and using no bytes of the countdown.
 //! 4. It never waits without bound: try-locks only. A free of a sampled block is never skipped.
 //! 5. The stack is captured outside of all locks; nothing that takes the loader lock is called.
-//! 6. Thread-locals are const-initialised and have no Drop.
+//! 6. Thread-locals are const-initialized and have no Drop.
 //! 7. All four methods of `GlobalAlloc` are forwarded natively. Null passes through.
 //! 8. No logging, no formatting, no environment through std.
 //! 9. Anything lost is counted.

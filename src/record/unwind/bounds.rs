@@ -88,17 +88,17 @@ fn any_thread() -> Option<Bounds> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: always valid to call; it names the calling thread.
     let this = unsafe { libc::pthread_self() };
-    // SAFETY: `this` is a running thread, and the call initialises what the second argument points to.
+    // SAFETY: `this` is a running thread, and the call initializes what the second argument points to.
     if unsafe { libc::pthread_getattr_np(this, attributes.as_mut_ptr()) } != 0 {
         return None;
     }
     let mut low = ptr::null_mut();
     let mut size = 0;
-    // SAFETY: the attributes were initialised by the successful call above, and the two results are
+    // SAFETY: the attributes were initialized by the successful call above, and the two results are
     // locals of the right types.
     let got =
         unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut low, &raw mut size) };
-    // SAFETY: initialised above, destroyed once, not used afterwards.
+    // SAFETY: initialized above, destroyed once, not used afterwards.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
     let low = low.addr();
     let high = low.checked_add(size)?;
