@@ -394,8 +394,8 @@ fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::unwind;
     use super::*;
+    use crate::record::unwind;
     use core::alloc::Layout;
 
     const ADDRESS: usize = 0x7f00_0012_3000;

@@ -25,14 +25,6 @@ const SHARDS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BucketId(u32);
 
-#[cfg(test)]
-impl BucketId {
-    /// Names a bucket of a planted snapshot.
-    pub(crate) fn planted(id: u32) -> Self {
-        Self(id)
-    }
-}
-
 /// What a sample adds to its bucket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allocation {
@@ -247,6 +239,14 @@ fn hash_parts(addresses: &[usize], size_group: u64, interval: u64) -> u64 {
     addresses
         .iter()
         .fold(start, |hash, address| mix(hash, *address as u64))
+}
+
+#[cfg(test)]
+impl BucketId {
+    /// Names a bucket of a planted snapshot.
+    pub(crate) fn planted(id: u32) -> Self {
+        Self(id)
+    }
 }
 
 #[cfg(test)]
