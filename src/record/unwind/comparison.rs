@@ -110,12 +110,13 @@ fn compare(frame: usize) {
 
 /// The fast walk, as `capture` begins with it.
 #[inline(never)]
-fn by_rules_alone(frame: usize) -> (End, Stack) {
+pub(super) fn by_rules_alone(frame: usize) -> (End, Stack) {
     let mut stack = Stack::empty();
-    let bounds = Bounds::around(frame).expect("on this thread's stack");
     let registers = Registers::here().expect("a known machine");
-    let walk = Walk::new(bounds, registers, frame).expect("on that stack");
-    let end = walk.by_rules(lookup::kept, Untabled::Stop, &mut stack);
+    let walk = Bounds::around(frame).and_then(|bounds| Walk::new(bounds, registers, frame));
+    let end = walk.map_or(End::Foreign, |walk| {
+        walk.by_rules(lookup::kept, Untabled::Stop, &mut stack)
+    });
     (end, stack)
 }
 
