@@ -126,7 +126,7 @@ impl Stack {
 pub(super) fn capture(frame: usize) -> Stack {
     let mut stack = Stack::empty();
     let bounds = Bounds::around(frame);
-    if bounds.is_some_and(|bounds| frame - bounds.low < LEAST_ROOM) {
+    if bounds.is_some_and(|bounds| bounds.room_below(frame) < LEAST_ROOM) {
         stack.mark(Marker::StackNearlyFull);
         return stack;
     }

@@ -69,7 +69,7 @@ fn near_the_end_of_the_stack_nothing_is_walked() {
         let here = [0u8; 512];
         std::hint::black_box(&here);
         let frame = here.as_ptr().addr();
-        if frame - Bounds::around(frame).unwrap().low < LEAST_ROOM {
+        if Bounds::around(frame).unwrap().room_below(frame) < LEAST_ROOM {
             return capture(frame);
         }
         let stack = descend();
