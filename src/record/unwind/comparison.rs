@@ -141,7 +141,7 @@ fn check(own: &Stack, libgcc: &Stack, both_complete_or_not: bool) {
 fn copy(stack: &Stack) -> Stack {
     let mut copy = Stack::empty();
     for address in stack.addresses() {
-        copy.push(*address);
+        copy.keep(*address);
     }
     copy
 }
