@@ -34,6 +34,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/record/unwind/loader.rs",
     "src/record/unwind/modules.rs",
     "src/record/unwind/registers.rs",
+    "src/record/unwind/stack.rs",
     "src/record/unwind/tests.rs",
     "src/record/unwind/walker.rs",
     "src/symbolize/modules.rs",

@@ -37,6 +37,11 @@ impl Bounds {
         });
         (own.low..own.high).contains(&frame).then_some(own)
     }
+
+    /// Bytes that the stack may still grow by below `frame`.
+    pub(super) fn room_below(self, frame: usize) -> usize {
+        frame.saturating_sub(self.low)
+    }
 }
 
 #[cold]

@@ -76,7 +76,7 @@ mod glibc {
     #[unsafe(link_section = ".init_array")]
     static CONSTRUCTOR: extern "C" fn() = look_up;
 
-    pub(in super::super) extern "C" fn look_up() {
+    pub(in crate::record::unwind) extern "C" fn look_up() {
         FIND_OBJECT.store(symbol(c"_dl_find_object"), Ordering::Relaxed);
         let stack_end = symbol(c"__libc_stack_end").cast::<usize>();
         if !stack_end.is_null() {
@@ -92,12 +92,12 @@ mod glibc {
     }
 
     #[inline]
-    pub(in super::super) fn is_ready() -> bool {
+    pub(in crate::record::unwind) fn is_ready() -> bool {
         !FIND_OBJECT.load(Ordering::Relaxed).is_null()
     }
 
     /// The highest address of the main thread's stack that any of its frames uses.
-    pub(in super::super) fn stack_end() -> Option<usize> {
+    pub(in crate::record::unwind) fn stack_end() -> Option<usize> {
         match STACK_END.load(Ordering::Relaxed) {
             0 => None,
             end => Some(end),
@@ -105,7 +105,7 @@ mod glibc {
     }
 
     /// The loaded object around an address.
-    pub(in super::super) fn object_around(address: usize) -> Option<Object> {
+    pub(in crate::record::unwind) fn object_around(address: usize) -> Option<Object> {
         let find = FIND_OBJECT.load(Ordering::Relaxed);
         if find.is_null() {
             return None;

@@ -50,3 +50,9 @@ pub(super) fn fresh(address: usize) -> Rule {
     RULES.put(address, rule, generation);
     rule
 }
+
+/// Changes whenever the rules are forgotten.
+#[cfg(test)]
+pub(super) fn generation() -> super::rules::Generation {
+    RULES.generation()
+}

@@ -14,6 +14,7 @@ mod lookup;
 mod modules;
 mod registers;
 mod rules;
+mod stack;
 mod walker;
 
 #[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
@@ -23,6 +24,7 @@ mod tests;
 
 use bounds::Bounds;
 use registers::Registers;
+pub(super) use stack::Stack;
 use walker::{End, Untabled, Words};
 
 /// Most addresses kept of one stack: Go's and jemalloc's default. The leaf side is kept.
@@ -75,50 +77,6 @@ impl Marker {
     }
 }
 
-/// A captured stack.
-#[derive(Debug)]
-pub(super) struct Stack {
-    addresses: [usize; MOST_FRAMES + 1],
-    len: usize,
-}
-
-impl Stack {
-    /// The return addresses, leaf first.
-    pub(super) fn addresses(&self) -> &[usize] {
-        self.addresses.get(..self.len).unwrap_or_default()
-    }
-
-    const fn empty() -> Self {
-        Self {
-            addresses: [0; MOST_FRAMES + 1],
-            len: 0,
-        }
-    }
-
-    /// Adds an address that a walk has found; false if the stack is full.
-    #[inline(always)]
-    fn keep(&mut self, address: usize) -> bool {
-        self.len < MOST_FRAMES && self.push(address)
-    }
-
-    #[inline(always)]
-    fn push(&mut self, address: usize) -> bool {
-        match self.addresses.get_mut(self.len) {
-            Some(slot) => {
-                *slot = address;
-                self.len += 1;
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn mark(&mut self, marker: Marker) {
-        // The array has room for one address more than a walk may fill.
-        let _has_room = self.push(marker.address());
-    }
-}
-
 /// Captures the calling thread's stack. `frame` is an address inside of the stack frame of the function
 /// whose caller is wanted first: frames at or below it are the profiler's own and are cut by address,
 /// not by count or name.
@@ -126,7 +84,7 @@ impl Stack {
 pub(super) fn capture(frame: usize) -> Stack {
     let mut stack = Stack::empty();
     let bounds = Bounds::around(frame);
-    if bounds.is_some_and(|bounds| frame - bounds.low < LEAST_ROOM) {
+    if bounds.is_some_and(|bounds| bounds.room_below(frame) < LEAST_ROOM) {
         stack.mark(Marker::StackNearlyFull);
         return stack;
     }
@@ -141,7 +99,7 @@ pub(super) fn capture(frame: usize) -> Stack {
         // On a coroutine's or a signal handler's own stack; or the tables cannot be found.
         None => by_libgcc(frame, &mut stack),
     };
-    if stack.len == 0 {
+    if stack.addresses().is_empty() {
         stack.mark(Marker::NoStack);
     } else if !complete {
         stack.mark(Marker::Truncated);
@@ -151,7 +109,7 @@ pub(super) fn capture(frame: usize) -> Stack {
 
 /// Fills the stack anew; true if the root was reached.
 fn by_libgcc(frame: usize, stack: &mut Stack) -> bool {
-    stack.len = 0;
+    stack.clear();
     libgcc::walk(frame, &mut |address| stack.keep(address))
 }
 
@@ -193,7 +151,7 @@ impl Walk {
         untabled: Untabled,
         stack: &mut Stack,
     ) -> End {
-        stack.len = 0;
+        stack.clear();
         // What ends at or below `frame` is ours.
         let visit = |end, address| end <= self.frame || stack.keep(address);
         walker::walk(self.words, self.registers, rule_at, untabled, visit)
@@ -212,9 +170,9 @@ impl Walk {
             End::Full => return false,
             End::Foreign | End::Unknown | End::Broken => {}
         }
-        let reached = stack.len;
+        let reached = stack.addresses().len();
         let complete = by_libgcc(self.frame, stack);
-        if end != End::Unknown || stack.len > reached {
+        if end != End::Unknown || stack.addresses().len() > reached {
             // It can do every frame that has tables, those registered at run time included.
             return complete;
         }

@@ -9,7 +9,14 @@ use core::{
     mem::MaybeUninit,
     ptr,
 };
-use std::{cell::RefCell, ffi::CString, fs, path::Path, process::Command, sync::Mutex};
+use std::{
+    cell::{Cell, RefCell},
+    ffi::CString,
+    fs,
+    path::Path,
+    process::Command,
+    sync::Mutex,
+};
 
 #[inline(never)]
 fn leaf() -> Stack {
@@ -62,7 +69,7 @@ fn near_the_end_of_the_stack_nothing_is_walked() {
         let here = [0u8; 512];
         std::hint::black_box(&here);
         let frame = here.as_ptr().addr();
-        if frame - Bounds::around(frame).unwrap().low < LEAST_ROOM {
+        if Bounds::around(frame).unwrap().room_below(frame) < LEAST_ROOM {
             return capture(frame);
         }
         let stack = descend();
@@ -105,11 +112,20 @@ fn both() -> (Stack, Stack) {
 thread_local! {
     /// What a C function's or the kernel's callback has captured.
     static CAPTURED: RefCell<Option<(Stack, Stack)>> = const { RefCell::new(None) };
+    /// How a fast walk ended right after that.
+    static AFTER: Cell<Option<End>> = const { Cell::new(None) };
 }
 
 extern "C" fn callback() {
     let stacks = both();
     CAPTURED.with(|captured| *captured.borrow_mut() = Some(stacks));
+    AFTER.set(Some(comparison::by_rules_alone(address_here()).0));
+}
+
+#[inline(always)]
+fn address_here() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here).addr()
 }
 
 fn captured() -> (Stack, Stack) {
@@ -264,12 +280,16 @@ type Call = unsafe extern "C" fn(extern "C" fn(), c_long);
 fn build(folder: &Path, name: &str, words: usize) -> CString {
     let source = folder.join(format!("{name}.c"));
     let library = folder.join(format!("{name}.so"));
+    // Frames of a short or of a long size differ in nothing else: the return address is the same.
     let text = format!(
-        "void call(void (*callback)(void), long word) {{
-             volatile long room[{words}];
+        "void call(void (*callback)(void), long word);
+         static void __attribute__((noinline)) fill(volatile long *room, long word) {{
              for (int i = 0; i < {words}; i++) room[i] = word;
+         }}
+         void call(void (*callback)(void), long word) {{
+             volatile long room[{words}];
+             fill(room, word);
              callback();
-             room[0] = room[{words} - 1];
          }}"
     );
     fs::write(&source, text).unwrap();
@@ -300,21 +320,29 @@ fn visit(library: &CStr, word: c_long) -> usize {
     let (own, libgcc) = captured();
     assert_same(&own, &libgcc);
     assert!(names(&own).iter().any(|n| n.ends_with("tests::visit")));
+    assert_eq!(
+        AFTER.get(),
+        Some(End::Root),
+        "the rules are this library's now"
+    );
     call.addr()
 }
 
 #[test]
 fn a_library_in_the_place_of_another_one_has_its_own_rules() {
     let folder = tempfile::tempdir().unwrap();
-    // The first two have code and tables of the same length, so nothing but the frame differs.
-    let libraries = [("near", 4), ("nearer", 8), ("far", 600)]
+    let libraries = [("a", 4), ("b", 8), ("c", 40), ("d", 600)]
         .map(|(name, words)| build(folder.path(), name, words));
-    // Words that a stale rule may take for a return address: none, a small number, code.
-    let code = libc::getpid as *const () as usize;
-    let words = [0, 1, c_long::try_from(code).unwrap() + 4];
+    let before = lookup::generation();
+    visit(&libraries[0], 0);
+    assert_ne!(lookup::generation(), before, "a module not met before");
+    // Words that a stale rule takes for a return address: none, too low a one, and data. (A frame full
+    // of code addresses can lead a stale rule far astray: docs/unwinding.md.)
+    let data = folder.path().as_os_str().as_encoded_bytes().as_ptr();
+    let words = [0, 1, c_long::try_from(data.addr()).unwrap()];
     let mut places: Vec<usize> = Vec::new();
     for word in words {
-        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        for order in [[0, 1, 2, 3], [1, 0, 3, 2]] {
             places.extend(order.map(|i| visit(&libraries[i], word)));
         }
     }

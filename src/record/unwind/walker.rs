@@ -120,7 +120,7 @@ pub(super) fn walk(
         frame_pointer = caller.frame_pointer;
         link = None;
         // Inside of the call: what follows it may belong to another function.
-        address = caller.return_address - 1;
+        address = caller.return_address.wrapping_sub(1);
     }
 }
 
