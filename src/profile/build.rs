@@ -293,6 +293,7 @@ mod tests {
             [
                 "heaptide lost 3 sampled allocations in no column",
                 "heaptide lost 1 frees of sampled blocks (they stay in the inuse columns)",
+                "heaptide is not recording: the sample interval is 0",
                 "heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes",
             ]
         );
