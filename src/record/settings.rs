@@ -73,10 +73,13 @@ impl Settings {
         self.state.store(encode(bytes, last), Ordering::Relaxed);
     }
 
-    /// The interval to draw gaps with, also while off.
+    /// The interval to draw gaps with, also while off: then the last one, but not below the default. Off
+    /// has to cost next to nothing, and after an interval of 1 every allocation would go on being decided.
     pub(super) fn drawing_interval(&self) -> u64 {
-        match self.state.load(Ordering::Relaxed) & !OFF {
+        let state = self.state.load(Ordering::Relaxed);
+        match state & !OFF {
             NOT_CONFIGURED => DEFAULT_INTERVAL,
+            interval if state & OFF != 0 => interval.max(DEFAULT_INTERVAL),
             interval => interval,
         }
     }
@@ -170,12 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn off_keeps_drawing_at_the_last_interval() {
+    fn off_goes_on_drawing_but_not_often() {
         let settings = Settings::new();
-        settings.set(4096);
+        settings.set(1 << 20);
         settings.set(0);
         assert!(!settings.is_on());
-        assert_eq!(settings.drawing_interval(), 4096);
+        assert_eq!(settings.drawing_interval(), 1 << 20);
+        settings.set(1);
+        settings.set(0);
+        assert_eq!(settings.drawing_interval(), DEFAULT_INTERVAL);
         settings.set(1);
         assert!(settings.is_on());
     }
