@@ -10,6 +10,7 @@ use std::{
 /// Each layer, lowest first, and the layers it may name. Siblings do not name each other.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("printable", &[]),
     ("units", &[]),
     ("record", &[]),
     ("snapshot", &["error", "record"]),
@@ -19,8 +20,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         "pprof",
         &["error", "record", "snapshot", "profile", "symbolize"],
     ),
-    ("report", &["error", "units", "profile"]),
-    ("leak", &["error", "units", "profile"]),
+    ("report", &["error", "printable", "units", "profile"]),
+    ("leak", &["error", "printable", "units", "profile"]),
 ];
 
 /// What the root gives out under its own name, and where it is from.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::Profile;
+use crate::printable::printable;
 use crate::profile::{Frame, Location, Sample};
 
 /// A logical call on a stack, by name.
@@ -24,11 +25,12 @@ pub struct StackFrame {
 
 impl fmt::Display for StackFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        f.write_str(&printable(&self.name))?;
+        let path = |file| printable(short_path(file));
         match (&*self.file, self.line) {
             ("", _) => Ok(()),
-            (file, 0) => write!(f, " at {}", short_path(file)),
-            (file, line) => write!(f, " at {}:{line}", short_path(file)),
+            (file, 0) => write!(f, " at {}", path(file)),
+            (file, line) => write!(f, " at {}:{line}", path(file)),
         }
     }
 }

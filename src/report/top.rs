@@ -8,6 +8,7 @@ use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 use super::{header::Header, text::Text};
 use crate::{
     Error, Result,
+    printable::printable,
     profile::{Function, LabelValue, Line, Location, Profile, Sample, ValueType},
     units::clamp,
 };
@@ -118,7 +119,7 @@ impl Top {
     #[must_use]
     pub fn text(&self, text: &Text) -> String {
         let mut lines = self.header.lines();
-        lines.push(format!("Type: {}", self.value_type.kind));
+        lines.push(format!("Type: {}", printable(&self.value_type.kind)));
         lines.extend(self.header.time_line());
         lines.extend(self.header.duration_line());
         text.render(lines, self)
