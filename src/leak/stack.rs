@@ -93,12 +93,12 @@ impl Names {
     }
 
     fn number(&mut self, frame: &Frame<'_>) -> usize {
-        let (name, file) = match frame.function {
-            Some(f) if !f.name.is_empty() => (Arc::clone(&f.name), Arc::clone(&f.file)),
-            Some(f) if !f.system_name.is_empty() => {
-                (Arc::clone(&f.system_name), Arc::clone(&f.file))
-            }
-            _ => (address_name(frame.location), "".into()),
+        let named = frame
+            .function
+            .and_then(|f| Some((f.shown_name()?, &f.file)));
+        let (name, file) = match named {
+            Some((name, file)) => (Arc::clone(name), Arc::clone(file)),
+            None => (address_name(frame.location), "".into()),
         };
         let next = self.functions.len();
         let number = *self
