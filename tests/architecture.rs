@@ -21,7 +21,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["error", "record", "snapshot", "profile", "symbolize"],
     ),
     ("report", &["error", "printable", "units", "profile"]),
-    ("leak", &["error", "printable", "units", "profile"]),
+    (
+        "leak",
+        &["error", "printable", "units", "profile", "symbolize"],
+    ),
 ];
 
 /// What the root gives out under its own name, and where it is from.
