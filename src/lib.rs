@@ -81,6 +81,7 @@
 mod error;
 pub mod leak;
 mod pprof;
+mod printable;
 pub mod profile;
 mod record;
 pub mod report;

@@ -167,12 +167,13 @@ pub struct Nanos(pub i64);
 impl Display for Nanos {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let nanos = self.0.unsigned_abs();
-        let seconds = nanos / 1_000_000_000;
+        let seconds = nanos.saturating_add(500_000_000) / 1_000_000_000;
+        // As for `Bytes`: nothing is shown as 1000.00 of a unit, nor as 60 of one.
         let text = match nanos {
             0..1_000 => format!("{nanos}ns"),
-            1_000..1_000_000 => format!("{:.2}us", nanos as f64 / 1e3),
-            1_000_000..1_000_000_000 => format!("{:.2}ms", nanos as f64 / 1e6),
-            _ if seconds < 60 => format!("{:.2}s", nanos as f64 / 1e9),
+            1_000..999_995 => format!("{:.2}us", nanos as f64 / 1e3),
+            999_995..999_995_000 => format!("{:.2}ms", nanos as f64 / 1e6),
+            999_995_000..59_995_000_000 => format!("{:.2}s", nanos as f64 / 1e9),
             _ if seconds < 3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
             _ if seconds < 86_400 => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
             _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3_600),
@@ -320,7 +321,12 @@ mod tests {
         let cases = [
             (7, "7ns"),
             (1_500, "1.50us"),
+            (999_994, "999.99us"),
+            (999_995, "1.00ms"),
             (10_000_000, "10.00ms"),
+            (999_999_999, "1.00s"),
+            (59_999_999_999, "1m 0s"),
+            (3_599_600_000_000, "1h 0m"),
             (2_500_000_000, "2.50s"),
             (3_900 * 1_000_000_000, "1h 5m"),
             (-61 * 1_000_000_000, "-1m 1s"),

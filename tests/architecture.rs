@@ -10,6 +10,7 @@ use std::{
 /// Each layer, lowest first, and the layers it may name. Siblings do not name each other.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("printable", &[]),
     ("units", &[]),
     ("record", &[]),
     ("snapshot", &["error", "record"]),
@@ -19,8 +20,23 @@ const LAYERS: &[(&str, &[&str])] = &[
         "pprof",
         &["error", "record", "snapshot", "profile", "symbolize"],
     ),
-    ("report", &["error", "units", "profile"]),
-    ("leak", &["error", "units", "profile"]),
+    ("report", &["error", "printable", "units", "profile"]),
+    (
+        "leak",
+        &["error", "printable", "units", "profile", "symbolize"],
+    ),
+];
+
+/// What the root gives out under its own name, and where it is from.
+const REEXPORTS: &[(&str, &str)] = &[
+    ("Error", "error"),
+    ("Result", "error"),
+    ("Lost", "record"),
+    ("SamplingAllocator", "record"),
+    ("Snapshot", "snapshot"),
+    ("Profile", "profile"),
+    ("Trim", "symbolize"),
+    ("ProfileOptions", "pprof"),
 ];
 
 /// The only files that may hold `unsafe`.
@@ -53,28 +69,32 @@ fn layers_point_one_way() {
         let Some(allowed) = allowed.get(layer) else {
             panic!("{}: not in LAYERS", path.display())
         };
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        for (number, line) in code.lines().enumerate() {
-            let place = format!("{}:{}", path.display(), number + 1);
-            if line.trim_start().starts_with("//") {
-                continue;
-            }
+        let code = without_comments(without_tests(&text));
+        let place = path.display();
+        assert!(
+            !code.contains("super::super::"),
+            "{place}: `super::super` climbs out of its room"
+        );
+        for named in named_from_root(&code) {
+            let reexport = REEXPORTS.iter().find(|(name, _)| *name == named);
+            let home = reexport.map_or(named, |(_, layer)| layer);
+            let is_layer = LAYERS.iter().any(|(name, _)| *name == home);
             assert!(
-                !line.contains("super::super"),
-                "{place}: `super::super` climbs out of its room"
+                is_layer || named.is_empty(),
+                "{place}: `crate::{named}` is in no layer"
             );
-            for named in line.split("crate::").skip(1) {
-                let named = named
-                    .split(|c: char| !c.is_alphanumeric() && c != '_')
-                    .next()
-                    .unwrap();
-                let fine = named == layer
-                    || allowed.contains(&named)
-                    || !LAYERS.iter().any(|(name, _)| *name == named);
-                assert!(fine, "{place}: `{layer}` may not use `{named}`");
-            }
+            let fine = home == layer || allowed.contains(&home) || named.is_empty();
+            assert!(fine, "{place}: `{layer}` may not use `{named}` of `{home}`");
         }
     }
+}
+
+#[test]
+fn grouped_imports_are_names_from_the_root_too() {
+    let code = "use crate::{\n    Error,\n    record::{self, Lost},\n    units::Bytes,\n};\n\
+                fn f() -> crate::Result<crate::leak::Verdict> {}";
+    let named: Vec<&str> = named_from_root(code).collect();
+    assert_eq!(named, ["Error", "record", "units", "Result", "leak"]);
 }
 
 #[test]
@@ -97,8 +117,7 @@ fn unsafe_stays_where_it_is_listed() {
 #[test]
 fn files_stay_small() {
     for (path, text) in sources() {
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        let lines = code.lines().count();
+        let lines = without_tests(&text).lines().count();
         assert!(lines <= MAX_LINES, "{}: {lines} lines", path.display());
     }
 }
@@ -113,6 +132,52 @@ fn folders_are_two_levels_deep() {
             path.display()
         );
     }
+}
+
+/// The text before the module of its unit tests.
+fn without_tests(text: &str) -> &str {
+    let tests = text.match_indices("\n#[cfg(").find(|(at, _)| {
+        let mut lines = text[at + 1..].lines();
+        let (attribute, item) = (lines.next().unwrap(), lines.next().unwrap_or_default());
+        attribute.contains("test") && item.contains("mod ") && item.ends_with('{')
+    });
+    tests.map_or(text, |(at, _)| &text[..at])
+}
+
+fn without_comments(text: &str) -> String {
+    let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+    code.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// What follows each `crate::`; of a braced group, each of its members.
+fn named_from_root(code: &str) -> impl Iterator<Item = &str> {
+    code.split("crate::").skip(1).flat_map(|rest| {
+        let Some(group) = rest.strip_prefix('{') else {
+            return vec![first_word(rest)];
+        };
+        let (mut depth, mut members, mut start) = (0_u32, Vec::new(), 0);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth > 0 => depth -= 1,
+                ',' | '}' if depth == 0 => {
+                    members.extend(Some(first_word(&group[start..at])).filter(|w| !w.is_empty()));
+                    start = at + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        members
+    })
+}
+
+fn first_word(text: &str) -> &str {
+    let text = text.trim_start();
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_');
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// The first folder or file below `src`; `None` for the table of contents and the command, which may

@@ -82,8 +82,12 @@ pub fn find(profiles: &[Profile]) -> Result<Verdict> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
     use super::{Reason, StackFrame, find};
     use crate::Profile;
+    use crate::profile::arbitrary;
     use crate::profile::{
         Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Sample, ValueType,
     };
@@ -334,5 +338,42 @@ mod tests {
         );
         let other = verdict.acquitted.first().map(|a| blamed(&a.trend.function));
         assert_eq!(other.as_deref(), Some("[no stack]"));
+    }
+
+    proptest! {
+        /// Profiles are foreign input: any of a heap's types and in order are judged or refused, and
+        /// what is said of them is fit for a terminal.
+        #[test]
+        fn any_valid_profiles_can_be_judged(
+            profiles in vec(arbitrary::profile(), 2..5),
+            times in btree_set(any::<i64>(), 5),
+        ) {
+            let kinds = kept([0; 9])[0].sample_types.clone();
+            let mut profiles = profiles;
+            for (profile, time) in profiles.iter_mut().zip(times) {
+                profile.sample_types.clone_from(&kinds);
+                profile.duration_nanos = 0;
+                profile.time_nanos = time;
+                profile.period = profile.period.saturating_abs().max(1);
+                for sample in &mut profile.samples {
+                    sample.values.resize(kinds.len(), 7);
+                }
+            }
+            let same = profiles.iter().map(|p| Profile {
+                time_nanos: p.time_nanos,
+                ..profiles[0].clone()
+            });
+            let same: Vec<Profile> = same.collect();
+            for profiles in [&profiles, &same] {
+                match find(profiles) {
+                    Ok(verdict) => {
+                        let text = format!("{verdict:#}");
+                        let command = text.chars().find(|&c| c.is_control() && c != '\n');
+                        prop_assert_eq!(command, None, "{}", text);
+                    }
+                    Err(error) => prop_assert!(error.is_mismatch(), "{}", error),
+                }
+            }
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Call stacks by name: what makes two samples the same stack, and which frame gets the blame.
 //!
-//! Separate from `history` because it is the one place that knows what standard library code looks
-//! like. It judges names and paths only, never amounts.
+//! Separate from `history` because it decides whom to blame: never the standard library. It judges names and paths only, never amounts.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::Profile;
+use crate::printable::printable;
 use crate::profile::{Frame, Location, Sample};
+use crate::symbolize::is_standard_library;
 
 /// A logical call on a stack, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +25,12 @@ pub struct StackFrame {
 
 impl fmt::Display for StackFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        f.write_str(&printable(&self.name))?;
+        let path = |file| printable(short_path(file));
         match (&*self.file, self.line) {
             ("", _) => Ok(()),
-            (file, 0) => write!(f, " at {}", short_path(file)),
-            (file, line) => write!(f, " at {}:{line}", short_path(file)),
+            (file, 0) => write!(f, " at {}", path(file)),
+            (file, line) => write!(f, " at {}:{line}", path(file)),
         }
     }
 }
@@ -91,12 +93,12 @@ impl Names {
     }
 
     fn number(&mut self, frame: &Frame<'_>) -> usize {
-        let (name, file) = match frame.function {
-            Some(f) if !f.name.is_empty() => (Arc::clone(&f.name), Arc::clone(&f.file)),
-            Some(f) if !f.system_name.is_empty() => {
-                (Arc::clone(&f.system_name), Arc::clone(&f.file))
-            }
-            _ => (address_name(frame.location), "".into()),
+        let named = frame
+            .function
+            .and_then(|f| Some((f.shown_name()?, &f.file)));
+        let (name, file) = match named {
+            Some((name, file)) => (Arc::clone(name), Arc::clone(file)),
+            None => (address_name(frame.location), "".into()),
         };
         let next = self.functions.len();
         let number = *self
@@ -124,12 +126,6 @@ fn address_name(location: &Location) -> Arc<str> {
 /// (hashbrown lies behind every `HashMap`). A name alone can mislead (`<T as core::clone::Clone>` of
 /// a program's type is the program's code), so only names that *start* in the library count.
 fn is_standard(name: &str, file: &str) -> bool {
-    const SOURCES: [&str; 4] = [
-        "/library/alloc/src/",
-        "/library/core/src/",
-        "/library/std/src/",
-        "/rust/deps/",
-    ];
     const NAMES: [&str; 7] = [
         "alloc::",
         "core::",
@@ -140,7 +136,7 @@ fn is_standard(name: &str, file: &str) -> bool {
         "__rdl_",
     ];
     if !file.is_empty() {
-        return SOURCES.iter().any(|path| file.contains(path));
+        return is_standard_library(file);
     }
     let start = name.trim_start_matches(['<', '&']);
     NAMES.iter().any(|prefix| start.starts_with(prefix))
@@ -160,6 +156,14 @@ mod tests {
             "/rust/deps/hashbrown-0.16.1/src/raw.rs"
         ));
         assert!(!is_standard("std::my_module::f", "src/std/my_module.rs"));
+        assert!(is_standard(
+            "hashbrown::raw::RawTable<T,A>::reserve_rehash",
+            "/usr/src/rustc-1.85.0/vendor/hashbrown-0.15.2/src/raw/mod.rs"
+        ));
+        assert!(!is_standard(
+            "books::shelve",
+            "/home/me/library/core/src/lib.rs"
+        ));
         let registry = "/home/me/.cargo/registry/src/index/bytes-1.0/src/lib.rs";
         assert!(!is_standard("bytes::Bytes::copy", registry));
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::stack::StackFrame;
+use crate::printable::printable;
 use crate::profile::Estimate;
 use crate::units::{Bytes, PlusMinus};
 
@@ -162,7 +163,9 @@ impl Suspect {
         }
         let more = self.stack.len().saturating_sub(shown);
         match self.stack.last() {
-            Some(root) if more > 0 => writeln!(f, "    and {more} more, up to {}", root.name),
+            Some(root) if more > 0 => {
+                writeln!(f, "    and {more} more, up to {}", printable(&root.name))
+            }
             _ => Ok(()),
         }
     }

@@ -52,12 +52,12 @@ fn tables(sizes: Sizes) -> impl Strategy<Value = Profile> {
     })
 }
 
-/// Empty, common (so that strings repeat) or anything.
+/// Empty, common (so that strings repeat), fit to trick a terminal, or anything else.
 fn text() -> impl Strategy<Value = Arc<str>> {
     let anything = any::<String>().prop_map(Arc::from);
     prop_oneof![
         Just(Arc::default()),
-        prop_oneof![Just("bytes"), Just("main")].prop_map(Arc::from),
+        prop_oneof![Just("bytes"), Just("main"), Just("a;b\n\u{1b}[2J 7")].prop_map(Arc::from),
         anything,
     ]
 }

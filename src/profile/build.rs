@@ -21,9 +21,9 @@ const SAMPLE_TYPES: [(&str, &str); 4] = [
 ];
 
 /// Key of the label that says the size group of a sample's blocks.
-pub(crate) const BYTES_LABEL: &str = "bytes";
+pub(super) const BYTES_LABEL: &str = "bytes";
 /// Key of the label of samples that were drawn at another interval than the profile's period.
-pub(crate) const INTERVAL_LABEL: &str = "sample_interval";
+pub(super) const INTERVAL_LABEL: &str = "sample_interval";
 
 impl Profile {
     /// The heap profile of a snapshot, which viewers open on `inuse_space`: what is live now.

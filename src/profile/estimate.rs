@@ -14,6 +14,7 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, RangeInclusive};
 
+use super::build::{BYTES_LABEL, INTERVAL_LABEL};
 use super::{LabelValue, Profile, Sample};
 use crate::{Error, Result};
 
@@ -221,7 +222,7 @@ impl Profile {
         };
         let objects = self.value(sample, &format!("{stem}_objects"))?;
         let space = self.value(sample, &format!("{stem}_space"))?;
-        let size = block_size(space, objects, number(sample, "bytes").unwrap_or(0));
+        let size = block_size(space, objects, number(sample, BYTES_LABEL).unwrap_or(0));
         let odds = odds_unsampled(size, self.interval_of(sample)?);
         // The count behind the bytes is taken as space / size, not as the column: Go cuts it to a
         // whole number, which for one sampled block of 512 KiB is 1 where the weight is 1.58.
@@ -244,7 +245,7 @@ impl Profile {
             alloc_space: self.value(sample, "alloc_space")?,
             inuse_objects: self.value(sample, "inuse_objects")?,
             inuse_space: self.value(sample, "inuse_space")?,
-            largest_block: number(sample, "bytes").unwrap_or(0),
+            largest_block: number(sample, BYTES_LABEL).unwrap_or(0),
             interval_bytes: self.interval_of(sample)?,
         })
     }
@@ -261,7 +262,7 @@ impl Profile {
     }
 
     fn interval_of(&self, sample: &Sample) -> Result<i64> {
-        let interval = number(sample, "sample_interval").unwrap_or(self.period);
+        let interval = number(sample, INTERVAL_LABEL).unwrap_or(self.period);
         if interval > 0 {
             return Ok(interval);
         }

@@ -208,6 +208,16 @@ pub struct Frame<'a> {
     pub inlined: bool,
 }
 
+impl Function {
+    /// What to call it: its name, or its symbol where it has no name, as `pprof` does; `None` if it has
+    /// neither.
+    pub(crate) fn shown_name(&self) -> Option<&Arc<str>> {
+        [&self.name, &self.system_name]
+            .into_iter()
+            .find(|name| !name.is_empty())
+    }
+}
+
 impl ValueType {
     /// A kind of value and its unit.
     #[must_use]
@@ -250,31 +260,67 @@ impl Profile {
     }
 
     /// The position of a sample type by name, for example `inuse_space`; an empty name asks for the
-    /// profile's default, which is the last type where the profile names none.
+    /// profile's default, which is the last type where the profile names none that it has.
     ///
     /// # Errors
     ///
     /// A mismatch that lists the types there are.
     pub fn sample_index(&self, kind: &str) -> crate::Result<usize> {
-        let wanted = if kind.is_empty() {
-            &*self.default_sample_type
+        let position = |kind: &str| self.sample_types.iter().position(|t| &*t.kind == kind);
+        let found = if kind.is_empty() {
+            let last = self.sample_types.len().checked_sub(1);
+            let default = Some(&*self.default_sample_type).filter(|kind| !kind.is_empty());
+            default.and_then(position).or(last)
         } else {
-            kind
+            position(kind)
         };
-        if wanted.is_empty() && !self.sample_types.is_empty() {
-            return Ok(self.sample_types.len() - 1);
-        }
-        let found = self.sample_types.iter().position(|t| &*t.kind == wanted);
         found.ok_or_else(|| {
+            if self.sample_types.is_empty() {
+                return crate::Error::mismatch("the profile has no sample types");
+            }
             let kinds: Vec<&str> = self.sample_types.iter().map(|t| &*t.kind).collect();
             crate::Error::mismatch(format!(
-                "the profile has no sample type `{wanted}`: it has {}",
-                if kinds.is_empty() {
-                    "none".into()
-                } else {
-                    kinds.join(", ")
-                }
+                "the profile has no sample type `{kind}`: it has {}",
+                kinds.join(", ")
             ))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_sample_type_is_the_last_where_none_is_named_or_it_is_not_there() {
+        let mut profile = Profile {
+            sample_types: ["objects", "space"].map(|k| ValueType::new(k, "")).to_vec(),
+            ..Profile::default()
+        };
+        for (default, index) in [("", 1), ("objects", 0), ("cpu", 1)] {
+            profile.default_sample_type = default.into();
+            assert_eq!(profile.sample_index("").unwrap(), index, "{default}");
+        }
+        let error = profile.sample_index("cpu").unwrap_err();
+        assert!(error.is_mismatch());
+        assert_eq!(
+            error.to_string(),
+            "the profile has no sample type `cpu`: it has objects, space"
+        );
+        let error = Profile::default().sample_index("").unwrap_err();
+        assert_eq!(error.to_string(), "the profile has no sample types");
+    }
+
+    #[test]
+    fn a_symbol_stands_in_for_a_name() {
+        let function = |name: &str, symbol: &str| Function {
+            name: name.into(),
+            system_name: symbol.into(),
+            ..Function::default()
+        };
+        let shown = |name, symbol| function(name, symbol).shown_name().cloned();
+        assert_eq!(shown("f", "_f").as_deref(), Some("f"));
+        assert_eq!(shown("", "_f").as_deref(), Some("_f"));
+        assert_eq!(shown("", ""), None);
     }
 }

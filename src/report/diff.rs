@@ -6,6 +6,7 @@
 use super::{text::Text, top::Top};
 use crate::{
     Profile, Result,
+    printable::printable,
     units::{Count, Instant, Nanos, Share, clamp},
 };
 
@@ -84,7 +85,7 @@ impl Diff {
             format!("{} {name}", Count(i64::try_from(count).unwrap_or(i64::MAX)))
         };
         let mut lines = top.header.lines();
-        lines.push(format!("Type: {}", top.value_type.kind));
+        lines.push(format!("Type: {}", printable(&top.value_type.kind)));
         lines.push(format!(
             "Base: {}{}",
             text.plain(top, self.base_total),

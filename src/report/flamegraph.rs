@@ -9,6 +9,7 @@ use inferno::flamegraph::color::{BasicPalette, Palette};
 use inferno::flamegraph::{Options, from_lines};
 
 use super::folded::folded;
+use crate::printable::printable;
 use crate::{Error, Profile, Result};
 
 /// Draws the value at `sample_index` (see [`Profile::sample_index`]) as a flame graph and writes it
@@ -16,8 +17,8 @@ use crate::{Error, Profile, Result};
 ///
 /// # Errors
 ///
-/// A mismatch if the profile has no such sample type, nothing to draw, or a negative value (as in the
-/// difference of two profiles); an I/O error if writing fails.
+/// A mismatch if the profile has no such sample type, nothing to draw, a negative value (as in the
+/// difference of two profiles), or a sum beyond 64 bits; an I/O error if writing fails.
 pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Write) -> Result<()> {
     let Some(kind) = profile.sample_types.get(sample_index) else {
         return Err(Error::mismatch(format!(
@@ -43,14 +44,22 @@ pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Wri
             kind.kind
         )));
     }
+    // The drawing adds up without looking.
+    let mut values = folded.iter().map(|(_, value)| value);
+    if values.try_fold(0, i64::checked_add).is_none() {
+        return Err(Error::mismatch(format!(
+            "a flame graph cannot show the {} of the profile: they add up to more than 64 bits hold",
+            kind.kind
+        )));
+    }
     let mut options = Options::default();
-    options.title = kind.kind.to_string();
-    options.count_name = if &*kind.unit == "count" {
+    options.title = printable(&kind.kind);
+    let count_name = if &*kind.unit == "count" {
         "objects"
     } else {
         &kind.unit
-    }
-    .into();
+    };
+    options.count_name = printable(count_name);
     options.name_type = "Function:".into();
     options.colors = Palette::Basic(BasicPalette::Mem);
     options.deterministic = true;
@@ -109,6 +118,8 @@ mod tests {
         let negative = draw(&[(&[0], 5), (&[1, 0], -3)]).unwrap_err();
         assert!(negative.is_mismatch() && negative.to_string().contains("`main;handle`"));
         assert!(draw(&[(&[0], 0)]).unwrap_err().is_mismatch());
+        let overflow = draw(&[(&[0], i64::MAX), (&[1, 0], 1)]).unwrap_err();
+        assert!(overflow.is_mismatch() && overflow.to_string().contains("64 bits"));
         let beyond = write_flamegraph(&profile(&NAMES, &[]), 1, io::sink());
         assert!(beyond.unwrap_err().is_mismatch());
     }

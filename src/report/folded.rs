@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::profile::Frame;
+use crate::profile::{Frame, Function};
 use crate::{Error, Profile, Result};
 
 /// Call stacks by name, root first, each with its value; in the order of their text.
@@ -92,17 +92,8 @@ impl fmt::Display for Folded {
 /// A frame's name as one field of a folded line. What reads such lines takes a number at the end for
 /// a second value, so a name may not end in a word of digits either.
 fn frame_name(frame: &Frame<'_>) -> String {
-    let name = frame
-        .function
-        .map(|f| {
-            if f.name.is_empty() {
-                &f.system_name
-            } else {
-                &f.name
-            }
-        })
-        .filter(|name| !name.is_empty());
-    let Some(name) = name else {
+    let name = frame.function.and_then(Function::shown_name);
+    let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
         return format!("{:#x}", frame.location.address);
     };
     let clean = name.replace(';', ":").replace(char::is_control, " ");

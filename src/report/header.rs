@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use super::text::printable;
 use crate::{
     Profile,
+    printable::printable,
     units::{Instant, Nanos},
 };
 

@@ -7,7 +7,10 @@ use super::{
     top::{Inlined, Top, TopRow},
     value::Value,
 };
-use crate::units::{Count, Share, clamp};
+use crate::{
+    printable::printable,
+    units::{Count, Share, clamp},
+};
 
 /// Rows shown unless told otherwise: a screenful with its header.
 const DEFAULT_ROWS: usize = 20;
@@ -180,18 +183,6 @@ fn clamped(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Text of a profile made fit for a terminal: a profile is foreign input, and a line break or an escape
-/// sequence in a name must not become a line or a command.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escaped = c.is_control().then(|| c.escape_default());
-            let kept = (!c.is_control()).then_some(c);
-            escaped.into_iter().flatten().chain(kept)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,7 +243,6 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
 
     #[test]
     fn names_cannot_write_lines_or_commands() {
-        assert_eq!(printable("a\nb\u{1b}[2J"), "a\\nb\\u{1b}[2J");
         let mut hostile = profile("main = 1 1 1 1", 0);
         hostile.functions[0].name = "x\ny".into();
         hostile.comments = vec!["note\r".into(), "#machine".into()];

@@ -8,6 +8,7 @@ use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 use super::{header::Header, text::Text};
 use crate::{
     Error, Result,
+    printable::printable,
     profile::{Function, LabelValue, Line, Location, Profile, Sample, ValueType},
     units::clamp,
 };
@@ -118,7 +119,7 @@ impl Top {
     #[must_use]
     pub fn text(&self, text: &Text) -> String {
         let mut lines = self.header.lines();
-        lines.push(format!("Type: {}", self.value_type.kind));
+        lines.push(format!("Type: {}", printable(&self.value_type.kind)));
         lines.extend(self.header.time_line());
         lines.extend(self.header.duration_line());
         text.render(lines, self)
@@ -279,10 +280,9 @@ fn is_base(sample: &Sample) -> bool {
 
 fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
     let function: Option<&Function> = profile.functions.get(line.function.index());
-    match function {
-        Some(function) if !function.name.is_empty() => Arc::clone(&function.name),
-        _ => address_name(profile, location),
-    }
+    function
+        .and_then(Function::shown_name)
+        .map_or_else(|| address_name(profile, location), Arc::clone)
 }
 
 fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
@@ -356,6 +356,7 @@ mod tests {
     fn addresses_stand_in_for_names() {
         let mut unnamed = profile("main / 0x40 = 1 1 1 5\n libz.so!0x40 = 1 1 1 2", 0);
         unnamed.functions[0].name = "".into();
+        let symbol = std::mem::take(&mut unnamed.functions[0].system_name);
         unnamed.locations[2].mapping = None;
         let top = Top::new(&unnamed, 3).expect("four sample types");
         let names: Vec<&str> = top.rows.iter().map(|row| &*row.name).collect();
@@ -365,6 +366,9 @@ mod tests {
             names,
             ["0x50000040 [server]", "0x50200040 [unknown]", &*main]
         );
+        unnamed.functions[0].system_name = symbol.clone();
+        let top = Top::new(&unnamed, 3).expect("four sample types");
+        assert!(top.rows.iter().any(|row| row.name == symbol), "{symbol}");
     }
 
     #[test]

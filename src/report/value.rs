@@ -1,12 +1,13 @@
 //! A profile's number in its own unit: what decides between bytes, counts and times.
 
 use crate::{
+    printable::printable,
     profile::ValueType,
     units::{Bytes, Count, Nanos, signed},
 };
 use std::fmt::{self, Display, Formatter};
 
-/// A value of a profile in its unit: bytes, counts and nanoseconds as above, another unit behind a
+/// A value of a profile in its unit: bytes, counts and nanoseconds as in `units`, another unit behind a
 /// plain number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value<'a> {
@@ -23,7 +24,7 @@ impl Display for Value<'_> {
             "count" | "" => Count(self.value).fmt(f),
             "nanoseconds" => Nanos(self.value).fmt(f),
             unit => {
-                let text = format!("{} {unit}", self.value.unsigned_abs());
+                let text = format!("{} {}", self.value.unsigned_abs(), printable(unit));
                 signed(f, self.value.signum(), &text)
             }
         }

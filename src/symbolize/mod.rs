@@ -20,6 +20,7 @@ mod resolve;
 pub use plumbing::Trim;
 
 pub(crate) use drop_frames::DROP_FRAMES;
+pub(crate) use origin::is_standard_library;
 pub(crate) use plumbing::trim;
 #[cfg(feature = "symbolize")]
 pub(crate) use resolve::Symbolizer;

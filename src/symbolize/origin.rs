@@ -103,6 +103,15 @@ fn is_container_path(path: &str) -> bool {
         || in_hashbrown(path).is_some()
 }
 
+/// Whether the path is that of a source file of the standard library or of what it is built from:
+/// hashbrown, and its other dependencies in `/rust/deps`.
+pub(crate) fn is_standard_library(path: &str) -> bool {
+    const FOLDERS: [&str; 3] = ["alloc/src/", "core/src/", "std/src/"];
+    in_library(path).is_some_and(|rest| FOLDERS.iter().any(|folder| rest.starts_with(folder)))
+        || in_hashbrown(path).is_some()
+        || path.starts_with("/rust/deps/")
+}
+
 /// The rest of a path behind the `library/` folder of Rust's source tree.
 ///
 /// It lies in `/rustc/<commit>` or, where the sources are installed, in `…/rustlib/src/rust`;
