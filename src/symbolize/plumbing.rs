@@ -5,13 +5,14 @@
 //! that would vanish is kept whole. Which lines count is decided in `origin`; here is only where to cut.
 
 use super::origin;
-use crate::profile::{FunctionId, LocationId, Profile};
+use crate::profile::{FunctionId, Label, LocationId, Profile, Sample};
+use std::collections::{HashMap, hash_map::Entry};
 
 /// Which frames are left out at the leaf of each stack of a symbolized profile.
 ///
-/// Nothing else is cut from the middle or the root of a stack, with one exception: calls inlined into a
-/// function at whose line a cut ended, where that same line also stands further up another stack. Values
-/// never change.
+/// Nothing else is cut from the middle or the root of a stack, but for the same calls where they were
+/// inlined into a function and stand innermost in its line: those are not shown anywhere. Values never
+/// change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trim {
@@ -30,15 +31,15 @@ pub enum Trim {
 
 /// Cuts the leading run of such lines from every sample.
 ///
-/// A stack that consists of nothing else is kept whole. The cut may fall inside a location, between its
-/// inlined calls and the function they were inlined into. But a location is shared by all samples, and
-/// consumers know it by its address, so there cannot be a cut and a whole one. Where it also occurs
-/// further up a stack, as `collect` does when a closure inside of it allocates too, its inlined calls are
-/// missing there as well. Keeping them would make `Iterator::collect` the leaf of the first stack, and
-/// that is the line a person sees first.
+/// A stack that consists of nothing else is kept whole. Where the run ends inside of a location, between
+/// inlined calls and the function they were inlined into, those calls go from that location wherever it
+/// stands, also further up other stacks. A location is shared by all samples and known to consumers by
+/// its address, so there cannot be a cut and a whole one. And what is cut must not depend on what else
+/// was sampled: if `collect` vanished from a stack only once a later profile has it at a leaf, two
+/// profiles of one process would not line up.
 ///
-/// Locations and functions that nothing refers to any more are removed, and the rest renumbered. Samples
-/// whose stacks became equal are not merged.
+/// Samples whose stacks and labels became equal are summed. Locations and functions that nothing refers to
+/// any more are removed, and the rest renumbered.
 pub(crate) fn trim(profile: &mut Profile, level: Trim) {
     if level == Trim::Nothing {
         return;
@@ -65,22 +66,42 @@ pub(crate) fn trim(profile: &mut Profile, level: Trim) {
         })
         .collect();
 
-    let mut is_leaf = vec![false; leading.len()];
     for sample in &mut profile.samples {
         let is_all = |id: &LocationId| leading.get(id.index()).is_some_and(|l| l.is_all);
         if let Some(end) = sample.locations.iter().position(|id| !is_all(id)) {
             sample.locations.drain(..end);
         }
-        if let Some(leaf) = sample.locations.first() {
-            mark(&mut is_leaf, leaf.index());
-        }
     }
-    for ((location, leading), is_leaf) in profile.locations.iter_mut().zip(&leading).zip(is_leaf) {
-        if is_leaf && !leading.is_all {
+    for (location, leading) in profile.locations.iter_mut().zip(&leading) {
+        if !leading.is_all {
             location.lines.drain(..leading.lines);
         }
     }
+    sum_equal(&mut profile.samples);
     remove_unused(profile);
+}
+
+/// Sums samples of equal stacks and labels, each in the place of the first of them.
+fn sum_equal(samples: &mut Vec<Sample>) {
+    let mut places: HashMap<(Vec<LocationId>, Vec<Label>), usize> = HashMap::new();
+    let mut summed: Vec<Sample> = Vec::with_capacity(samples.len());
+    for sample in samples.drain(..) {
+        let key = (sample.locations.clone(), sample.labels.clone());
+        match places.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(summed.len());
+                summed.push(sample);
+            }
+            Entry::Occupied(place) => {
+                if let Some(first) = summed.get_mut(*place.get()) {
+                    for (sum, value) in first.values.iter_mut().zip(sample.values) {
+                        *sum = sum.saturating_add(value);
+                    }
+                }
+            }
+        }
+    }
+    *samples = summed;
 }
 
 /// What the leading run takes of a location.
@@ -277,29 +298,40 @@ mod tests {
     }
 
     #[test]
-    fn a_location_that_is_elsewhere_in_the_middle_is_cut_there_too() {
+    fn what_is_cut_of_a_location_does_not_depend_on_the_other_samples() {
         // `va` ends the run of the first sample, and calls back into `c` in the second.
-        check(Trim::Containers, &["p va b", "p c va b"], &["a b", "c a b"]);
-        check(Trim::Containers, &["p c va b", "p va b"], &["c a b", "a b"]);
+        let both = ["p va b", "p c va b"];
+        check(Trim::Containers, &both, &["a b", "c a b"]);
+        check(Trim::Containers, &both[..1], &["a b"]);
+        check(Trim::Containers, &both[1..], &["c a b"]);
         // The same in one recursive stack.
         check(Trim::Containers, &["p va b va"], &["a b a"]);
-        // One that is nowhere at the leaf is whole.
-        check(Trim::Containers, &["p c va b"], &["c va b"]);
-        // A location that goes whole may stay elsewhere.
+        // A location that goes whole at a leaf stays elsewhere.
         check(Trim::Containers, &["v a", "c v a"], &["a", "c v a"]);
-        check(Trim::Containers, &["p va b", "q va c"], &["a b", "a c"]);
     }
 
     #[test]
-    fn values_and_mappings_stay_and_locations_keep_their_addresses() {
+    fn equal_stacks_are_summed_and_locations_keep_their_addresses() {
         let profile = check(
             Trim::Containers,
-            &["p v a b", "v a b", "p b"],
-            &["a b", "a b", "b"],
+            &["p v a b", "p b", "v a b"],
+            &["a b", "b"],
         );
         assert_eq!(profile.mappings.len(), 1);
-        assert!(profile.samples.iter().all(|s| s.values == [1]));
+        let values: Vec<i64> = profile.samples.iter().map(|s| s.values[0]).collect();
+        assert_eq!(values, [2, 1]);
         let addresses: Vec<u64> = profile.locations.iter().map(|l| l.address).collect();
         assert_eq!(addresses, [3, 4]);
+    }
+
+    #[test]
+    fn equal_stacks_with_other_labels_stay_apart() {
+        let mut profile = profile(&["p a", "v a"]);
+        profile.samples[1].labels.push(Label {
+            key: "bytes".into(),
+            value: crate::profile::LabelValue::Text("8".into()),
+        });
+        trim(&mut profile, Trim::Containers);
+        assert_eq!(stacks(&profile), ["a", "a"]);
     }
 }
