@@ -42,6 +42,7 @@ const REEXPORTS: &[(&str, &str)] = &[
 /// The only files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
     "src/record/allocator.rs",
+    "src/record/blocks.rs",
     "src/record/global.rs",
     "src/record/shards.rs",
     "src/record/unwind/bounds.rs",

@@ -30,6 +30,7 @@
 
 mod allocator;
 mod aside;
+mod blocks;
 mod filter;
 mod gate;
 mod global;

@@ -1,0 +1,464 @@
+//! The cold paths of [`SamplingAllocator`]: how a picked allocation becomes a sampled block, and how such a
+//! block is freed and reallocated.
+//!
+//! The invariant that everything about frees rests on: a live sampled block is always a candidate by its
+//! address and its present layout alone (marked if small and not over-aligned, in the filter otherwise),
+//! and a marked block always has its entry in the live table, since only the entry tells it from an
+//! ordinary block at such an address.
+
+#![expect(unsafe_code, reason = "makes and frees blocks of the inner allocator")]
+
+use super::{
+    SamplingAllocator,
+    aside::PendingFree,
+    global,
+    live::Lookup,
+    mark,
+    recorder::Recorded,
+    stacks::Allocation,
+    thread::{self, Pick, Thread},
+    unwind::{self, Stack},
+};
+use core::{
+    alloc::{GlobalAlloc, Layout},
+    ptr,
+};
+
+/// Whether a block may be a sampled one; false is certain.
+#[inline(always)]
+pub(super) fn is_candidate(address: usize, layout: Layout) -> bool {
+    if mark::is_markable(layout) {
+        mark::has_signature(address)
+    } else {
+        global::filter().may_hold(address)
+    }
+}
+
+/// An address inside of the stack frame of the function that this is inlined into.
+macro_rules! frame_address {
+    () => {{
+        let here = 0u8;
+        (&raw const here).addr()
+    }};
+}
+
+impl<A: GlobalAlloc> SamplingAllocator<A> {
+    // The functions whose callers are the first address of a stack: never inlined, and the frames at or
+    // below `frame_address` are cut.
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn alloc_slow(&self, layout: Layout) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: what the caller of `alloc` promises.
+        self.allocate(layout, frame, |layout| unsafe { self.inner.alloc(layout) })
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn alloc_zeroed_slow(&self, layout: Layout) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: what the caller of `alloc_zeroed` promises.
+        self.allocate(layout, frame, |layout| unsafe {
+            self.inner.alloc_zeroed(layout)
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn realloc_slow(
+        &self,
+        block: *mut u8,
+        layout: Layout,
+        new_size: usize,
+        due: bool,
+    ) -> *mut u8 {
+        let frame = frame_address!();
+        thread::with(|thread| {
+            self.enter(thread);
+            let pick = due
+                .then(|| global::recorder().decide(thread, new_size, global::seed()))
+                .flatten();
+            // SAFETY: what the caller of `realloc` promises.
+            unsafe { self.reallocate(thread, block, layout, new_size, pick, frame) }
+        })
+    }
+
+    /// What every cold path does first.
+    fn enter(&self, thread: &Thread) {
+        global::configure_once(self.interval);
+        let owner = ptr::from_ref(self).addr();
+        let mut from = 0;
+        while let Some(free) = global::recorder().take_pending(thread, owner, &mut from) {
+            let block = ptr::with_exposed_provenance_mut(free.address);
+            // SAFETY: the caller of `dealloc` gave this block and layout to this very allocator, which
+            // has kept them since; each pending free is taken once.
+            let done = unsafe { self.free_candidate(thread, block, free.layout) };
+            if !done {
+                // Each attempt at a table that stays locked takes its time; one per slow path is enough.
+                break;
+            }
+        }
+    }
+
+    fn allocate(&self, layout: Layout, frame: usize, fresh: impl Fn(Layout) -> *mut u8) -> *mut u8 {
+        thread::with(|thread| {
+            self.enter(thread);
+            match global::recorder().decide(thread, layout.size(), global::seed()) {
+                Some(pick) => self.allocate_sampled(thread, layout, pick, frame, fresh),
+                None => fresh(layout),
+            }
+        })
+    }
+
+    /// Allocates and records a picked block. Null only if there is no memory for a plain one either.
+    fn allocate_sampled(
+        &self,
+        thread: &Thread,
+        layout: Layout,
+        pick: Pick,
+        frame: usize,
+        fresh: impl Fn(Layout) -> *mut u8,
+    ) -> *mut u8 {
+        let _muted = thread.mute();
+        let stack = unwind::capture(frame);
+        if !mark::is_markable(layout) {
+            let block = fresh(layout);
+            if !block.is_null() {
+                self.record_large(thread, block, layout, pick, &stack);
+            }
+            return block;
+        }
+
+        let allocation = allocation(layout, pick);
+        if let Some(marked) = mark::marked_layout(layout) {
+            let raw = fresh(marked);
+            if !raw.is_null() {
+                global::register_fork_handlers();
+                let block = raw.wrapping_add(mark::OFFSET);
+                let padding = mark::padding(layout.size());
+                let recorder = global::recorder();
+                let recorded = recorder.record(thread, block.addr(), allocation, &stack, padding);
+                if recorded == Recorded::Live {
+                    return block;
+                }
+                // SAFETY: `raw` was made with this layout just now and nobody else has seen it.
+                unsafe { self.inner.dealloc(raw, marked) };
+                let plain = fresh(layout);
+                if recorded == Recorded::NoPlace && !plain.is_null() {
+                    recorder.record_without_live(thread, allocation, &stack);
+                }
+                return plain;
+            }
+        }
+        let plain = fresh(layout);
+        if !plain.is_null() {
+            global::recorder().record_without_live(thread, allocation, &stack);
+        }
+        plain
+    }
+
+    /// Records a picked block that is known by its layout and the filter.
+    fn record_large(
+        &self,
+        thread: &Thread,
+        block: *mut u8,
+        layout: Layout,
+        pick: Pick,
+        stack: &Stack,
+    ) {
+        global::register_fork_handlers();
+        let recorder = global::recorder();
+        let allocation = allocation(layout, pick);
+        global::filter().add(block.addr());
+        match recorder.record(thread, block.addr(), allocation, stack, 0) {
+            Recorded::Live => {}
+            Recorded::NoPlace => {
+                global::filter().remove(block.addr());
+                recorder.record_without_live(thread, allocation, stack);
+            }
+            Recorded::Lost => global::filter().remove(block.addr()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dealloc_signature(&self, block: *mut u8, layout: Layout) {
+        if !is_candidate(block.addr(), layout) {
+            // SAFETY: what the caller of `dealloc` promises; not a candidate.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { self.dealloc_slow(block, layout) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dealloc_large(&self, block: *mut u8, layout: Layout) {
+        if global::filter().may_hold(block.addr()) {
+            // SAFETY: what the caller of `dealloc` promises.
+            return unsafe { self.dealloc_slow(block, layout) };
+        }
+        // SAFETY: what the caller of `dealloc` promises; not a candidate.
+        unsafe { self.inner.dealloc(block, layout) };
+    }
+
+    #[inline(never)]
+    unsafe fn dealloc_slow(&self, block: *mut u8, layout: Layout) {
+        thread::with(|thread| {
+            self.enter(thread);
+            // SAFETY: what the caller of `dealloc` promises.
+            unsafe { self.free_candidate(thread, block, layout) };
+        });
+    }
+
+    /// Frees a candidate: takes its entry out first, so that nobody can get the address before. False if
+    /// that has to wait and the free was put aside.
+    unsafe fn free_candidate(&self, thread: &Thread, block: *mut u8, layout: Layout) -> bool {
+        let marked = mark::is_markable(layout);
+        let recorder = global::recorder();
+        let padding = if marked {
+            mark::padding(layout.size())
+        } else {
+            0
+        };
+        let free = PendingFree {
+            address: block.expose_provenance(),
+            layout,
+            owner: ptr::from_ref(self).addr(),
+        };
+        match recorder.take(thread, free, padding) {
+            Lookup::NotSampled => {
+                // SAFETY: what the caller of `dealloc` promises; no entry, so it is an ordinary block.
+                unsafe { self.inner.dealloc(block, layout) };
+            }
+            Lookup::Sampled(()) if marked => {
+                // SAFETY: the entry says that `allocate_sampled` made this block.
+                unsafe { self.free_marked(block, layout) };
+            }
+            Lookup::Sampled(()) => {
+                global::filter().remove(block.addr());
+                // SAFETY: what the caller of `dealloc` promises; large blocks are not padded.
+                unsafe { self.inner.dealloc(block, layout) };
+            }
+            Lookup::Busy => return false,
+        }
+        true
+    }
+
+    /// Gives a marked block back.
+    ///
+    /// # Safety
+    ///
+    /// `block` was made by `allocate_sampled` as a marked block of `layout`, or reallocated to it, and
+    /// its entry was taken out.
+    unsafe fn free_marked(&self, block: *mut u8, layout: Layout) {
+        // Not `None`: the same layout had a marked one when the block was made.
+        if let Some(marked) = mark::marked_layout(layout) {
+            // SAFETY: raw and layout are those the block was made with, by this function's contract.
+            unsafe { self.inner.dealloc(block.wrapping_sub(mark::OFFSET), marked) };
+        }
+    }
+
+    /// A realloc that begins or ends at a sampled block, or whose new block is picked: a free of the old
+    /// block and an allocation of the new size. Fails like the inner one, with nothing changed.
+    ///
+    /// # Safety
+    ///
+    /// What `GlobalAlloc::realloc` asks of its caller.
+    unsafe fn reallocate(
+        &self,
+        thread: &Thread,
+        block: *mut u8,
+        layout: Layout,
+        new_size: usize,
+        pick: Option<Pick>,
+        frame: usize,
+    ) -> *mut u8 {
+        // SAFETY: the caller of `realloc` promises that the new size makes a layout.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        let recorder = global::recorder();
+        let is_candidate = is_candidate(block.addr(), layout);
+        // Marks are made and unmade by an allocation and a free.
+        let mut must_copy = pick.is_some() && mark::is_markable(new_layout);
+        let mut sampled = None;
+        if is_candidate && !must_copy {
+            if mark::is_markable(layout) {
+                must_copy = recorder.look_up(thread, block.addr()) != Lookup::NotSampled;
+            } else {
+                match recorder.begin_realloc(thread, block.addr()) {
+                    Lookup::Sampled(begun) => sampled = Some(begun),
+                    Lookup::NotSampled => {}
+                    Lookup::Busy => must_copy = true,
+                }
+            }
+        }
+
+        if must_copy {
+            // SAFETY: what the caller of `alloc` would promise: a size that is not 0, by `realloc`'s.
+            let fresh = |layout| unsafe { self.inner.alloc(layout) };
+            let new_block = match pick {
+                Some(pick) => self.allocate_sampled(thread, new_layout, pick, frame, fresh),
+                None => fresh(new_layout),
+            };
+            if !new_block.is_null() {
+                let kept = layout.size().min(new_size);
+                // SAFETY: both blocks have at least `kept` bytes and the new one is nobody else's.
+                unsafe { ptr::copy_nonoverlapping(block, new_block, kept) };
+            }
+            if !new_block.is_null() && is_candidate {
+                // SAFETY: the caller of `realloc` gives the old block up.
+                unsafe { self.free_candidate(thread, block, layout) };
+            } else if !new_block.is_null() {
+                // SAFETY: as above; not a candidate, so the inner allocator made it so.
+                unsafe { self.inner.dealloc(block, layout) };
+            }
+            return new_block;
+        }
+
+        // SAFETY: what our caller promises; the block is not marked, so the inner allocator made it so.
+        let new_block = unsafe { self.inner.realloc(block, layout, new_size) };
+        if let Some(sampled) = sampled {
+            let gone = !new_block.is_null();
+            sampled.end(gone);
+            if gone {
+                global::filter().remove(block.addr());
+            }
+        }
+        if let (Some(pick), false) = (pick, new_block.is_null()) {
+            let _muted = thread.mute();
+            let stack = unwind::capture(frame);
+            self.record_large(thread, new_block, new_layout, pick, &stack);
+        }
+        new_block
+    }
+}
+
+fn allocation(layout: Layout, pick: Pick) -> Allocation {
+    Allocation {
+        size: layout.size() as u64,
+        weight: pick.weight,
+        interval: pick.interval,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+    use std::alloc::System;
+
+    /// The system's allocator, with memory for new blocks only while it likes.
+    struct Moody {
+        has_memory: Cell<bool>,
+    }
+
+    // SAFETY: every block is the system's. `realloc` is the trait's own: a new block and a copy.
+    unsafe impl GlobalAlloc for Moody {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if !self.has_memory.get() {
+                return ptr::null_mut();
+            }
+            // SAFETY: what our caller promises.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: what our caller promises.
+            unsafe { System.dealloc(block, layout) };
+        }
+    }
+
+    fn is_live(block: *mut u8) -> bool {
+        thread::with(|thread| {
+            let found = global::recorder().look_up(thread, block.addr());
+            found == Lookup::Sampled(())
+        })
+    }
+
+    // The one test that uses this process's recorder: what it counts would be another test's too.
+    #[test]
+    fn a_sampled_block_is_a_candidate_with_an_entry_for_as_long_as_it_lives() {
+        let inner = Moody {
+            has_memory: Cell::new(true),
+        };
+        let allocator = SamplingAllocator::with_inner(inner).sample_interval(1);
+        let (small, large) = (100, 100_000);
+        for (from, to) in [
+            (small, small + 1),
+            (small, large),
+            (large, small),
+            (large, large + 1),
+        ] {
+            let layout = Layout::from_size_align(from, 8).unwrap();
+            // SAFETY: the size is not 0.
+            let block = unsafe { allocator.alloc(layout) };
+            assert!(is_candidate(block.addr(), layout) && is_live(block));
+
+            allocator.inner.has_memory.set(false);
+            // SAFETY: the block was made with this layout, and the new size is not 0.
+            let failed = unsafe { allocator.realloc(block, layout, to) };
+            allocator.inner.has_memory.set(true);
+            assert!(failed.is_null());
+            assert!(is_candidate(block.addr(), layout), "{from} to {to} failed");
+            assert!(is_live(block), "{from} to {to} failed");
+
+            // SAFETY: as above; the failed call left the block as it was.
+            let moved = unsafe { allocator.realloc(block, layout, to) };
+            let new_layout = Layout::from_size_align(to, 8).unwrap();
+            assert!(is_candidate(moved.addr(), new_layout) && is_live(moved));
+            assert!(!is_live(block), "{from} to {to}");
+            // SAFETY: the block has this layout since the realloc, and is given up here.
+            unsafe { allocator.dealloc(moved, new_layout) };
+            assert!(!is_live(moved), "{from} to {to}");
+            for gone in [block, moved] {
+                let holds = global::filter().may_hold(gone.addr());
+                assert!(!holds, "the filter is empty again: {from} to {to}");
+            }
+        }
+
+        let recorder = global::recorder();
+        assert!(recorder.lost().is_nothing());
+
+        // Past the live table's cap of 100 (in tests) a block counts as allocated, and as lost alive.
+        let layout = Layout::from_size_align(small, 8).unwrap();
+        let samples = recorder.samples();
+        // SAFETY: the size is not 0.
+        let blocks = [(); 105].map(|()| unsafe { allocator.alloc(layout) });
+        assert_eq!(recorder.samples(), samples + 105);
+        assert_eq!((recorder.lost().samples, recorder.lost().live), (0, 5));
+        let live = blocks.iter().filter(|block| is_live(**block));
+        assert_eq!(live.count(), 100);
+        for block in blocks {
+            // SAFETY: made by this allocator with this layout, and given up here.
+            unsafe { allocator.dealloc(block, layout) };
+        }
+        assert_eq!(recorder.table_sizes().0, 0);
+
+        // A large block that could not be recorded, here for a fork, is not in the filter either.
+        let layout = Layout::from_size_align(large, 8).unwrap();
+        assert!(recorder.gate.close(0));
+        // SAFETY: the size is not 0.
+        let block = unsafe { allocator.alloc(layout) };
+        recorder.gate.open();
+        assert_eq!(recorder.lost().samples, 1);
+        assert!(!is_candidate(block.addr(), layout));
+        // SAFETY: made by this allocator with this layout, and given up here.
+        unsafe { allocator.dealloc(block, layout) };
+        assert_eq!(recorder.lost().frees, 0);
+
+        // While nothing is recorded a sampled block stays known; what it is reallocated to is not.
+        let layout = Layout::from_size_align(large, 8).unwrap();
+        // SAFETY: the size is not 0.
+        let block = unsafe { allocator.alloc(layout) };
+        assert!(is_live(block));
+        recorder.settings.set(0);
+        // SAFETY: the block was made with this layout, and the new size is not 0.
+        let moved = unsafe { allocator.realloc(block, layout, small) };
+        assert!(!is_live(block) && !is_live(moved));
+        assert!(!global::filter().may_hold(block.addr()));
+        // SAFETY: the block has this layout since the realloc, and is given up here.
+        unsafe { allocator.dealloc(moved, Layout::from_size_align(small, 8).unwrap()) };
+        assert_eq!(recorder.lost().frees, 0);
+    }
+}
