@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "the one GlobalAlloc of this crate")]
 
-use super::{blocks::is_candidate, mark, thread};
+use super::{mark, thread};
 use core::alloc::{GlobalAlloc, Layout};
 
 /// The inner allocator where none is named.
@@ -83,12 +83,17 @@ impl<A> SamplingAllocator<A> {
 // asked one or, for marked blocks, a larger one of which the asked part is handed out: at `raw + OFFSET`
 // a block of the asked size fits, and is aligned since OFFSET is a multiple of every markable alignment.
 // A block goes back with the layout it was made with, by the invariant of `blocks`. Nothing here unwinds.
+//
+// Every test has a cold function of its own, or the compiler merges the tests. They take what `GlobalAlloc`
+// is called with, in the order of the runtime's `__rust_alloc` and its like, and the allocator last: with
+// `self` first, or a `Layout` (whose alignment is passed before its size), each hot path would move its
+// arguments aside and back for a call that it does not make.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if thread::with(|thread| thread.count(layout.size())) {
             // SAFETY: what our caller promises of `layout`.
-            return unsafe { self.alloc_slow(layout) };
+            return unsafe { Self::alloc_due(layout.size(), layout.align(), self) };
         }
         // SAFETY: what our caller promises of `layout`.
         unsafe { self.inner.alloc(layout) }
@@ -98,7 +103,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if thread::with(|thread| thread.count(layout.size())) {
             // SAFETY: what our caller promises of `layout`.
-            return unsafe { self.alloc_zeroed_slow(layout) };
+            return unsafe { Self::alloc_zeroed_due(layout.size(), layout.align(), self) };
         }
         // SAFETY: what our caller promises of `layout`.
         unsafe { self.inner.alloc_zeroed(layout) }
@@ -106,14 +111,13 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // Two tests with two cold functions: with one for both the compiler merges the tests.
         if mark::has_signature(block.addr()) {
             // SAFETY: what our caller promises of `block` and `layout`.
-            return unsafe { self.dealloc_signature(block, layout) };
+            return unsafe { Self::dealloc_signed(block, layout.size(), layout.align(), self) };
         }
         if !mark::is_markable(layout) {
             // SAFETY: what our caller promises of `block` and `layout`.
-            return unsafe { self.dealloc_large(block, layout) };
+            return unsafe { Self::dealloc_large(block, layout.size(), layout.align(), self) };
         }
         // SAFETY: what our caller promises; not a candidate, so the inner allocator made it so.
         unsafe { self.inner.dealloc(block, layout) }
@@ -121,10 +125,18 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let due = thread::with(|thread| thread.count(new_size));
-        if due || is_candidate(block.addr(), layout) {
+        let (size, align) = (layout.size(), layout.align());
+        if thread::with(|thread| thread.count(new_size)) {
             // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
-            return unsafe { self.realloc_slow(block, layout, new_size, due) };
+            return unsafe { Self::realloc_due(block, size, align, new_size, self) };
+        }
+        if mark::has_signature(block.addr()) {
+            // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
+            return unsafe { Self::realloc_signed(block, size, align, new_size, self) };
+        }
+        if !mark::is_markable(layout) {
+            // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
+            return unsafe { Self::realloc_large(block, size, align, new_size, self) };
         }
         // SAFETY: what our caller promises; not a candidate, so the inner allocator made it so.
         unsafe { self.inner.realloc(block, layout, new_size) }

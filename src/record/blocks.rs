@@ -42,45 +42,142 @@ macro_rules! frame_address {
     }};
 }
 
+/// The layout that a fast path took apart for the registers' sake.
+///
+/// # Safety
+///
+/// `size` and `align` are those of one layout.
+#[inline(always)]
+unsafe fn layout_of(size: usize, align: usize) -> Layout {
+    // SAFETY: this function's own contract.
+    unsafe { Layout::from_size_align_unchecked(size, align) }
+}
+
+// The cold functions that the fast paths branch to. All are called with the parts of what `GlobalAlloc`
+// was called with, which is their safety contract.
 impl<A: GlobalAlloc> SamplingAllocator<A> {
-    // The functions whose callers are the first address of a stack: never inlined, and the frames at or
+    // The three whose callers are the first address of a stack: never inlined, and the frames at or
     // below `frame_address` are cut.
 
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn alloc_slow(&self, layout: Layout) -> *mut u8 {
+    pub(super) unsafe fn alloc_due(size: usize, align: usize, this: &Self) -> *mut u8 {
         let frame = frame_address!();
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `alloc` promises.
-        self.allocate(layout, frame, |layout| unsafe { self.inner.alloc(layout) })
+        this.allocate(layout, frame, |layout| unsafe { this.inner.alloc(layout) })
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn alloc_zeroed_slow(&self, layout: Layout) -> *mut u8 {
+    pub(super) unsafe fn alloc_zeroed_due(size: usize, align: usize, this: &Self) -> *mut u8 {
         let frame = frame_address!();
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `alloc_zeroed` promises.
-        self.allocate(layout, frame, |layout| unsafe {
-            self.inner.alloc_zeroed(layout)
+        this.allocate(layout, frame, |layout| unsafe {
+            this.inner.alloc_zeroed(layout)
         })
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn realloc_slow(
+    pub(super) unsafe fn realloc_due(
+        block: *mut u8,
+        size: usize,
+        align: usize,
+        new_size: usize,
+        this: &Self,
+    ) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        thread::with(|thread| {
+            this.enter(thread);
+            let pick = global::recorder().decide(thread, new_size, global::seed());
+            let picked = pick.map(|pick| (pick, frame));
+            // SAFETY: what the caller of `realloc` promises.
+            unsafe { this.reallocate(thread, block, layout, new_size, picked) }
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn realloc_signed(
+        block: *mut u8,
+        size: usize,
+        align: usize,
+        new_size: usize,
+        this: &Self,
+    ) -> *mut u8 {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `realloc` promises.
+        unsafe { this.reallocate_candidate(block, layout, new_size) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn realloc_large(
+        block: *mut u8,
+        size: usize,
+        align: usize,
+        new_size: usize,
+        this: &Self,
+    ) -> *mut u8 {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `realloc` promises.
+        unsafe { this.reallocate_candidate(block, layout, new_size) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dealloc_signed(block: *mut u8, size: usize, align: usize, this: &Self) {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { this.deallocate_candidate(block, layout) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dealloc_large(block: *mut u8, size: usize, align: usize, this: &Self) {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { this.deallocate_candidate(block, layout) };
+    }
+
+    /// Frees a block that the fast path could not rule out. Inlined into both of its callers, where half
+    /// of `is_candidate` is known.
+    #[inline(always)]
+    unsafe fn deallocate_candidate(&self, block: *mut u8, layout: Layout) {
+        if !is_candidate(block.addr(), layout) {
+            // SAFETY: what the caller of `dealloc` promises; not a candidate.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { self.dealloc_slow(block, layout) };
+    }
+
+    /// As [`deallocate_candidate`](Self::deallocate_candidate).
+    #[inline(always)]
+    unsafe fn reallocate_candidate(
         &self,
         block: *mut u8,
         layout: Layout,
         new_size: usize,
-        due: bool,
     ) -> *mut u8 {
-        let frame = frame_address!();
+        if !is_candidate(block.addr(), layout) {
+            // SAFETY: what the caller of `realloc` promises; not a candidate.
+            return unsafe { self.inner.realloc(block, layout, new_size) };
+        }
         thread::with(|thread| {
             self.enter(thread);
-            let pick = due
-                .then(|| global::recorder().decide(thread, new_size, global::seed()))
-                .flatten();
             // SAFETY: what the caller of `realloc` promises.
-            unsafe { self.reallocate(thread, block, layout, new_size, pick, frame) }
+            unsafe { self.reallocate(thread, block, layout, new_size, None) }
         })
     }
 
@@ -181,28 +278,6 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn dealloc_signature(&self, block: *mut u8, layout: Layout) {
-        if !is_candidate(block.addr(), layout) {
-            // SAFETY: what the caller of `dealloc` promises; not a candidate.
-            return unsafe { self.inner.dealloc(block, layout) };
-        }
-        // SAFETY: what the caller of `dealloc` promises.
-        unsafe { self.dealloc_slow(block, layout) };
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn dealloc_large(&self, block: *mut u8, layout: Layout) {
-        if global::filter().may_hold(block.addr()) {
-            // SAFETY: what the caller of `dealloc` promises.
-            return unsafe { self.dealloc_slow(block, layout) };
-        }
-        // SAFETY: what the caller of `dealloc` promises; not a candidate.
-        unsafe { self.inner.dealloc(block, layout) };
-    }
-
     #[inline(never)]
     unsafe fn dealloc_slow(&self, block: *mut u8, layout: Layout) {
         thread::with(|thread| {
@@ -261,7 +336,8 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     }
 
     /// A realloc that begins or ends at a sampled block, or whose new block is picked: a free of the old
-    /// block and an allocation of the new size. Fails like the inner one, with nothing changed.
+    /// block and an allocation of the new size. Fails like the inner one, with nothing changed. `picked`
+    /// brings the frame address of the cold function.
     ///
     /// # Safety
     ///
@@ -272,15 +348,14 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         block: *mut u8,
         layout: Layout,
         new_size: usize,
-        pick: Option<Pick>,
-        frame: usize,
+        picked: Option<(Pick, usize)>,
     ) -> *mut u8 {
         // SAFETY: the caller of `realloc` promises that the new size makes a layout.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         let recorder = global::recorder();
         let is_candidate = is_candidate(block.addr(), layout);
         // Marks are made and unmade by an allocation and a free.
-        let mut must_copy = pick.is_some() && mark::is_markable(new_layout);
+        let mut must_copy = picked.is_some() && mark::is_markable(new_layout);
         let mut sampled = None;
         if is_candidate && !must_copy {
             if mark::is_markable(layout) {
@@ -297,8 +372,10 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         if must_copy {
             // SAFETY: what the caller of `alloc` would promise: a size that is not 0, by `realloc`'s.
             let fresh = |layout| unsafe { self.inner.alloc(layout) };
-            let new_block = match pick {
-                Some(pick) => self.allocate_sampled(thread, new_layout, pick, frame, fresh),
+            let new_block = match picked {
+                Some((pick, frame)) => {
+                    self.allocate_sampled(thread, new_layout, pick, frame, fresh)
+                }
                 None => fresh(new_layout),
             };
             if !new_block.is_null() {
@@ -325,7 +402,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 global::filter().remove(block.addr());
             }
         }
-        if let (Some(pick), false) = (pick, new_block.is_null()) {
+        if let (Some((pick, frame)), false) = (picked, new_block.is_null()) {
             let _muted = thread.mute();
             let stack = unwind::capture(frame);
             self.record_large(thread, new_block, new_layout, pick, &stack);

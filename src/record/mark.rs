@@ -31,10 +31,15 @@ pub(super) fn is_markable(layout: Layout) -> bool {
     layout.size() < SMALL && layout.align() <= LARGEST_ALIGN
 }
 
+/// The address bits that a mark is known by. The lowest three are left out because the compiler turns
+/// a comparison of all twelve into one instruction more (and, compare) than this needs (add, test). The
+/// hits are the same: allocators align to 8.
+const SIGNATURE: usize = (PAGE - 1) & !0b111;
+
 /// Whether an address looks like a marked block's. The layout has to be markable as well.
 #[inline(always)]
 pub(super) fn has_signature(address: usize) -> bool {
-    address & (PAGE - 1) == OFFSET
+    address.wrapping_sub(OFFSET) & SIGNATURE == 0
 }
 
 /// The layout a markable block is really allocated with when it is sampled.
