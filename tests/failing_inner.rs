@@ -39,7 +39,7 @@ fn fails(layout: Layout) -> bool {
     let fails = x >> 56 < FAILS.get();
     if fails {
         FAILED.fetch_add(1, Ordering::Relaxed);
-        if layout.align() == 4096 {
+        if layout.align() == 1024 {
             FAILED_MARKED.fetch_add(1, Ordering::Relaxed);
         }
     }

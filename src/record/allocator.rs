@@ -71,7 +71,7 @@ impl<A> SamplingAllocator<A> {
     }
 
     /// Sets the mean bytes between samples that the program starts with: 0 is off, 1 records every
-    /// allocation, with exact counts. At 1 each block below 64 KiB takes a page of its own.
+    /// allocation, with exact counts. At 1 each block below 64 KiB takes a KiB of its own, or more.
     #[must_use]
     pub const fn sample_interval(mut self, bytes: u64) -> Self {
         self.interval = Some(bytes);

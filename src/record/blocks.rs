@@ -1,16 +1,16 @@
 //! The cold paths of [`SamplingAllocator`]: how a picked allocation becomes a sampled block, and how such a
 //! block is freed and reallocated.
 //!
-//! The invariant that everything about frees rests on: a live sampled block is always a candidate by its
-//! address and its present layout alone (marked if small and not over-aligned, in the filter otherwise),
-//! and a marked block always has its entry in the live table, since only the entry tells it from an
-//! ordinary block at such an address.
+//! The invariant that everything about frees rests on: a live sampled block is always a
+//! [candidate](super::candidates) by its address and its present layout alone, and a marked block always
+//! has its entry in the live table, since only the entry tells it from an ordinary block at such an address.
 
 #![expect(unsafe_code, reason = "makes and frees blocks of the inner allocator")]
 
 use super::{
     SamplingAllocator,
     aside::PendingFree,
+    candidates::{self, is_candidate},
     global,
     live::Lookup,
     mark,
@@ -23,16 +23,6 @@ use core::{
     alloc::{GlobalAlloc, Layout},
     ptr,
 };
-
-/// Whether a block may be a sampled one; false is certain.
-#[inline(always)]
-pub(super) fn is_candidate(address: usize, layout: Layout) -> bool {
-    if mark::is_markable(layout) {
-        mark::has_signature(address)
-    } else {
-        global::filter().may_hold(address)
-    }
-}
 
 /// An address inside of the stack frame of the function that this is inlined into.
 macro_rules! frame_address {
@@ -235,10 +225,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 let block = raw.wrapping_add(mark::OFFSET);
                 let padding = mark::padding(layout.size());
                 let recorder = global::recorder();
+                candidates::count_in(block.addr(), layout);
                 let recorded = recorder.record(thread, block.addr(), allocation, &stack, padding);
                 if recorded == Recorded::Live {
                     return block;
                 }
+                candidates::count_out(block.addr(), layout);
                 // SAFETY: `raw` was made with this layout just now and nobody else has seen it.
                 unsafe { self.inner.dealloc(raw, marked) };
                 let plain = fresh(layout);
@@ -267,14 +259,14 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         global::register_fork_handlers();
         let recorder = global::recorder();
         let allocation = allocation(layout, pick);
-        global::filter().add(block.addr());
+        candidates::count_in(block.addr(), layout);
         match recorder.record(thread, block.addr(), allocation, stack, 0) {
             Recorded::Live => {}
             Recorded::NoPlace => {
-                global::filter().remove(block.addr());
+                candidates::count_out(block.addr(), layout);
                 recorder.record_without_live(thread, allocation, stack);
             }
-            Recorded::Lost => global::filter().remove(block.addr()),
+            Recorded::Lost => candidates::count_out(block.addr(), layout),
         }
     }
 
@@ -307,14 +299,15 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 // SAFETY: what the caller of `dealloc` promises; no entry, so it is an ordinary block.
                 unsafe { self.inner.dealloc(block, layout) };
             }
-            Lookup::Sampled(()) if marked => {
-                // SAFETY: the entry says that `allocate_sampled` made this block.
-                unsafe { self.free_marked(block, layout) };
-            }
             Lookup::Sampled(()) => {
-                global::filter().remove(block.addr());
-                // SAFETY: what the caller of `dealloc` promises; large blocks are not padded.
-                unsafe { self.inner.dealloc(block, layout) };
+                candidates::count_out(block.addr(), layout);
+                if marked {
+                    // SAFETY: the entry says that `allocate_sampled` made this block.
+                    unsafe { self.free_marked(block, layout) };
+                } else {
+                    // SAFETY: what the caller of `dealloc` promises; large blocks are not padded.
+                    unsafe { self.inner.dealloc(block, layout) };
+                }
             }
             Lookup::Busy => return false,
         }
@@ -399,7 +392,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             let gone = !new_block.is_null();
             sampled.end(gone);
             if gone {
-                global::filter().remove(block.addr());
+                candidates::count_out(block.addr(), layout);
             }
         }
         if let (Some((pick, frame)), false) = (picked, new_block.is_null()) {
@@ -489,8 +482,14 @@ mod tests {
             unsafe { allocator.dealloc(moved, new_layout) };
             assert!(!is_live(moved), "{from} to {to}");
             for gone in [block, moved] {
-                let holds = global::filter().may_hold(gone.addr());
-                assert!(!holds, "the filter is empty again: {from} to {to}");
+                let holds = [
+                    global::marked().may_hold(gone.addr()),
+                    global::large().may_hold(gone.addr()),
+                ];
+                assert_eq!(
+                    holds, [false; 2],
+                    "the filters are empty again: {from} to {to}"
+                );
             }
         }
 
@@ -533,7 +532,7 @@ mod tests {
         // SAFETY: the block was made with this layout, and the new size is not 0.
         let moved = unsafe { allocator.realloc(block, layout, small) };
         assert!(!is_live(block) && !is_live(moved));
-        assert!(!global::filter().may_hold(block.addr()));
+        assert!(!global::large().may_hold(block.addr()));
         // SAFETY: the block has this layout since the realloc, and is given up here.
         unsafe { allocator.dealloc(moved, Layout::from_size_align(small, 8).unwrap()) };
         assert_eq!(recorder.lost().frees, 0);

@@ -1,5 +1,5 @@
-//! A counting filter over the addresses of live sampled blocks that are large or over-aligned: "surely
-//! not sampled" or "ask the live table", without a lock.
+//! A counting filter over the addresses of live sampled blocks: "surely not sampled" or "ask the live
+//! table", without a lock.
 //!
 //! It stands apart from [`mark`](super::mark) because it is shared between threads. A counter that
 //! reaches its highest value stays there for good: counting down from it could reach zero while a block
@@ -7,19 +7,13 @@
 
 use super::sync::{AtomicU8, Ordering};
 
-/// 2 MiB of zero pages, of which only those that sampled blocks hash to are ever written. With 200,000
-/// live large samples one free in eleven of an unsampled large block asks the live table for nothing.
-#[cfg(not(any(test, loom, miri)))]
-const COUNTERS: usize = 1 << 21;
-#[cfg(any(test, loom, miri))]
-const COUNTERS: usize = 1 << 4;
-
-/// Counts live sampled blocks by a hash of their address.
-pub(super) struct Filter {
+/// Counts live sampled blocks by a hash of their address, in zero pages of which only those that sampled
+/// blocks hash to are ever written. `COUNTERS` is a power of two.
+pub(super) struct Filter<const COUNTERS: usize> {
     counters: [AtomicU8; COUNTERS],
 }
 
-impl Filter {
+impl<const COUNTERS: usize> Filter<COUNTERS> {
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {
         Self {
@@ -79,7 +73,7 @@ impl Filter {
     }
 }
 
-impl core::fmt::Debug for Filter {
+impl<const COUNTERS: usize> core::fmt::Debug for Filter<COUNTERS> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Filter").finish_non_exhaustive()
     }
@@ -91,7 +85,7 @@ mod tests {
 
     #[test]
     fn holds_what_was_added_until_it_is_removed() {
-        let filter = Filter::new();
+        let filter = Filter::<16>::new();
         assert!(!filter.may_hold(0x7f00_0000_0000));
         filter.add(0x7f00_0000_0000);
         filter.add(0x7f00_0000_0000);
@@ -103,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_full_counter_never_forgets() {
-        let filter = Filter::new();
+        let filter = Filter::<16>::new();
         for _ in 0..300 {
             filter.add(4096);
         }
@@ -115,7 +109,7 @@ mod tests {
 
     #[test]
     fn removing_what_was_not_added_changes_nothing() {
-        let filter = Filter::new();
+        let filter = Filter::<16>::new();
         filter.remove(4096);
         filter.add(4096);
         assert!(filter.may_hold(4096));
@@ -130,7 +124,7 @@ mod model {
     #[test]
     fn concurrent_adds_and_removes_lose_nothing() {
         loom::model(|| {
-            let filter = Arc::new(Filter::new());
+            let filter = Arc::new(Filter::<16>::new());
             filter.add(4096);
             let other = {
                 let filter = Arc::clone(&filter);

@@ -13,14 +13,32 @@ use core::{
     sync::atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
-// Apart from each other, so that the filter's 2 MiB are zero pages and not part of the program's file.
+/// Most counters are 0 as long as there are fewer live samples than this: with 200,000 of large blocks, a
+/// heap of 100 GiB of them, one free in eleven of an unsampled large block asks the live table for nothing.
+const LARGE_COUNTERS: usize = if cfg!(any(test, loom, miri)) {
+    16
+} else {
+    1 << 21
+};
+/// Fewer, since it is asked about so few blocks, and since in a small program each live sample costs one of
+/// its pages: 4 KiB for each of the first 32 samples and nothing then.
+const MARKED_COUNTERS: usize = if cfg!(any(test, loom, miri)) {
+    16
+} else {
+    1 << 17
+};
+
+// Apart from the recorder, so that the filters are zero pages and not part of the program's file.
 #[cfg(not(loom))]
-static FILTER: Filter = Filter::new();
+static LARGE: Filter<LARGE_COUNTERS> = Filter::new();
+#[cfg(not(loom))]
+static MARKED: Filter<MARKED_COUNTERS> = Filter::new();
 #[cfg(not(loom))]
 static RECORDER: Recorder = Recorder::new();
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref FILTER: Filter = Filter::new();
+    static ref LARGE: Filter<LARGE_COUNTERS> = Filter::new();
+    static ref MARKED: Filter<MARKED_COUNTERS> = Filter::new();
     static ref RECORDER: Recorder = Recorder::new();
 }
 
@@ -37,10 +55,17 @@ pub(super) fn recorder() -> &'static Recorder {
     &RECORDER
 }
 
-/// The filter over the process's live sampled blocks that are not marked.
+/// The filter over the process's live sampled blocks that are not marked by their address.
 #[inline(always)]
-pub(super) fn filter() -> &'static Filter {
-    &FILTER
+pub(super) fn large() -> &'static Filter<LARGE_COUNTERS> {
+    &LARGE
+}
+
+/// The filter over the process's live sampled blocks that are marked by their address: unsampled blocks
+/// that have the signature by chance need no lock to be told apart.
+#[inline(always)]
+pub(super) fn marked() -> &'static Filter<MARKED_COUNTERS> {
+    &MARKED
 }
 
 /// Whether any allocation came through a `SamplingAllocator`.

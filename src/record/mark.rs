@@ -1,11 +1,12 @@
 //! How a free recognizes a sampled block from its address and layout alone, without a lookup.
 //!
-//! A sampled small block is allocated with alignment [`PAGE`] and [`OFFSET`] bytes more, and handed out
-//! at `raw + OFFSET`. So its address ends in `0x030`, which no jemalloc or mimalloc size class above
-//! 112 bytes can produce and the others do in at most 0.4 % of blocks: a class hands out multiples of
-//! its size, and an odd multiple of 16 within a page is such a multiple only for classes whose greatest
-//! common divisor with the page is 16 or less. Page alignment alone, jemalloc's own mark, would hit
-//! every block of 4 KiB. 0x10 would hit glibc's mmapped chunks.
+//! A sampled small block is allocated with alignment [`ALIGN`] and [`OFFSET`] bytes more, and handed out
+//! at `raw + OFFSET`. So its address ends in `0x030`, `0x430`, `0x830` or `0xc30`, which no jemalloc size
+//! class above 112 bytes can produce: a class hands out multiples of its size, and an odd multiple of 16
+//! is such a multiple only for classes whose greatest common divisor with [`ALIGN`] is 16 or less. Of the
+//! smaller classes, and of all of glibc's blocks, 0.8 to 3 % look so by chance, and a
+//! [filter](super::filter::Filter) tells them apart (`docs/overhead.md` has the shares). Page alignment
+//! alone, jemalloc's own mark, would hit every block of 4 KiB.
 //!
 //! Large and over-aligned blocks are not padded, since that would cost a size class and growth in
 //! place; `dealloc` is told the layout, so they are known by it and ask the
@@ -17,9 +18,9 @@ use core::alloc::Layout;
 const SMALL: usize = 64 << 10;
 /// Larger alignments cannot be kept at `raw + OFFSET`.
 const LARGEST_ALIGN: usize = 16;
-/// Alignment of a marked block's raw address. 4096 keeps false hits at 0.4 % for the smallest classes;
-/// 1024 would waste a quarter as much but hit 1.6 %.
-const PAGE: usize = 4096;
+/// Alignment of a marked block's raw address. 4096 would divide the hits by four, which cost so little
+/// that on churn no difference was measured, and multiply by four what a live sample wastes.
+const ALIGN: usize = 1024;
 /// Distance from the raw address to the one handed out: an odd multiple of 16.
 pub(super) const OFFSET: usize = 0x30;
 
@@ -32,9 +33,9 @@ pub(super) fn is_markable(layout: Layout) -> bool {
 }
 
 /// The address bits that a mark is known by. The lowest three are left out because the compiler turns
-/// a comparison of all twelve into one instruction more (and, compare) than this needs (add, test). The
+/// a comparison of all ten into one instruction more (and, compare) than this needs (add, test). The
 /// hits are the same: allocators align to 8.
-const SIGNATURE: usize = (PAGE - 1) & !0b111;
+const SIGNATURE: usize = (ALIGN - 1) & !0b111;
 
 /// Whether an address looks like a marked block's. The layout has to be markable as well.
 #[inline(always)]
@@ -46,14 +47,14 @@ pub(super) fn has_signature(address: usize) -> bool {
 #[inline]
 pub(super) fn marked_layout(layout: Layout) -> Option<Layout> {
     let size = layout.size().checked_add(OFFSET)?;
-    Layout::from_size_align(size, PAGE).ok()
+    Layout::from_size_align(size, ALIGN).ok()
 }
 
-/// Bytes that marking costs beyond what was asked for, at most: the padding and the unused rest of the
-/// last page.
+/// Bytes that marking costs beyond what was asked for, if the allocator takes the size up to a multiple of
+/// the alignment.
 pub(super) fn padding(size: usize) -> usize {
     size.saturating_add(OFFSET)
-        .next_multiple_of(PAGE)
+        .next_multiple_of(ALIGN)
         .saturating_sub(size)
 }
 
@@ -84,8 +85,8 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_the_rest_of_the_pages() {
-        for (size, padded) in [(1, 4095), (4048, 48), (4049, 4143), (65_535, 4097)] {
+    fn padding_is_the_rest_of_what_alignment_takes() {
+        for (size, padded) in [(1, 1023), (976, 48), (977, 1071), (65_535, 1025)] {
             assert_eq!(padding(size), padded, "{size}");
         }
     }
