@@ -1,0 +1,51 @@
+//! Builds the programs: each set of features in a folder of its own, since cargo unifies features within
+//! a build.
+
+use super::contender::Contender;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// This package's folder.
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds what these contenders need.
+///
+/// # Errors
+///
+/// When cargo cannot be run or fails.
+pub fn build(contenders: &[Contender]) -> Result<(), String> {
+    let mut built = Vec::new();
+    for contender in contenders {
+        let folder = folder(contender);
+        if built.contains(&folder) {
+            continue;
+        }
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(package());
+        cargo.args(["build", "--quiet", "--release", "--locked", "--bins"]);
+        cargo.args(["--features", contender.features, "--target-dir"]);
+        cargo.arg(&folder);
+        let status = cargo.status().map_err(|error| format!("cargo: {error}"))?;
+        if !status.success() {
+            return Err(format!(
+                "the build of {} failed: {status}",
+                contender.features
+            ));
+        }
+        built.push(folder);
+    }
+    Ok(())
+}
+
+fn folder(contender: &Contender) -> PathBuf {
+    package().join("target").join(contender.features)
+}
+
+/// Where the program of a contender is, once built.
+pub fn program(contender: &Contender) -> PathBuf {
+    folder(contender).join("release").join(contender.program)
+}

@@ -1,0 +1,45 @@
+//! What every program under test does with its arguments: `PROGRAM WORKLOAD OPERATIONS SEED`. It prints
+//! the seconds that the work took, the most memory the process ever had, and a checksum, so that nobody
+//! can leave the work out.
+
+use crate::workload::Workload;
+use std::{env, fs, process::ExitCode, time::Instant};
+
+/// Runs the workload that the arguments name and prints what it took.
+pub fn main(run: impl FnOnce(Workload, u64, u64) -> u64) -> ExitCode {
+    match measure(run) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(run: impl FnOnce(Workload, u64, u64) -> u64) -> Result<String, String> {
+    let usage = "the arguments are a workload, its operations and a seed";
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [workload, operations, seed] = arguments.as_slice() else {
+        return Err(usage.to_owned());
+    };
+    let workload = Workload::from_name(workload).ok_or("no such workload")?;
+    let operations = operations.parse().map_err(|_| usage)?;
+    let seed = seed.parse().map_err(|_| usage)?;
+    let start = Instant::now();
+    let checksum = run(workload, operations, seed);
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(format!("{seconds} {} {checksum}", peak_kib()?))
+}
+
+/// The most memory this process has had, in KiB. Not `getrusage`, which begins with its parent's.
+fn peak_kib() -> Result<u64, String> {
+    let status = fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| "no VmHWM in /proc/self/status".to_owned())
+}

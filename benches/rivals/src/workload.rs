@@ -1,0 +1,69 @@
+//! The list of the workloads: what they are called, what they are, and how much of each is measured.
+
+/// One kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    Churn,
+    ChurnDeep,
+    ChurnTwice,
+    Json,
+    CrossThread,
+    GrowingVectors,
+    Zeroed,
+}
+
+impl Workload {
+    pub const ALL: [Self; 7] = [
+        Self::Churn,
+        Self::ChurnDeep,
+        Self::Json,
+        Self::CrossThread,
+        Self::GrowingVectors,
+        Self::Zeroed,
+        Self::ChurnTwice,
+    ];
+
+    /// As a program takes it for its argument.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Churn => "churn",
+            Self::ChurnDeep => "churn-deep",
+            Self::ChurnTwice => "churn-twice",
+            Self::Json => "json",
+            Self::CrossThread => "cross-thread",
+            Self::GrowingVectors => "growing-vectors",
+            Self::Zeroed => "zeroed",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|workload| workload.name() == name)
+    }
+
+    /// As a table shows it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Churn => "churn",
+            Self::ChurnDeep => "churn under 40 frames",
+            Self::ChurnTwice => "churn, 2 threads",
+            Self::Json => "JSON",
+            Self::CrossThread => "cross-thread free",
+            Self::GrowingVectors => "growing vectors",
+            Self::Zeroed => "zeroed buffers",
+        }
+    }
+
+    /// What is counted under valgrind is three of these less one of these, in operations: the slope, in
+    /// which a program's start is not.
+    pub fn operations(self) -> u64 {
+        match self {
+            Self::Churn | Self::ChurnDeep | Self::CrossThread => 1_000_000,
+            Self::ChurnTwice => 500_000,
+            Self::Json => 300,
+            Self::GrowingVectors => 100_000,
+            Self::Zeroed => 100_000,
+        }
+    }
+}
