@@ -58,14 +58,13 @@ pub fn snapshot() -> Result<Snapshot> {
             Error::busy("could not take a heap snapshot: a table stayed locked; try again")
         }
     })?;
-    let stats = record::stats();
     Ok(Snapshot {
         taken_at,
         copy_duration: started.elapsed(),
-        sample_interval: stats.sample_interval,
+        sample_interval: record::sample_interval(),
         period: record::drawing_interval(),
-        environment_ignored: stats.environment_ignored,
-        lost: stats.lost,
+        environment_ignored: record::is_environment_ignored(),
+        lost: record::lost(),
         copied,
     })
 }

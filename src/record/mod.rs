@@ -72,6 +72,16 @@ pub(crate) fn drawing_interval() -> u64 {
     global::recorder().settings.drawing_interval()
 }
 
+/// Whether `HEAPTIDE_SAMPLE_INTERVAL` could not be read and was ignored.
+pub(crate) fn is_environment_ignored() -> bool {
+    global::recorder().settings.is_environment_ignored()
+}
+
+/// What was lost so far.
+pub(crate) fn lost() -> Lost {
+    global::recorder().lost()
+}
+
 /// Sets the mean bytes between samples for the whole process: 0 switches recording off, 1 records every
 /// allocation.
 ///
