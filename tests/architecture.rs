@@ -43,6 +43,7 @@ const REEXPORTS: &[(&str, &str)] = &[
 const UNSAFE_FILES: &[&str] = &[
     "src/record/allocator.rs",
     "src/record/blocks.rs",
+    "src/record/errno.rs",
     "src/record/global.rs",
     "src/record/shards.rs",
     "src/record/unwind/bounds.rs",

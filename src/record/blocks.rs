@@ -11,7 +11,7 @@
 use super::{
     SamplingAllocator,
     aside::PendingFree,
-    global,
+    errno, global,
     live::Lookup,
     mark,
     recorder::Recorded,
@@ -51,7 +51,8 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     pub(super) unsafe fn alloc_slow(&self, layout: Layout) -> *mut u8 {
         let frame = frame_address!();
         // SAFETY: what the caller of `alloc` promises.
-        self.allocate(layout, frame, |layout| unsafe { self.inner.alloc(layout) })
+        let fresh = |layout| unsafe { self.inner.alloc(layout) };
+        errno::kept_unless_null(|| self.allocate(layout, frame, fresh))
     }
 
     #[cold]
@@ -59,9 +60,8 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     pub(super) unsafe fn alloc_zeroed_slow(&self, layout: Layout) -> *mut u8 {
         let frame = frame_address!();
         // SAFETY: what the caller of `alloc_zeroed` promises.
-        self.allocate(layout, frame, |layout| unsafe {
-            self.inner.alloc_zeroed(layout)
-        })
+        let fresh = |layout| unsafe { self.inner.alloc_zeroed(layout) };
+        errno::kept_unless_null(|| self.allocate(layout, frame, fresh))
     }
 
     #[cold]
@@ -74,14 +74,15 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         due: bool,
     ) -> *mut u8 {
         let frame = frame_address!();
-        thread::with(|thread| {
+        let work = |thread: &Thread| {
             self.enter(thread);
             let pick = due
                 .then(|| global::recorder().decide(thread, new_size, global::seed()))
                 .flatten();
             // SAFETY: what the caller of `realloc` promises.
             unsafe { self.reallocate(thread, block, layout, new_size, pick, frame) }
-        })
+        };
+        errno::kept_unless_null(|| thread::with(work))
     }
 
     /// What every cold path does first.
@@ -205,11 +206,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
 
     #[inline(never)]
     unsafe fn dealloc_slow(&self, block: *mut u8, layout: Layout) {
-        thread::with(|thread| {
+        let work = |thread: &Thread| {
             self.enter(thread);
             // SAFETY: what the caller of `dealloc` promises.
             unsafe { self.free_candidate(thread, block, layout) };
-        });
+        };
+        errno::kept(|| thread::with(work));
     }
 
     /// Frees a candidate: takes its entry out first, so that nobody can get the address before. False if

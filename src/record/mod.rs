@@ -31,6 +31,7 @@
 mod allocator;
 mod aside;
 mod blocks;
+mod errno;
 mod filter;
 mod gate;
 mod global;
