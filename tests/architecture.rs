@@ -45,6 +45,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/record/blocks.rs",
     "src/record/errno.rs",
     "src/record/global.rs",
+    "src/record/prepaid.rs",
     "src/record/shards.rs",
     "src/record/unwind/bounds.rs",
     "src/record/unwind/comparison.rs",

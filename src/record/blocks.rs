@@ -13,7 +13,7 @@ use super::{
     aside::PendingFree,
     errno, global,
     live::Lookup,
-    mark,
+    mark, prepaid,
     recorder::Recorded,
     stacks::Allocation,
     thread::{self, Pick, Thread},
@@ -107,7 +107,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             self.enter(thread);
             match global::recorder().decide(thread, layout.size(), global::seed()) {
                 Some(pick) => self.allocate_sampled(thread, layout, pick, frame, fresh),
-                None => fresh(layout),
+                None => prepaid::take(thread, layout).unwrap_or_else(|| fresh(layout)),
             }
         })
     }

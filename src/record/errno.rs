@@ -26,11 +26,16 @@ pub(super) fn kept(work: impl FnOnce()) {
 }
 
 fn get() -> c_int {
-    // SAFETY: the C library's variable of this thread, valid for as long as the thread runs.
-    unsafe { *libc::__errno_location() }
+    // SAFETY: the address below is that of the C library's variable, valid for as long as the thread runs.
+    unsafe { address().read() }
 }
 
 fn set(value: c_int) {
-    // SAFETY: as above; no reference to it is kept anywhere.
-    unsafe { *libc::__errno_location() = value };
+    // SAFETY: as above; nobody keeps a reference to it.
+    unsafe { address().write(value) };
+}
+
+fn address() -> *mut c_int {
+    // SAFETY: takes nothing, and cannot fail.
+    unsafe { libc::__errno_location() }
 }

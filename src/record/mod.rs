@@ -38,6 +38,7 @@ mod global;
 mod live;
 mod lost;
 mod mark;
+mod prepaid;
 mod recorder;
 mod sampler;
 mod settings;
