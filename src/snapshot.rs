@@ -21,6 +21,7 @@ pub struct Snapshot {
     sample_interval: u64,
     period: u64,
     environment_ignored: bool,
+    small_unsampled: bool,
     lost: Lost,
     copied: Copied,
 }
@@ -64,6 +65,7 @@ pub fn snapshot() -> Result<Snapshot> {
         sample_interval: record::sample_interval(),
         period: record::drawing_interval(),
         environment_ignored: record::is_environment_ignored(),
+        small_unsampled: record::is_small_unsampled(),
         lost: record::lost(),
         copied,
     })
@@ -109,6 +111,10 @@ impl Snapshot {
         self.environment_ignored
     }
 
+    pub(crate) fn is_small_unsampled(&self) -> bool {
+        self.small_unsampled
+    }
+
     pub(crate) fn live(&self) -> &[LiveSample] {
         &self.copied.live
     }
@@ -147,6 +153,7 @@ impl Snapshot {
             sample_interval: 0,
             period,
             environment_ignored: true,
+            small_unsampled: true,
             lost,
             copied: Copied {
                 live,

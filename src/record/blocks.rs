@@ -76,9 +76,11 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let frame = frame_address!();
         let work = |thread: &Thread| {
             self.enter(thread);
-            let pick = due
-                .then(|| global::recorder().decide(thread, new_size, global::seed()))
-                .flatten();
+            let new_layout = Layout::from_size_align(new_size, layout.align());
+            let pick = new_layout
+                .ok()
+                .filter(|_| due)
+                .and_then(|layout| self.decide(thread, layout));
             // SAFETY: what the caller of `realloc` promises.
             unsafe { self.reallocate(thread, block, layout, new_size, pick, frame) }
         };
@@ -88,6 +90,9 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     /// What every cold path does first.
     fn enter(&self, thread: &Thread) {
         global::configure_once(self.interval);
+        if self.small_unsampled {
+            global::recorder().settings.leave_small_unsampled();
+        }
         let owner = ptr::from_ref(self).addr();
         let mut from = 0;
         while let Some(free) = global::recorder().take_pending(thread, owner, &mut from) {
@@ -102,10 +107,17 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         }
     }
 
+    /// Decides an allocation whose countdown has run out: whether and how it is to be recorded.
+    fn decide(&self, thread: &Thread, layout: Layout) -> Option<Pick> {
+        global::recorder()
+            .decide(thread, layout.size(), global::seed())
+            .filter(|_| !(self.small_unsampled && mark::is_markable(layout)))
+    }
+
     fn allocate(&self, layout: Layout, frame: usize, fresh: impl Fn(Layout) -> *mut u8) -> *mut u8 {
         thread::with(|thread| {
             self.enter(thread);
-            match global::recorder().decide(thread, layout.size(), global::seed()) {
+            match self.decide(thread, layout) {
                 Some(pick) => self.allocate_sampled(thread, layout, pick, frame, fresh),
                 None => prepaid::take(thread, layout).unwrap_or_else(|| fresh(layout)),
             }

@@ -79,6 +79,11 @@ pub(crate) fn is_environment_ignored() -> bool {
     global::recorder().settings.is_environment_ignored()
 }
 
+/// Whether an allocator of this process leaves small blocks unsampled.
+pub(crate) fn is_small_unsampled() -> bool {
+    global::recorder().settings.is_small_unsampled()
+}
+
 /// What was lost so far.
 pub(crate) fn lost() -> Lost {
     global::recorder().lost()

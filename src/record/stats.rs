@@ -23,6 +23,9 @@ pub struct Stats {
     pub lost: Lost,
     /// `HEAPTIDE_SAMPLE_INTERVAL` is set to something that is not a number of bytes, and was ignored.
     pub environment_ignored: bool,
+    /// An allocator of this process was built with [`mark_small(false)`](crate::SamplingAllocator::mark_small):
+    /// no value covers its blocks below 64 KiB that are aligned to at most 16.
+    pub small_unsampled: bool,
 }
 
 /// The state of the profiler now.
@@ -45,5 +48,6 @@ pub fn stats() -> Stats {
         overhead_bytes: overhead.map(|bytes| bytes as u64),
         lost: recorder.lost(),
         environment_ignored: recorder.settings.is_environment_ignored(),
+        small_unsampled: recorder.settings.is_small_unsampled(),
     }
 }
