@@ -40,10 +40,14 @@ const GUARD_BYTE: u8 = 0xc7;
 thread_local! {
     static IS_NESTED: Cell<bool> = const { Cell::new(false) };
     static CALLS: Cell<usize> = const { Cell::new(0) };
+    static SPOILS_ERRNO: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Uses the allocator from below, now and then: small, large, grown and freed.
 fn nest() {
+    if SPOILS_ERRNO.get() {
+        set_errno(libc::EIO);
+    }
     CALLS.set(CALLS.get() + 1);
     if IS_NESTED.replace(true) {
         return;
@@ -313,4 +317,64 @@ fn blocks_hold_what_was_written_and_come_back_as_they_were_made() {
             assert!(more < 50, "{before:?} {after:?}");
         },
     );
+}
+
+// ---- errno
+
+fn set_errno(value: libc::c_int) {
+    // SAFETY: takes nothing, and cannot fail.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: this thread's own variable.
+    unsafe { errno.write(value) };
+}
+
+/// What `errno` is after `call`, if it was 77 before, and the inner allocator changes it at every call.
+fn errno_after<R>(call: impl FnOnce() -> R) -> (R, Option<i32>) {
+    SPOILS_ERRNO.set(true);
+    set_errno(77);
+    let result = call();
+    let errno = std::io::Error::last_os_error().raw_os_error();
+    SPOILS_ERRNO.set(false);
+    (result, errno)
+}
+
+#[test]
+fn errno_is_kept_by_what_is_sampled() {
+    if !scenario::is_child() {
+        let variables = [("HEAPTIDE_SAMPLE_INTERVAL", "1")];
+        scenario::in_own_process("errno_is_kept_by_what_is_sampled", &variables);
+        return;
+    }
+    for (size, new_size) in [
+        (100, 200),
+        (100, 100_000),
+        (100_000, 200_000),
+        (100_000, 10),
+    ] {
+        let layout = Layout::from_size_align(size, 8).unwrap();
+        // SAFETY: the size is not 0.
+        let (zeroed, errno) = errno_after(|| unsafe { GLOBAL.alloc_zeroed(layout) });
+        assert!(!zeroed.is_null());
+        assert_eq!(errno, Some(77), "alloc_zeroed of {size}");
+        // SAFETY: the size is not 0.
+        let (block, errno) = errno_after(|| unsafe { GLOBAL.alloc(layout) });
+        assert!(!block.is_null());
+        assert_eq!(errno, Some(77), "alloc of {size}");
+        // SAFETY: made with this layout; the new size is not 0.
+        let (moved, errno) = errno_after(|| unsafe { GLOBAL.realloc(block, layout, new_size) });
+        assert!(!moved.is_null());
+        assert_eq!(errno, Some(77), "realloc of {size} to {new_size}");
+        let new_layout = Layout::from_size_align(new_size, 8).unwrap();
+        for (block, layout) in [(moved, new_layout), (zeroed, layout)] {
+            // SAFETY: the block has this layout now, and is given up here.
+            let ((), errno) = errno_after(|| unsafe { GLOBAL.dealloc(block, layout) });
+            assert_eq!(errno, Some(77), "dealloc of {}", layout.size());
+        }
+    }
+    // One that fails says why, as the inner one does.
+    let impossible = Layout::from_size_align(isize::MAX as usize - 8192, 8).unwrap();
+    // SAFETY: the size is not 0.
+    let (none, errno) = errno_after(|| unsafe { GLOBAL.alloc(impossible) });
+    assert!(none.is_null());
+    assert_eq!(errno, Some(libc::ENOMEM));
 }
