@@ -83,6 +83,22 @@ pub mod leak;
 mod pprof;
 mod printable;
 pub mod profile;
+// Where recording is implemented; elsewhere the allocator only forwards, so that one Cargo.toml serves all
+// of a team's machines. The second cfg is for testing that.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(heaptide_unsupported)
+))]
+mod record;
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(heaptide_unsupported)
+)))]
+#[path = "forward.rs"]
 mod record;
 pub mod report;
 mod snapshot;

@@ -30,7 +30,8 @@ pub struct Snapshot {
 ///
 /// # Errors
 ///
-/// Not installed, if no allocation ever came through a [`SamplingAllocator`](crate::SamplingAllocator);
+/// Unsupported, where recording is not implemented: on anything but Linux on x86-64 and 64-bit ARM;
+/// not installed, if no allocation ever came through a [`SamplingAllocator`](crate::SamplingAllocator);
 /// busy, if a table stayed locked for too long or there was no memory for the copy.
 ///
 /// # Examples
@@ -48,6 +49,9 @@ pub struct Snapshot {
 /// # }
 /// ```
 pub fn snapshot() -> Result<Snapshot> {
+    if !record::IS_SUPPORTED {
+        return Err(Error::unsupported());
+    }
     let taken_at = SystemTime::now();
     let started = Instant::now();
     let copied = record::copy().ok_or_else(Error::not_installed)?;

@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("printable", &[]),
     ("units", &[]),
     ("record", &[]),
+    ("forward", &[]),
     ("snapshot", &["error", "record"]),
     ("profile", &["error", "snapshot"]),
     ("symbolize", &["error", "profile"]),
@@ -41,6 +42,7 @@ const REEXPORTS: &[(&str, &str)] = &[
 
 /// The only files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
+    "src/forward.rs",
     "src/record/allocator.rs",
     "src/record/blocks.rs",
     "src/record/errno.rs",

@@ -51,12 +51,36 @@ mod unwind;
 
 pub use allocator::{DefaultInner, SamplingAllocator};
 pub use lost::Lost;
-pub use stats::{Stats, stats};
+pub use stats::Stats;
 
 pub(crate) use live::LiveSample;
 pub(crate) use lost::RecordError;
 pub(crate) use stacks::{Bucket, BucketId};
 pub(crate) use unwind::Marker;
+
+/// The state of the profiler now.
+///
+/// ```
+/// let stats = heaptide::stats();
+/// assert!(stats.lost.is_nothing());
+/// ```
+#[must_use]
+pub fn stats() -> Stats {
+    let recorder = global::recorder();
+    let (live, stacks) = recorder.table_sizes();
+    let overhead = muted(|| thread::with(|thread| recorder.overhead_bytes(thread)));
+    Stats {
+        installed: global::is_in_use(),
+        sample_interval: sample_interval(),
+        samples: recorder.samples(),
+        live_samples: live as u64,
+        stacks: stacks as u64,
+        overhead_bytes: overhead.map(|bytes| bytes as u64),
+        lost: recorder.lost(),
+        environment_ignored: recorder.settings.is_environment_ignored(),
+        small_unsampled: recorder.settings.is_small_unsampled(),
+    }
+}
 
 /// The mean bytes between samples now in force; 0 while recording is off.
 #[must_use]
@@ -97,6 +121,9 @@ pub(crate) fn lost() -> Lost {
 pub fn set_sample_interval(bytes: u64) {
     global::recorder().settings.set(bytes);
 }
+
+/// Whether this target records at all.
+pub(crate) const IS_SUPPORTED: bool = true;
 
 /// Runs the profiler's own work outside of malloc: this thread's allocations are not sampled meanwhile.
 pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {

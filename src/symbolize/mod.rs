@@ -8,6 +8,7 @@
 //! Nothing here may run inside the allocator: it all allocates and takes locks. Who calls it mutes the
 //! profiler on the thread first.
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod build_id;
 mod drop_frames;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
