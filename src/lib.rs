@@ -79,6 +79,9 @@
 //! | `full` | | all of them |
 
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod leak;
 mod pprof;
 mod printable;

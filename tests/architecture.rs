@@ -26,6 +26,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "leak",
         &["error", "printable", "units", "profile", "symbolize"],
     ),
+    (
+        "fuzzing",
+        &["profile", "leak", "record", "report", "symbolize"],
+    ),
 ];
 
 /// What the root gives out under its own name, and where it is from.

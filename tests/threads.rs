@@ -297,13 +297,14 @@ fn processor_seconds() -> f64 {
 #[test]
 fn beside_a_cpu_profiler() {
     at_every_interval("beside_a_cpu_profiler", || {
-        let before = heaptide::stats();
         let guard = pprof::ProfilerGuardBuilder::default()
             .frequency(997)
             // What its documentation asks for: it does not unwind out of these.
             .blocklist(&["libc", "libgcc", "pthread", "vdso"])
             .build()
             .unwrap();
+        // It has looked up names, whose cache stays.
+        let before = heaptide::stats();
         let until = processor_seconds() + 0.7 * rounds() as f64;
         std::thread::scope(|scope| {
             for seed in 0..3 {
@@ -315,7 +316,6 @@ fn beside_a_cpu_profiler() {
                 });
             }
         });
-        // Without names, whose cache would stay.
         let report = guard.report().build_unresolved().unwrap();
         let samples: isize = report.data.values().sum();
         // 700 at best; blocklisted ones are left out.

@@ -122,6 +122,12 @@ pub fn set_sample_interval(bytes: u64) {
     global::recorder().settings.set(bytes);
 }
 
+/// What `HEAPTIDE_SAMPLE_INTERVAL` says.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn parse_interval(text: &[u8]) -> Option<u64> {
+    settings::parse_size(text)
+}
+
 /// Whether this target records at all.
 pub(crate) const IS_SUPPORTED: bool = true;
 
