@@ -7,6 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+// This crate's own allocator serves its own tests.
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
+    heaptide::SamplingAllocator::with_inner(std::alloc::System);
+
 /// Each layer, lowest first, and the layers it may name. Siblings do not name each other.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
