@@ -15,7 +15,7 @@ use super::{
 use core::alloc::Layout;
 
 /// At the default interval a heap of 100 GiB has 200,000 live samples; smaller intervals need more.
-/// 4 million take 160 MB.
+/// 4 million take 277 MB: 131,072 places of 33 bytes in each shard.
 #[cfg(not(any(test, miri)))]
 const MOST_LIVE: usize = 1 << 22;
 #[cfg(any(test, miri))]
