@@ -10,6 +10,10 @@
 
 #![expect(unsafe_code, reason = "forks")]
 
+#[path = "../tests/paths/mod.rs"]
+mod paths;
+
+use paths::Small;
 use std::{
     alloc::System,
     hint::black_box,
@@ -21,46 +25,24 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(0);
 
-/// Over-aligned, so that a live sample takes no page of its own.
-#[repr(align(32))]
-struct Small(#[expect(dead_code, reason = "only its size matters")] [u8; 32]);
-
-#[inline(never)]
-fn zero(path: usize, depth: u32, kept: &mut Vec<Box<Small>>) {
-    black_box(branch(path, depth, kept));
-}
-
-#[inline(never)]
-fn one(path: usize, depth: u32, kept: &mut Vec<Box<Small>>) {
-    black_box(branch(path, depth, kept));
-}
-
-/// Calls one of two functions for each bit of `path`: as many call stacks as paths.
-fn branch(path: usize, depth: u32, kept: &mut Vec<Box<Small>>) {
-    match (depth, path & 1) {
-        (0, _) => kept.push(black_box(Box::new(Small([1; 32])))),
-        (_, 0) => zero(path >> 1, depth - 1, kept),
-        _ => one(path >> 1, depth - 1, kept),
-    }
-}
-
 /// Times allocations and their frees on paths that are known, so that all shards are visited.
 fn time_allocations(label: &str) {
     let mut times = Vec::with_capacity(400_000);
-    let mut kept = Vec::with_capacity(1);
     for path in 0..times.capacity() {
-        let start = Instant::now();
-        branch(path % 20_000, 15, &mut kept);
-        kept.clear();
-        times.push(start.elapsed());
+        let time = &mut times;
+        paths::walk(path % 20_000, 15, &mut || {
+            let start = Instant::now();
+            drop(Small::new());
+            time.push(start.elapsed());
+        });
     }
     times.sort_unstable();
-    let at = |share: f64| times[(times.len() as f64 * share) as usize];
+    let worse_than = |one_in: usize| times[times.len() - 1 - times.len() / one_in];
     println!(
         "{label:<24} median {:>10.2?}  99.9 % {:>10.2?}  99.99 % {:>10.2?}  longest {:>10.2?}",
-        at(0.5),
-        at(0.999),
-        at(0.9999),
+        worse_than(2),
+        worse_than(1_000),
+        worse_than(10_000),
         times[times.len() - 1]
     );
 }
@@ -91,18 +73,18 @@ fn time_forks(label: &str) {
 }
 
 fn main() {
-    let fill = |kept: &mut Vec<Box<Small>>| {
+    let mut kept = Vec::with_capacity(200_000);
+    let mut fill = || {
         for path in 0..100_000 {
-            branch(path % 20_000, 15, kept);
+            paths::walk(path % 20_000, 15, &mut || kept.push(Small::new()));
         }
     };
-    let mut kept = Vec::with_capacity(200_000);
-    fill(&mut kept);
+    fill();
     time_forks("fork, off from the start");
     heaptide::set_sample_interval(1);
     // This thread notices within 64 MiB.
     drop(black_box(vec![0u8; 65 << 20]));
-    fill(&mut kept);
+    fill();
     let stats = heaptide::stats();
     assert!(
         stats.live_samples >= 100_000 && stats.stacks >= 20_000,

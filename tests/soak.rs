@@ -4,11 +4,12 @@
 //!
 //! With the optimizer, and with `HEAPTIDE_TEST_ROUNDS` above 5, it goes past the cap of the stack table.
 
+mod paths;
 mod scenario;
 
 use heaptide::SamplingAllocator;
 use scenario::rounds;
-use std::{alloc::System, hint::black_box};
+use std::alloc::System;
 
 #[global_allocator]
 static GLOBAL: SamplingAllocator<System> = SamplingAllocator::with_inner(System).sample_interval(1);
@@ -24,34 +25,6 @@ fn stated_bytes(stats: &heaptide::Stats) -> u64 {
     stats.stacks * stack + stats.live_samples * live + (1 << 20)
 }
 
-/// Over-aligned, so that a live sample takes no page of its own.
-#[repr(align(32))]
-struct Small(#[expect(dead_code, reason = "only its size matters")] [u8; 32]);
-
-#[inline(never)]
-fn zero(path: usize, depth: u32, kept: &mut Vec<Box<Small>>) {
-    black_box(branch(path, depth, kept));
-}
-
-#[inline(never)]
-fn one(path: usize, depth: u32, kept: &mut Vec<Box<Small>>) {
-    black_box(branch(path, depth, kept));
-}
-
-/// Calls one of two functions for each bit of `path`, and ends in a request's work.
-fn branch(path: usize, depth: u32, kept: &mut Vec<Box<Small>>) {
-    match (depth, path & 1) {
-        (0, _) => {
-            let block = black_box(Box::new(Small([1; 32])));
-            if kept.len() < kept.capacity() {
-                kept.push(block);
-            }
-        }
-        (_, 0) => zero(path >> 1, depth - 1, kept),
-        _ => one(path >> 1, depth - 1, kept),
-    }
-}
-
 #[test]
 fn memory_stays_under_what_is_stated() {
     let in_all = if cfg!(debug_assertions) { 1 } else { 6 };
@@ -59,7 +32,12 @@ fn memory_stays_under_what_is_stated() {
     let mut kept = Vec::with_capacity(5_000);
     let before = heaptide::stats();
     for request in 0..requests {
-        branch(request, 21, &mut kept);
+        paths::walk(request, 21, &mut || {
+            let block = paths::Small::new();
+            if kept.len() < kept.capacity() {
+                kept.push(block);
+            }
+        });
         if request % 10_000 == 0 {
             kept.clear();
             let stats = heaptide::stats();

@@ -7,6 +7,7 @@
     reason = "a counting allocator is the only true measure of a peak"
 )]
 
+mod paths;
 mod scenario;
 
 use heaptide::{
@@ -118,29 +119,6 @@ fn a_writer_that_fails_is_named_and_the_next_profile_works() {
 /// What README and docs/allocator-rules.md state for 100,000 live samples on 20,000 stacks, in MiB.
 const RAW_MIB: usize = 32;
 
-#[repr(align(32))]
-struct Small(#[expect(dead_code, reason = "only its size matters")] [u8; 32]);
-
-#[inline(never)]
-fn zero(path: usize, depth: u32, into: &mut Vec<Box<Small>>) {
-    black_box(branch(path, depth, into));
-}
-
-#[inline(never)]
-fn one(path: usize, depth: u32, into: &mut Vec<Box<Small>>) {
-    black_box(branch(path, depth, into));
-}
-
-/// Calls one of two functions for each bit of `path`: as many call stacks as paths.
-fn branch(path: usize, depth: u32, into: &mut Vec<Box<Small>>) {
-    match (depth, path & 1) {
-        // Over-aligned, so that a live sample takes no page.
-        (0, _) => into.push(black_box(Box::new(Small([1; 32])))),
-        (_, 0) => zero(path >> 1, depth - 1, into),
-        _ => one(path >> 1, depth - 1, into),
-    }
-}
-
 /// How much more was live at the worst moment of `work` than before it.
 fn peak_of<R>(work: impl FnOnce() -> R) -> (usize, R) {
     let before = LIVE.load(Relaxed);
@@ -159,7 +137,7 @@ fn a_profile_of_many_samples_takes_bounded_memory() {
     let mut kept = Vec::with_capacity(100_000);
     for path in 0..20_000 {
         for _ in 0..5 {
-            branch(path, 15, &mut kept);
+            paths::walk(path, 15, &mut || kept.push(paths::Small::new()));
         }
     }
     let stats = heaptide::stats();
