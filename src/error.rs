@@ -18,6 +18,7 @@ pub struct Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     NotInstalled,
+    Unsupported,
     Malformed,
     TooLarge,
     Mismatch,
@@ -33,6 +34,13 @@ impl Error {
     #[must_use]
     pub fn is_not_installed(&self) -> bool {
         self.kind == Kind::NotInstalled
+    }
+
+    /// Recording is not implemented for this target, so [`SamplingAllocator`](crate::SamplingAllocator)
+    /// only forwards. Reading, comparing and reporting profiles works.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.kind == Kind::Unsupported
     }
 
     /// The input is not a profile, or a damaged one.
@@ -71,6 +79,15 @@ impl Error {
             Kind::NotInstalled,
             "heaptide is not this program's global allocator: add `#[global_allocator] static \
              GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();` to the binary",
+        )
+    }
+
+    #[cold]
+    pub(crate) fn unsupported() -> Self {
+        Self::new(
+            Kind::Unsupported,
+            "heaptide does not record on this target: it samples on 64-bit Linux for x86-64 and \
+             aarch64, and elsewhere only forwards allocations",
         )
     }
 

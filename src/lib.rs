@@ -62,7 +62,8 @@
 //!   stacks, C libraries that call `malloc`, nor what the allocator keeps beyond. Totals differ from RSS.
 //! - Tables are bounded: 4 Mi live samples, 1 Mi stacks by size group, 128 addresses of a stack. What is
 //!   beyond is counted and said ([`Lost`]).
-//! - 64-bit Linux is the only system it is built and tested on.
+//! - It records on Linux for x86-64, where it is tested, and for 64-bit ARM. Elsewhere the allocator forwards,
+//!   and what would give a profile returns an error ([`Error::is_unsupported`]).
 //! - Function names need debug info: `debug = "limited"` in the release profile. With
 //!   `line-tables-only` an inlined `RequestTracker::track` reads `track`.
 //! - A child that was forked while another thread wrote a symbolized profile writes
@@ -79,10 +80,29 @@
 //! | `full` | | all of them |
 
 mod error;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod leak;
 mod pprof;
 mod printable;
 pub mod profile;
+// Where recording is implemented; elsewhere the allocator only forwards, so that one Cargo.toml serves all
+// of a team's machines. The second cfg is for testing that.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(heaptide_unsupported)
+))]
+mod record;
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(heaptide_unsupported)
+)))]
+#[path = "forward.rs"]
 mod record;
 pub mod report;
 mod snapshot;

@@ -21,6 +21,7 @@ pub struct Snapshot {
     sample_interval: u64,
     period: u64,
     environment_ignored: bool,
+    small_unsampled: bool,
     lost: Lost,
     copied: Copied,
 }
@@ -29,7 +30,8 @@ pub struct Snapshot {
 ///
 /// # Errors
 ///
-/// Not installed, if no allocation ever came through a [`SamplingAllocator`](crate::SamplingAllocator);
+/// Unsupported, where recording is not implemented: on anything but Linux on x86-64 and 64-bit ARM;
+/// not installed, if no allocation ever came through a [`SamplingAllocator`](crate::SamplingAllocator);
 /// busy, if a table stayed locked for too long or there was no memory for the copy.
 ///
 /// # Examples
@@ -47,6 +49,9 @@ pub struct Snapshot {
 /// # }
 /// ```
 pub fn snapshot() -> Result<Snapshot> {
+    if !record::IS_SUPPORTED {
+        return Err(Error::unsupported());
+    }
     let taken_at = SystemTime::now();
     let started = Instant::now();
     let copied = record::copy().ok_or_else(Error::not_installed)?;
@@ -58,14 +63,14 @@ pub fn snapshot() -> Result<Snapshot> {
             Error::busy("could not take a heap snapshot: a table stayed locked; try again")
         }
     })?;
-    let stats = record::stats();
     Ok(Snapshot {
         taken_at,
         copy_duration: started.elapsed(),
-        sample_interval: stats.sample_interval,
+        sample_interval: record::sample_interval(),
         period: record::drawing_interval(),
-        environment_ignored: stats.environment_ignored,
-        lost: stats.lost,
+        environment_ignored: record::is_environment_ignored(),
+        small_unsampled: record::is_small_unsampled(),
+        lost: record::lost(),
         copied,
     })
 }
@@ -110,6 +115,10 @@ impl Snapshot {
         self.environment_ignored
     }
 
+    pub(crate) fn is_small_unsampled(&self) -> bool {
+        self.small_unsampled
+    }
+
     pub(crate) fn live(&self) -> &[LiveSample] {
         &self.copied.live
     }
@@ -148,6 +157,7 @@ impl Snapshot {
             sample_interval: 0,
             period,
             environment_ignored: true,
+            small_unsampled: true,
             lost,
             copied: Copied {
                 live,

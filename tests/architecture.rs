@@ -7,12 +7,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+// This crate's own allocator serves its own tests.
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
+    heaptide::SamplingAllocator::with_inner(std::alloc::System);
+
 /// Each layer, lowest first, and the layers it may name. Siblings do not name each other.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("printable", &[]),
     ("units", &[]),
     ("record", &[]),
+    ("forward", &[]),
     ("snapshot", &["error", "record"]),
     ("profile", &["error", "snapshot"]),
     ("symbolize", &["error", "profile"]),
@@ -24,6 +30,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "leak",
         &["error", "printable", "units", "profile", "symbolize"],
+    ),
+    (
+        "fuzzing",
+        &["profile", "leak", "record", "report", "symbolize"],
     ),
 ];
 
@@ -41,9 +51,13 @@ const REEXPORTS: &[(&str, &str)] = &[
 
 /// The only files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
+    "src/forward.rs",
     "src/record/allocator.rs",
     "src/record/blocks.rs",
+    "src/record/cold.rs",
+    "src/record/errno.rs",
     "src/record/global.rs",
+    "src/record/prepaid.rs",
     "src/record/shards.rs",
     "src/record/unwind/bounds.rs",
     "src/record/unwind/comparison.rs",

@@ -17,6 +17,11 @@ use heaptide::profile::*;
 #[path = "../src/profile/example.rs"]
 mod example;
 
+// This crate's own allocator serves its own tests.
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
+    heaptide::SamplingAllocator::with_inner(std::alloc::System);
+
 const BEFORE: &str = "
     main / server::run / server::cache::put // <alloc::vec::Vec<T,A>>::push = 900 9000000 500 5000000 bytes=10240
     main / server::run / libz.so!inflate = 100 6553600 1 65536 bytes=65536

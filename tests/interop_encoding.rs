@@ -7,6 +7,11 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+// This crate's own allocator serves its own tests.
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
+    heaptide::SamplingAllocator::with_inner(std::alloc::System);
+
 /// A synthetic heap profile in a file, and a home folder where `pprof` finds nothing.
 struct Written {
     folder: TempDir,

@@ -12,6 +12,11 @@ use heaptide::profile::*;
 mod example;
 mod pprof_command;
 
+// This crate's own allocator serves its own tests.
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
+    heaptide::SamplingAllocator::with_inner(std::alloc::System);
+
 /// Recursion, inlining in some and in all callers, generic names of Rust and Go, several files, one
 /// function in two files, labels, values that are zero in some columns.
 const SERVER: &str = "

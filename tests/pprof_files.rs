@@ -3,6 +3,11 @@
 use heaptide::Profile;
 use heaptide::profile::{LabelValue, Sample, ValueType};
 
+// This crate's own allocator serves its own tests.
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
+    heaptide::SamplingAllocator::with_inner(std::alloc::System);
+
 const GO: &[u8] = include_bytes!("data/go-1.19-heap.pb.gz");
 const PYTHON: &[u8] = include_bytes!("data/python-sparse.pb.gz");
 

@@ -8,6 +8,11 @@ use std::io::Read;
 
 use heaptide::Profile;
 
+// This crate's own allocator serves its own tests.
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
+    heaptide::SamplingAllocator::with_inner(std::alloc::System);
+
 /// One message: the values of each field number, in order.
 #[derive(Debug, Default)]
 struct Message {

@@ -169,6 +169,13 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
     if snapshot.is_environment_ignored() {
         comments.push("heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes".into());
     }
+    if snapshot.is_small_unsampled() {
+        comments.push(
+            "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value covers only \
+             larger and over-aligned blocks"
+                .into(),
+        );
+    }
     comments
 }
 
@@ -295,6 +302,8 @@ mod tests {
                 "heaptide lost 1 frees of sampled blocks (they stay in the inuse columns)",
                 "heaptide is not recording: the sample interval is 0",
                 "heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes",
+                "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value covers \
+                 only larger and over-aligned blocks",
             ]
         );
     }

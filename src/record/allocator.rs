@@ -49,6 +49,7 @@ pub enum DefaultInner {}
 pub struct SamplingAllocator<A = DefaultInner> {
     pub(super) inner: A,
     pub(super) interval: Option<u64>,
+    pub(super) small_unsampled: bool,
 }
 
 #[cfg(feature = "jemalloc")]
@@ -67,6 +68,7 @@ impl<A> SamplingAllocator<A> {
         Self {
             inner,
             interval: None,
+            small_unsampled: false,
         }
     }
 
@@ -75,6 +77,38 @@ impl<A> SamplingAllocator<A> {
     #[must_use]
     pub const fn sample_interval(mut self, bytes: u64) -> Self {
         self.interval = Some(bytes);
+        self
+    }
+
+    /// Whether blocks below 64 KiB, aligned to at most 16, are sampled: yes, unless this says no.
+    ///
+    /// A sampled small block is marked: it lies 48 bytes behind the start of a block of the inner
+    /// allocator that is larger and aligned to 1 KiB. A program that is wrong about who frees a block
+    /// works by luck without heaptide, and with it fails as often as such a block happens to be sampled,
+    /// once in thousands of times: `libc::free` of what `Box::into_raw` gave, a `Vec` made in one `cdylib`
+    /// and dropped in another with an allocator of its own, a `dealloc` with another size or alignment
+    /// than the block was made with. With the system's allocator inside, what one sees then is an abort
+    /// with `free(): invalid pointer` or `munmap_chunk(): invalid pointer` on stderr; with jemalloc a crash
+    /// in one of its functions, then or later. The address in question ends in `030`,
+    /// `430`, `830` or `c30`.
+    ///
+    /// `mark_small(false)` leaves every block where the inner allocator put it, so if the crashes go on,
+    /// heaptide's marks are not what brings them out. The price is that small blocks are not sampled: every
+    /// profile then covers only blocks of 64 KiB and more and over-aligned ones, in all four columns, and
+    /// says so in a comment, as [`Stats::small_unsampled`](crate::Stats::small_unsampled) does. The
+    /// estimates for those are as good as ever.
+    ///
+    /// ```
+    /// use std::alloc::System;
+    ///
+    /// # #[cfg(not(feature = "jemalloc"))]
+    /// #[global_allocator]
+    /// static GLOBAL: heaptide::SamplingAllocator<System> =
+    ///     heaptide::SamplingAllocator::with_inner(System).mark_small(false);
+    /// ```
+    #[must_use]
+    pub const fn mark_small(mut self, yes: bool) -> Self {
+        self.small_unsampled = !yes;
         self
     }
 }

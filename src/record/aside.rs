@@ -219,4 +219,39 @@ mod model {
             assert!(aside.is_empty());
         });
     }
+    #[test]
+    fn an_owner_never_gets_anothers_free_of_a_block_at_the_same_address() {
+        loom::model(|| {
+            let aside = Arc::new(Aside::new());
+            // The size tells whose it is: a block of one owner was freed, and its address given to the other.
+            let put = |aside: &Aside, owner: usize| {
+                let layout = Layout::from_size_align(owner, 8).unwrap();
+                aside.put(PendingFree {
+                    address: 16,
+                    layout,
+                    owner,
+                })
+            };
+            let take = |aside: &Aside, owner: usize| {
+                let taken = aside.take(owner, &mut 0);
+                if let Some(free) = taken {
+                    assert_eq!(free.layout.size(), owner, "another's");
+                }
+                usize::from(taken.is_some())
+            };
+            assert!(put(&aside, 1));
+            let other = {
+                let aside = Arc::clone(&aside);
+                thread::spawn(move || {
+                    let taken = take(&aside, 1);
+                    assert!(put(&aside, 2));
+                    taken
+                })
+            };
+            let taken = take(&aside, 1) + other.join().unwrap();
+            assert_eq!(taken, 1);
+            assert_eq!(take(&aside, 2), 1);
+            assert!(aside.is_empty());
+        });
+    }
 }

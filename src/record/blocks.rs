@@ -1,5 +1,5 @@
-//! The cold paths of [`SamplingAllocator`]: how a picked allocation becomes a sampled block, and how such a
-//! block is freed and reallocated.
+//! How a picked allocation becomes a sampled block, and how such a block is freed and reallocated: what the
+//! [cold functions](super::cold) do.
 //!
 //! The invariant that everything about frees rests on: a live sampled block is always a
 //! [candidate](super::candidates) by its address and its present layout alone, and a marked block always
@@ -13,7 +13,7 @@ use super::{
     candidates::{self, is_candidate},
     global,
     live::Lookup,
-    mark,
+    mark, prepaid,
     recorder::Recorded,
     stacks::Allocation,
     thread::{self, Pick, Thread},
@@ -24,156 +24,13 @@ use core::{
     ptr,
 };
 
-/// An address inside of the stack frame of the function that this is inlined into.
-macro_rules! frame_address {
-    () => {{
-        let here = 0u8;
-        (&raw const here).addr()
-    }};
-}
-
-/// The layout that a fast path took apart for the registers' sake.
-///
-/// # Safety
-///
-/// `size` and `align` are those of one layout.
-#[inline(always)]
-unsafe fn layout_of(size: usize, align: usize) -> Layout {
-    // SAFETY: this function's own contract.
-    unsafe { Layout::from_size_align_unchecked(size, align) }
-}
-
-// The cold functions that the fast paths branch to. All are called with the parts of what `GlobalAlloc`
-// was called with, which is their safety contract.
 impl<A: GlobalAlloc> SamplingAllocator<A> {
-    // The three whose callers are the first address of a stack: never inlined, and the frames at or
-    // below `frame_address` are cut.
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn alloc_due(size: usize, align: usize, this: &Self) -> *mut u8 {
-        let frame = frame_address!();
-        // SAFETY: the fast path took one layout apart.
-        let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `alloc` promises.
-        this.allocate(layout, frame, |layout| unsafe { this.inner.alloc(layout) })
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn alloc_zeroed_due(size: usize, align: usize, this: &Self) -> *mut u8 {
-        let frame = frame_address!();
-        // SAFETY: the fast path took one layout apart.
-        let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `alloc_zeroed` promises.
-        this.allocate(layout, frame, |layout| unsafe {
-            this.inner.alloc_zeroed(layout)
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn realloc_due(
-        block: *mut u8,
-        size: usize,
-        align: usize,
-        new_size: usize,
-        this: &Self,
-    ) -> *mut u8 {
-        let frame = frame_address!();
-        // SAFETY: the fast path took one layout apart.
-        let layout = unsafe { layout_of(size, align) };
-        thread::with(|thread| {
-            this.enter(thread);
-            let pick = global::recorder().decide(thread, new_size, global::seed());
-            let picked = pick.map(|pick| (pick, frame));
-            // SAFETY: what the caller of `realloc` promises.
-            unsafe { this.reallocate(thread, block, layout, new_size, picked) }
-        })
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn realloc_signed(
-        block: *mut u8,
-        size: usize,
-        align: usize,
-        new_size: usize,
-        this: &Self,
-    ) -> *mut u8 {
-        // SAFETY: the fast path took one layout apart.
-        let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `realloc` promises.
-        unsafe { this.reallocate_candidate(block, layout, new_size) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn realloc_large(
-        block: *mut u8,
-        size: usize,
-        align: usize,
-        new_size: usize,
-        this: &Self,
-    ) -> *mut u8 {
-        // SAFETY: the fast path took one layout apart.
-        let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `realloc` promises.
-        unsafe { this.reallocate_candidate(block, layout, new_size) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn dealloc_signed(block: *mut u8, size: usize, align: usize, this: &Self) {
-        // SAFETY: the fast path took one layout apart.
-        let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `dealloc` promises.
-        unsafe { this.deallocate_candidate(block, layout) };
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) unsafe fn dealloc_large(block: *mut u8, size: usize, align: usize, this: &Self) {
-        // SAFETY: the fast path took one layout apart.
-        let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `dealloc` promises.
-        unsafe { this.deallocate_candidate(block, layout) };
-    }
-
-    /// Frees a block that the fast path could not rule out. Inlined into both of its callers, where half
-    /// of `is_candidate` is known.
-    #[inline(always)]
-    unsafe fn deallocate_candidate(&self, block: *mut u8, layout: Layout) {
-        if !is_candidate(block.addr(), layout) {
-            // SAFETY: what the caller of `dealloc` promises; not a candidate.
-            return unsafe { self.inner.dealloc(block, layout) };
-        }
-        // SAFETY: what the caller of `dealloc` promises.
-        unsafe { self.dealloc_slow(block, layout) };
-    }
-
-    /// As [`deallocate_candidate`](Self::deallocate_candidate).
-    #[inline(always)]
-    unsafe fn reallocate_candidate(
-        &self,
-        block: *mut u8,
-        layout: Layout,
-        new_size: usize,
-    ) -> *mut u8 {
-        if !is_candidate(block.addr(), layout) {
-            // SAFETY: what the caller of `realloc` promises; not a candidate.
-            return unsafe { self.inner.realloc(block, layout, new_size) };
-        }
-        thread::with(|thread| {
-            self.enter(thread);
-            // SAFETY: what the caller of `realloc` promises.
-            unsafe { self.reallocate(thread, block, layout, new_size, None) }
-        })
-    }
-
     /// What every cold path does first.
-    fn enter(&self, thread: &Thread) {
+    pub(super) fn enter(&self, thread: &Thread) {
         global::configure_once(self.interval);
+        if self.small_unsampled {
+            global::recorder().settings.leave_small_unsampled();
+        }
         let owner = ptr::from_ref(self).addr();
         let mut from = 0;
         while let Some(free) = global::recorder().take_pending(thread, owner, &mut from) {
@@ -188,12 +45,24 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         }
     }
 
-    fn allocate(&self, layout: Layout, frame: usize, fresh: impl Fn(Layout) -> *mut u8) -> *mut u8 {
+    /// Decides an allocation whose countdown has run out: whether and how it is to be recorded.
+    pub(super) fn decide(&self, thread: &Thread, layout: Layout) -> Option<Pick> {
+        global::recorder()
+            .decide(thread, layout.size(), global::seed())
+            .filter(|_| !(self.small_unsampled && mark::is_markable(layout)))
+    }
+
+    pub(super) fn allocate(
+        &self,
+        layout: Layout,
+        frame: usize,
+        fresh: impl Fn(Layout) -> *mut u8,
+    ) -> *mut u8 {
         thread::with(|thread| {
             self.enter(thread);
-            match global::recorder().decide(thread, layout.size(), global::seed()) {
+            match self.decide(thread, layout) {
                 Some(pick) => self.allocate_sampled(thread, layout, pick, frame, fresh),
-                None => fresh(layout),
+                None => prepaid::take(thread, layout).unwrap_or_else(|| fresh(layout)),
             }
         })
     }
@@ -270,18 +139,14 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         }
     }
 
-    #[inline(never)]
-    unsafe fn dealloc_slow(&self, block: *mut u8, layout: Layout) {
-        thread::with(|thread| {
-            self.enter(thread);
-            // SAFETY: what the caller of `dealloc` promises.
-            unsafe { self.free_candidate(thread, block, layout) };
-        });
-    }
-
     /// Frees a candidate: takes its entry out first, so that nobody can get the address before. False if
     /// that has to wait and the free was put aside.
-    unsafe fn free_candidate(&self, thread: &Thread, block: *mut u8, layout: Layout) -> bool {
+    pub(super) unsafe fn free_candidate(
+        &self,
+        thread: &Thread,
+        block: *mut u8,
+        layout: Layout,
+    ) -> bool {
         let marked = mark::is_markable(layout);
         let recorder = global::recorder();
         let padding = if marked {
@@ -335,7 +200,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     /// # Safety
     ///
     /// What `GlobalAlloc::realloc` asks of its caller.
-    unsafe fn reallocate(
+    pub(super) unsafe fn reallocate(
         &self,
         thread: &Thread,
         block: *mut u8,

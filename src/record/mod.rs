@@ -32,12 +32,15 @@ mod allocator;
 mod aside;
 mod blocks;
 mod candidates;
+mod cold;
+mod errno;
 mod filter;
 mod gate;
 mod global;
 mod live;
 mod lost;
 mod mark;
+mod prepaid;
 mod recorder;
 mod sampler;
 mod settings;
@@ -50,12 +53,36 @@ mod unwind;
 
 pub use allocator::{DefaultInner, SamplingAllocator};
 pub use lost::Lost;
-pub use stats::{Stats, stats};
+pub use stats::Stats;
 
 pub(crate) use live::LiveSample;
 pub(crate) use lost::RecordError;
 pub(crate) use stacks::{Bucket, BucketId};
 pub(crate) use unwind::Marker;
+
+/// The state of the profiler now.
+///
+/// ```
+/// let stats = heaptide::stats();
+/// assert!(stats.lost.is_nothing());
+/// ```
+#[must_use]
+pub fn stats() -> Stats {
+    let recorder = global::recorder();
+    let (live, stacks) = recorder.table_sizes();
+    let overhead = muted(|| thread::with(|thread| recorder.overhead_bytes(thread)));
+    Stats {
+        installed: global::is_in_use(),
+        sample_interval: sample_interval(),
+        samples: recorder.samples(),
+        live_samples: live as u64,
+        stacks: stacks as u64,
+        overhead_bytes: overhead.map(|bytes| bytes as u64),
+        lost: recorder.lost(),
+        environment_ignored: recorder.settings.is_environment_ignored(),
+        small_unsampled: recorder.settings.is_small_unsampled(),
+    }
+}
 
 /// The mean bytes between samples now in force; 0 while recording is off.
 #[must_use]
@@ -73,6 +100,21 @@ pub(crate) fn drawing_interval() -> u64 {
     global::recorder().settings.drawing_interval()
 }
 
+/// Whether `HEAPTIDE_SAMPLE_INTERVAL` could not be read and was ignored.
+pub(crate) fn is_environment_ignored() -> bool {
+    global::recorder().settings.is_environment_ignored()
+}
+
+/// Whether an allocator of this process leaves small blocks unsampled.
+pub(crate) fn is_small_unsampled() -> bool {
+    global::recorder().settings.is_small_unsampled()
+}
+
+/// What was lost so far.
+pub(crate) fn lost() -> Lost {
+    global::recorder().lost()
+}
+
 /// Sets the mean bytes between samples for the whole process: 0 switches recording off, 1 records every
 /// allocation.
 ///
@@ -81,6 +123,15 @@ pub(crate) fn drawing_interval() -> u64 {
 pub fn set_sample_interval(bytes: u64) {
     global::recorder().settings.set(bytes);
 }
+
+/// What `HEAPTIDE_SAMPLE_INTERVAL` says.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn parse_interval(text: &[u8]) -> Option<u64> {
+    settings::parse_size(text)
+}
+
+/// Whether this target records at all.
+pub(crate) const IS_SUPPORTED: bool = true;
 
 /// Runs the profiler's own work outside of malloc: this thread's allocations are not sampled meanwhile.
 pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {

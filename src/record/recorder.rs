@@ -9,6 +9,7 @@ use super::{
     gate::{Gate, Pass},
     live::{LiveSample, LiveTable, Lookup, Transit},
     lost::{Losses, Lost, RecordError},
+    prepaid,
     settings::Settings,
     stacks::{Allocation, Bucket, BucketId, CopyError, StackTable},
     sync::{AtomicU8, AtomicU64, AtomicUsize, Ordering, yield_now},
@@ -320,25 +321,22 @@ impl Recorder {
     fn with_tables<R>(&self, thread: &Thread, f: impl FnOnce(&Tables) -> R) -> Option<R> {
         let _locked = thread.lock()?;
         let _pass = self.gate.enter()?;
-        Some(f(self.tables()?))
+        Some(f(self.tables(thread)?))
     }
 
-    fn tables(&self) -> Option<&Tables> {
+    fn tables(&self, thread: &Thread) -> Option<&Tables> {
         let tables = self.tables.get();
         if tables.is_some() || self.tables_claimed.swap(1, Ordering::Relaxed) != 0 {
             return tables;
         }
-        // DashMap's constructor aborts where there is no memory, so it is asked for beforehand. The two
-        // tables take 8 KiB each.
-        let mut probe = Vec::<u8>::new();
-        if probe.try_reserve_exact(64 << 10).is_err() {
-            self.tables_claimed.store(0, Ordering::Relaxed);
-            return None;
-        }
-        drop(probe);
-        let made = Tables {
+        // 8 KiB for each of the two.
+        let made = prepaid::construct(thread, LiveTable::first_block(), || Tables {
             stacks: StackTable::new(),
             live: LiveTable::new(),
+        });
+        let Some(made) = made else {
+            self.tables_claimed.store(0, Ordering::Relaxed);
+            return None;
         };
         // Only the thread that claimed the tables gets here, so `set` neither waits nor fails.
         let _never_fails = self.tables.set(made);

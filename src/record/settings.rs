@@ -23,6 +23,8 @@ pub(super) struct Settings {
     state: AtomicU64,
     /// 1 if the environment's value could not be read.
     environment_ignored: AtomicU8,
+    /// 1 if an allocator of this process leaves small blocks unsampled.
+    small_unsampled: AtomicU8,
 }
 
 // Relaxed throughout: one word that orders nothing else; a thread that sees it late uses the interval
@@ -33,6 +35,7 @@ impl Settings {
         Self {
             state: AtomicU64::new(NOT_CONFIGURED),
             environment_ignored: AtomicU8::new(0),
+            small_unsampled: AtomicU8::new(0),
         }
     }
 
@@ -41,6 +44,7 @@ impl Settings {
         Self {
             state: AtomicU64::new(NOT_CONFIGURED),
             environment_ignored: AtomicU8::new(0),
+            small_unsampled: AtomicU8::new(0),
         }
     }
 
@@ -88,6 +92,18 @@ impl Settings {
         self.state.load(Ordering::Relaxed) & OFF == 0
     }
 
+    /// Notes that an allocator of this process samples no small blocks.
+    pub(super) fn leave_small_unsampled(&self) {
+        // Looked at first: the line is shared, and every cold path comes here.
+        if !self.is_small_unsampled() {
+            self.small_unsampled.store(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_small_unsampled(&self) -> bool {
+        self.small_unsampled.load(Ordering::Relaxed) != 0
+    }
+
     pub(super) fn is_environment_ignored(&self) -> bool {
         self.environment_ignored.load(Ordering::Relaxed) != 0
     }
@@ -101,7 +117,7 @@ fn encode(bytes: u64, last: u64) -> u64 {
 }
 
 /// A number of bytes, optionally with `B`, `KiB`, `MiB` or `GiB` behind it.
-fn parse_size(text: &[u8]) -> Option<u64> {
+pub(super) fn parse_size(text: &[u8]) -> Option<u64> {
     let text = core::str::from_utf8(text).ok()?.trim();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = text.strip_prefix(digits)?.trim();

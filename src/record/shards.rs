@@ -13,6 +13,7 @@
 )]
 
 use super::sync::yield_now;
+use core::alloc::Layout;
 use dashmap::{DashMap, RwLockWriteGuard, SharedValue};
 use std::{
     collections::hash_map::DefaultHasher, hash::BuildHasherDefault, hash::Hash, time::Duration,
@@ -43,6 +44,16 @@ impl<K: Eq + Hash, V> Shards<K, V> {
         Self(Map::with_capacity_and_hasher_and_shard_amount(
             0, hasher, count,
         ))
+    }
+
+    /// Layout of the one block that [`new`](Self::new) asks the allocator for. It does not depend on the
+    /// types of keys and values.
+    pub(super) fn first_block(count: usize) -> Layout {
+        fn array_of<M, T>(_shards_of: fn(&M) -> &[T], count: usize) -> Layout {
+            // Not an error: `count` is 64.
+            Layout::array::<T>(count).unwrap_or(Layout::new::<()>())
+        }
+        array_of(|map: &Map<K, V>| map.shards(), count)
     }
 
     /// The shard that `hash` belongs to; `None` if its lock could not be had.

@@ -12,8 +12,8 @@ use super::{
     unwind::Marker,
 };
 
-/// Call stacks sampled by one process rarely exceed tens of thousands; at the default depth a million
-/// of them would take 300 MB.
+/// Call stacks sampled by one process rarely exceed tens of thousands. A million take 136 MB, and 8 bytes for
+/// each address: 0.34 GB for 40 each, 1.1 GB at the most there can be.
 #[cfg(not(any(test, miri)))]
 const MOST_BUCKETS: usize = 1 << 20;
 #[cfg(any(test, miri))]

@@ -1,6 +1,6 @@
 //! What the profiler tells about itself.
 
-use super::{global, lost::Lost, thread};
+use super::lost::Lost;
 
 /// The state of the profiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,27 +23,7 @@ pub struct Stats {
     pub lost: Lost,
     /// `HEAPTIDE_SAMPLE_INTERVAL` is set to something that is not a number of bytes, and was ignored.
     pub environment_ignored: bool,
-}
-
-/// The state of the profiler now.
-///
-/// ```
-/// let stats = heaptide::stats();
-/// assert!(stats.lost.is_nothing());
-/// ```
-#[must_use]
-pub fn stats() -> Stats {
-    let recorder = global::recorder();
-    let (live, stacks) = recorder.table_sizes();
-    let overhead = super::muted(|| thread::with(|thread| recorder.overhead_bytes(thread)));
-    Stats {
-        installed: global::is_in_use(),
-        sample_interval: super::sample_interval(),
-        samples: recorder.samples(),
-        live_samples: live as u64,
-        stacks: stacks as u64,
-        overhead_bytes: overhead.map(|bytes| bytes as u64),
-        lost: recorder.lost(),
-        environment_ignored: recorder.settings.is_environment_ignored(),
-    }
+    /// An allocator of this process was built with [`mark_small(false)`](crate::SamplingAllocator::mark_small):
+    /// no value covers its blocks below 64 KiB that are aligned to at most 16.
+    pub small_unsampled: bool,
 }

@@ -4,7 +4,10 @@
 //! Its `thread_local!` is const-initialized and has no Drop, as every one of this world, so it works
 //! before `main`, in thread-exit destructors and after them, and reaching it never allocates.
 
-use super::sampler::{self, LONGEST_COUNTDOWN};
+use super::{
+    prepaid::Prepaid,
+    sampler::{self, LONGEST_COUNTDOWN},
+};
 use core::{
     cell::Cell,
     sync::atomic::{Ordering, compiler_fence},
@@ -39,6 +42,8 @@ pub(super) struct Thread {
     muted: Cell<u32>,
     locked: Cell<u32>,
     random: Cell<Option<Xoshiro256PlusPlus>>,
+    /// What the constructor of the tables may ask for, while it runs.
+    pub(super) prepaid: Cell<Prepaid>,
 }
 
 /// An allocation that was picked.
@@ -60,6 +65,7 @@ impl Thread {
             muted: Cell::new(0),
             locked: Cell::new(0),
             random: Cell::new(None),
+            prepaid: Cell::new(Prepaid::NOTHING),
         }
     }
 

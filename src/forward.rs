@@ -1,0 +1,204 @@
+//! What stands for `record` where recording is not implemented: an allocator that only forwards, and
+//! nothing recorded.
+//!
+//! One module in the place of the other, chosen in `lib.rs`, so that neither has conditions inside. It must
+//! not sample: every profile function returns an error there.
+
+#![expect(unsafe_code, reason = "forwards a GlobalAlloc")]
+
+#[path = "record/lost.rs"]
+#[expect(dead_code, reason = "nothing is ever lost here")]
+mod lost;
+#[path = "record/stats.rs"]
+mod stats;
+#[path = "record/sync.rs"]
+#[expect(dead_code, unused_imports, reason = "for `lost`")]
+mod sync;
+
+pub use lost::Lost;
+pub use stats::Stats;
+
+pub(crate) use lost::RecordError;
+
+use core::alloc::{GlobalAlloc, Layout};
+
+pub(crate) const IS_SUPPORTED: bool = false;
+
+/// The inner allocator where none is named.
+#[cfg(all(feature = "jemalloc", not(windows)))]
+pub type DefaultInner = tikv_jemallocator::Jemalloc;
+
+/// The inner allocator where none is named: the system's, as jemalloc does not build here.
+#[cfg(all(feature = "jemalloc", windows))]
+pub type DefaultInner = std::alloc::System;
+
+/// Stands where an inner allocator must be named, because the feature `jemalloc` is off:
+/// `SamplingAllocator<System>` and [`SamplingAllocator::with_inner`].
+#[cfg(not(feature = "jemalloc"))]
+#[derive(Clone, Copy, Debug)]
+pub enum DefaultInner {}
+
+/// A global allocator that forwards to an inner one: heaptide does not record on this target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SamplingAllocator<A = DefaultInner> {
+    inner: A,
+}
+
+#[cfg(feature = "jemalloc")]
+impl SamplingAllocator {
+    /// Forwards to jemalloc, or to the system's allocator on Windows.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_inner(DefaultInner {})
+    }
+}
+
+impl<A> SamplingAllocator<A> {
+    /// Forwards to `inner`.
+    #[must_use]
+    pub const fn with_inner(inner: A) -> Self {
+        Self { inner }
+    }
+
+    /// Does nothing on this target.
+    #[must_use]
+    pub const fn sample_interval(self, _bytes: u64) -> Self {
+        self
+    }
+
+    /// Does nothing on this target.
+    #[must_use]
+    pub const fn mark_small(self, _yes: bool) -> Self {
+        self
+    }
+}
+
+// SAFETY: every method passes what its caller promises on to the inner allocator, which keeps the contract.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: what our caller promises.
+        unsafe { self.inner.alloc(layout) }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: what our caller promises.
+        unsafe { self.inner.alloc_zeroed(layout) }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: what our caller promises.
+        unsafe { self.inner.dealloc(block, layout) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: what our caller promises.
+        unsafe { self.inner.realloc(block, layout, new_size) }
+    }
+}
+
+/// 0: nothing is recorded on this target.
+#[must_use]
+pub fn sample_interval() -> u64 {
+    0
+}
+
+/// Does nothing on this target.
+pub fn set_sample_interval(_bytes: u64) {}
+
+/// All zero on this target, and `installed` false.
+#[must_use]
+pub fn stats() -> Stats {
+    Stats {
+        installed: false,
+        sample_interval: 0,
+        samples: 0,
+        live_samples: 0,
+        stacks: 0,
+        overhead_bytes: Some(0),
+        lost: Lost::default(),
+        environment_ignored: false,
+        small_unsampled: false,
+    }
+}
+
+pub(crate) fn drawing_interval() -> u64 {
+    0
+}
+
+pub(crate) fn is_environment_ignored() -> bool {
+    false
+}
+
+pub(crate) fn is_small_unsampled() -> bool {
+    false
+}
+
+pub(crate) fn lost() -> Lost {
+    Lost::default()
+}
+
+pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// As in `record`: a sampled block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LiveSample {
+    pub(crate) size: u64,
+    pub(crate) weight: f64,
+    pub(crate) bucket: BucketId,
+}
+
+/// As in `record`: names a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BucketId(u32);
+
+/// As in `record`: the sums of a call stack.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Bucket {
+    pub(crate) id: BucketId,
+    pub(crate) addresses: core::ops::Range<usize>,
+    pub(crate) size_group: u64,
+    pub(crate) interval: u64,
+    pub(crate) samples: u64,
+    pub(crate) objects: f64,
+    pub(crate) bytes: f64,
+}
+
+/// As in `record`: what stands for something else than code. There is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marker {}
+
+impl Marker {
+    pub(crate) const ALL: [Self; 0] = [];
+
+    pub(crate) fn address(self) -> usize {
+        match self {}
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {}
+    }
+}
+
+/// As in `record`: everything recorded.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    pub(crate) live: Vec<LiveSample>,
+    pub(crate) buckets: Vec<Bucket>,
+    pub(crate) addresses: Vec<usize>,
+}
+
+pub(crate) fn copy() -> Option<Result<Copied, RecordError>> {
+    None
+}
+
+/// As in `record`: there is no such variable here.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn parse_interval(_text: &[u8]) -> Option<u64> {
+    None
+}

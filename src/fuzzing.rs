@@ -1,0 +1,92 @@
+//! What is tried with bytes from outside: each function takes any bytes, must not panic, and checks what
+//! has to hold of whatever came out.
+//!
+//! Built for `cargo fuzz` (`fuzz/`), which looks for bytes that break it, and for a unit test that replays
+//! the committed ones in `fuzz/corpus/`. Not a part of the public interface.
+
+use crate::{Profile, leak, record, report, symbolize};
+
+/// A profile file, and all that is then done with it.
+pub fn profile(bytes: &[u8]) {
+    let profile = match Profile::read(bytes) {
+        Ok(profile) => profile,
+        Err(error) => {
+            assert!(error.is_malformed() || error.is_too_large(), "{error}");
+            return;
+        }
+    };
+    let mut written = Vec::new();
+    assert!(
+        profile.write(&mut written).is_ok(),
+        "what was read can be written"
+    );
+    match Profile::read(&written) {
+        Ok(again) => assert!(again == profile, "and comes back"),
+        Err(error) => assert!(error.is_too_large(), "{error}"),
+    }
+    let text = report::Text::default();
+    for index in 0..profile.sample_types.len() {
+        if let Ok(top) = report::Top::new(&profile, index) {
+            is_printable(&top.text(&text));
+        }
+        if let Ok(diff) = report::Diff::new(&profile, &profile, index) {
+            assert_eq!((diff.grown(), diff.shrunk()), (0, 0), "of itself");
+            is_printable(&diff.text(&text));
+        }
+        if let Ok(folded) = report::folded(&profile, index) {
+            is_printable(&folded.to_string());
+        }
+    }
+    if let Ok(verdict) = leak::find(&[profile.clone(), profile]) {
+        is_printable(&verdict.to_string());
+    }
+}
+
+/// No byte of a file reaches a terminal as a control sequence.
+fn is_printable(text: &str) {
+    let odd = text.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(odd, None, "{text:?}");
+}
+
+/// The environment variable `HEAPTIDE_SAMPLE_INTERVAL`.
+pub fn interval(bytes: &[u8]) {
+    let read = record::parse_interval(bytes);
+    if let Some(interval) = read {
+        let again = record::parse_interval(interval.to_string().as_bytes());
+        assert_eq!(again, read);
+    }
+}
+
+/// The notes of a loaded module; the first byte is their alignment.
+pub fn build_id(bytes: &[u8]) {
+    let Some((align, notes)) = bytes.split_first() else {
+        return;
+    };
+    if let Some((id, hex)) = symbolize::build_id(notes, u64::from(*align)) {
+        assert!(!id.is_empty() && hex.len() == 2 * id.len());
+        assert!(hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// Every file of a corpus goes through its target; how many there are.
+    fn replay(target: fn(&[u8]), corpus: &str) -> usize {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/corpus")
+            .join(corpus);
+        let files = fs::read_dir(folder).unwrap();
+        files
+            .map(|file| target(&fs::read(file.unwrap().path()).unwrap()))
+            .count()
+    }
+
+    #[test]
+    fn the_corpus_breaks_nothing() {
+        assert!(replay(super::profile, "profile") >= 5);
+        assert!(replay(super::interval, "interval") >= 5);
+        assert!(replay(super::build_id, "build_id") >= 5);
+    }
+}

@@ -1,0 +1,175 @@
+//! The cold functions that the fast paths of [`SamplingAllocator`] branch to, never inlined into them.
+//!
+//! Here is what the fast paths' machine code hangs on: how many there are, and what they are called with in
+//! which order (`docs/overhead.md`). What they do is in [`blocks`](super::blocks).
+
+#![expect(unsafe_code, reason = "called with what GlobalAlloc was called with")]
+
+use super::{
+    SamplingAllocator,
+    candidates::is_candidate,
+    errno,
+    thread::{self, Thread},
+};
+use core::alloc::{GlobalAlloc, Layout};
+
+/// An address inside of the stack frame of the function that this is inlined into.
+macro_rules! frame_address {
+    () => {{
+        let here = 0u8;
+        (&raw const here).addr()
+    }};
+}
+
+/// The layout that a fast path took apart for the registers' sake.
+///
+/// # Safety
+///
+/// `size` and `align` are those of one layout.
+#[inline(always)]
+unsafe fn layout_of(size: usize, align: usize) -> Layout {
+    // SAFETY: this function's own contract.
+    unsafe { Layout::from_size_align_unchecked(size, align) }
+}
+
+// The cold functions that the fast paths branch to. All are called with the parts of what `GlobalAlloc`
+// was called with, which is their safety contract.
+impl<A: GlobalAlloc> SamplingAllocator<A> {
+    // The three whose callers are the first address of a stack: never inlined, and the frames at or
+    // below `frame_address` are cut.
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn alloc_due(size: usize, align: usize, this: &Self) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `alloc` promises.
+        let fresh = |layout| unsafe { this.inner.alloc(layout) };
+        errno::kept_unless_null(|| this.allocate(layout, frame, fresh))
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn alloc_zeroed_due(size: usize, align: usize, this: &Self) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `alloc_zeroed` promises.
+        let fresh = |layout| unsafe { this.inner.alloc_zeroed(layout) };
+        errno::kept_unless_null(|| this.allocate(layout, frame, fresh))
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn realloc_due(
+        block: *mut u8,
+        size: usize,
+        align: usize,
+        new_size: usize,
+        this: &Self,
+    ) -> *mut u8 {
+        let frame = frame_address!();
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: the caller of `realloc` promises that the new size makes a layout.
+        let new_layout = unsafe { layout_of(new_size, align) };
+        let work = |thread: &Thread| {
+            this.enter(thread);
+            let picked = this.decide(thread, new_layout).map(|pick| (pick, frame));
+            // SAFETY: what the caller of `realloc` promises.
+            unsafe { this.reallocate(thread, block, layout, new_size, picked) }
+        };
+        errno::kept_unless_null(|| thread::with(work))
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn realloc_signed(
+        block: *mut u8,
+        size: usize,
+        align: usize,
+        new_size: usize,
+        this: &Self,
+    ) -> *mut u8 {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `realloc` promises.
+        unsafe { this.reallocate_candidate(block, layout, new_size) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn realloc_large(
+        block: *mut u8,
+        size: usize,
+        align: usize,
+        new_size: usize,
+        this: &Self,
+    ) -> *mut u8 {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `realloc` promises.
+        unsafe { this.reallocate_candidate(block, layout, new_size) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dealloc_signed(block: *mut u8, size: usize, align: usize, this: &Self) {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { this.deallocate_candidate(block, layout) };
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) unsafe fn dealloc_large(block: *mut u8, size: usize, align: usize, this: &Self) {
+        // SAFETY: the fast path took one layout apart.
+        let layout = unsafe { layout_of(size, align) };
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { this.deallocate_candidate(block, layout) };
+    }
+
+    /// Frees a block that the fast path could not rule out. Inlined into both of its callers, where half
+    /// of `is_candidate` is known.
+    #[inline(always)]
+    unsafe fn deallocate_candidate(&self, block: *mut u8, layout: Layout) {
+        if !is_candidate(block.addr(), layout) {
+            // SAFETY: what the caller of `dealloc` promises; not a candidate.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: what the caller of `dealloc` promises.
+        unsafe { self.dealloc_slow(block, layout) };
+    }
+
+    /// As [`deallocate_candidate`](Self::deallocate_candidate).
+    #[inline(always)]
+    unsafe fn reallocate_candidate(
+        &self,
+        block: *mut u8,
+        layout: Layout,
+        new_size: usize,
+    ) -> *mut u8 {
+        if !is_candidate(block.addr(), layout) {
+            // SAFETY: what the caller of `realloc` promises; not a candidate.
+            return unsafe { self.inner.realloc(block, layout, new_size) };
+        }
+        let work = |thread: &Thread| {
+            self.enter(thread);
+            // SAFETY: what the caller of `realloc` promises.
+            unsafe { self.reallocate(thread, block, layout, new_size, None) }
+        };
+        errno::kept_unless_null(|| thread::with(work))
+    }
+
+    #[inline(never)]
+    unsafe fn dealloc_slow(&self, block: *mut u8, layout: Layout) {
+        let work = |thread: &Thread| {
+            self.enter(thread);
+            // SAFETY: what the caller of `dealloc` promises.
+            unsafe { self.free_candidate(thread, block, layout) };
+        };
+        errno::kept(|| thread::with(work));
+    }
+}

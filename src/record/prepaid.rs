@@ -1,0 +1,93 @@
+//! Memory for a constructor that cannot be told that there is none.
+//!
+//! DashMap's constructor aborts if its one allocation fails. So the memory is had beforehand, as blocks of
+//! exactly the layout that it asks for, and the allocator gives it these when it asks. Asking beforehand
+//! and giving it back would leave a moment in which another thread takes it.
+
+#![expect(unsafe_code, reason = "allocates and frees blocks by their layout")]
+
+use super::thread::Thread;
+use core::{alloc::Layout, ptr};
+use std::alloc;
+
+/// The two tables take a block each.
+const BLOCKS: usize = 2;
+
+/// Blocks that are had and not asked for yet; address 0 is none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prepaid {
+    layout: Layout,
+    blocks: [usize; BLOCKS],
+}
+
+impl Prepaid {
+    pub(super) const NOTHING: Self = Self {
+        layout: Layout::new::<()>(),
+        blocks: [0; BLOCKS],
+    };
+}
+
+/// Runs a constructor that asks for at most `BLOCKS` blocks, all of this layout; `None` if there is no
+/// memory for them.
+pub(super) fn construct<R>(
+    thread: &Thread,
+    layout: Layout,
+    constructor: impl FnOnce() -> R,
+) -> Option<R> {
+    if layout.size() == 0 {
+        return Some(constructor());
+    }
+    let blocks = [(); BLOCKS].map(|()| {
+        // SAFETY: the size is not 0.
+        unsafe { alloc::alloc(layout) }.expose_provenance()
+    });
+    let has_all = blocks.iter().all(|block| *block != 0);
+    thread.prepaid.set(Prepaid { layout, blocks });
+    let made = has_all.then(constructor);
+    let left = thread.prepaid.replace(Prepaid::NOTHING);
+    for block in left.blocks.into_iter().filter(|block| *block != 0) {
+        // SAFETY: made above with this layout, and not taken by anybody: `take` would have cleared it.
+        unsafe { alloc::dealloc(ptr::with_exposed_provenance_mut(block), layout) };
+    }
+    made
+}
+
+/// A block that was paid for, if this thread's constructor is the one that asks.
+pub(super) fn take(thread: &Thread, layout: Layout) -> Option<*mut u8> {
+    let mut prepaid = thread.prepaid.get();
+    if prepaid.layout != layout {
+        return None;
+    }
+    let block = prepaid.blocks.iter_mut().find(|block| **block != 0)?;
+    let address = core::mem::take(block);
+    thread.prepaid.set(prepaid);
+    Some(ptr::with_exposed_provenance_mut(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_block_is_given_once_to_who_asks_for_its_layout() {
+        let thread = Thread::new();
+        let layout = Layout::new::<[u64; 9]>();
+        let taken = construct(&thread, layout, || {
+            assert_eq!(take(&thread, Layout::new::<u64>()), None);
+            take(&thread, layout)
+        });
+        let block = taken.flatten().unwrap();
+        assert_eq!(take(&thread, layout), None, "the rest was given back");
+        // SAFETY: made by `construct` with this layout, and taken out.
+        unsafe { alloc::dealloc(block, layout) };
+        let both = construct(&thread, layout, || [(); 3].map(|()| take(&thread, layout)));
+        let [Some(first), Some(second), None] = both.unwrap() else {
+            panic!("two blocks")
+        };
+        assert_ne!(first, second);
+        for block in [first, second] {
+            // SAFETY: as above.
+            unsafe { alloc::dealloc(block, layout) };
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Runs a test's body in processes of its own, one for each sample interval, and ends those that hang: for
+//! the tests of what would hang or kill a program.
+//!
+//! `HEAPTIDE_TEST_ROUNDS=n` makes the bodies n times as long.
+
+#![expect(unsafe_code, reason = "sets the process's alarm")]
+
+use std::process::{Command, Output};
+
+/// Every allocation, every second page, and the default.
+pub(crate) const INTERVALS: [&str; 3] = ["1", "4KiB", "512KiB"];
+
+/// Tells a process that it is to run the body.
+const CHILD: &str = "HEAPTIDE_TEST_CHILD";
+const ROUNDS: &str = "HEAPTIDE_TEST_ROUNDS";
+/// Hundreds of times what any body takes on an idle machine.
+const PATIENCE_SECONDS: u32 = 120;
+
+/// How many times longer than usual to try.
+pub(crate) fn rounds() -> usize {
+    std::env::var(ROUNDS).map_or(1, |text| text.parse().expect("a number of rounds"))
+}
+
+/// Whether everything is sampled.
+#[allow(dead_code, reason = "not every test that runs scenarios asks")]
+pub(crate) fn samples_everything() -> bool {
+    heaptide::sample_interval() == 1
+}
+
+/// Runs `body` in three processes, one per interval. `test` is the path of the calling test.
+#[allow(dead_code, reason = "not every test runs at all intervals")]
+pub(crate) fn at_every_interval(test: &str, body: impl FnOnce()) {
+    for interval in INTERVALS {
+        if !is_child() {
+            in_own_process(test, &[("HEAPTIDE_SAMPLE_INTERVAL", interval)]);
+        }
+    }
+    if is_child() {
+        body();
+    }
+}
+
+/// Whether this process was started to run a body. It has an end then: the kernel kills it if it hangs.
+pub(crate) fn is_child() -> bool {
+    let is_child = std::env::var_os(CHILD).is_some();
+    if is_child {
+        set_alarm();
+    }
+    is_child
+}
+
+/// Has this process killed, should it hang. A forked child has to say so for itself.
+pub(crate) fn set_alarm() {
+    let seconds = PATIENCE_SECONDS.saturating_mul(u32::try_from(rounds()).unwrap_or(u32::MAX));
+    // SAFETY: takes a number, and cannot fail.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Runs one test of this program, whose body then finds that it [is the child](is_child). It has to pass.
+pub(crate) fn in_own_process(test: &str, variables: &[(&str, &str)]) -> Output {
+    let output = start(test, variables);
+    let text = String::from_utf8_lossy(&output.stdout);
+    // A name that is no test's would pass by running nothing.
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{test} {variables:?}: {}\n{text}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// As [`in_own_process`], however it ends.
+pub(crate) fn start(test: &str, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--include-ignored", "--nocapture"]);
+    command.env(CHILD, "1").envs(variables.iter().copied());
+    command.output().unwrap()
+}
