@@ -92,6 +92,9 @@ pub mod units;
 pub use error::{Error, Result};
 pub use pprof::{ProfileOptions, write_allocs_profile, write_heap_profile};
 pub use profile::Profile;
+#[cfg(heaptide_compare)]
+#[doc(hidden)]
+pub use record::{Comparison, comparison};
 pub use record::{
     DefaultInner, Lost, SamplingAllocator, Stats, sample_interval, set_sample_interval, stats,
 };

@@ -17,10 +17,22 @@ mod rules;
 mod stack;
 mod walker;
 
-#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+#[cfg(all(
+    any(test, heaptide_compare),
+    not(loom),
+    target_os = "linux",
+    target_env = "gnu"
+))]
 mod comparison;
 #[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod real_stacks;
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
 mod tests;
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod times;
+
+#[cfg(heaptide_compare)]
+pub use comparison::{Comparison, comparison};
 
 use bounds::Bounds;
 use registers::Registers;
@@ -104,6 +116,8 @@ pub(super) fn capture(frame: usize) -> Stack {
     } else if !complete {
         stack.mark(Marker::Truncated);
     }
+    #[cfg(heaptide_compare)]
+    comparison::check(frame, &stack);
     stack
 }
 
@@ -136,47 +150,35 @@ impl Walk {
     /// Fills the stack; true if the root was reached.
     #[inline(always)]
     fn run(self, stack: &mut Stack) -> bool {
-        match self.by_rules(lookup::kept, Untabled::Stop, stack) {
-            End::Root => true,
-            End::Full => false,
+        match self.by_rules(Untabled::Stop, stack) {
+            End::Root | End::Null => true,
+            // Broken: a register holds something else than the tables say. libgcc would go by it too, and
+            // load from wherever it points to.
+            End::Full | End::Broken => false,
             end => self.insist(end, stack),
         }
     }
 
     /// Fills the stack anew, by rules.
     #[inline(always)]
-    fn by_rules(
-        self,
-        rule_at: impl Fn(usize) -> rules::Rule,
-        untabled: Untabled,
-        stack: &mut Stack,
-    ) -> End {
+    fn by_rules(self, untabled: Untabled, stack: &mut Stack) -> End {
         stack.clear();
         // What ends at or below `frame` is ours.
         let visit = |end, address| end <= self.frame || stack.keep(address);
-        walker::walk(self.words, self.registers, rule_at, untabled, visit)
+        walker::walk(self.words, self.registers, lookup::rule_at, untabled, visit)
     }
 
     /// What the fast walk could not do.
     #[cold]
     #[inline(never)]
-    fn insist(self, mut end: End, stack: &mut Stack) -> bool {
-        if end != End::Foreign {
-            // Perhaps another module was loaded where one was unloaded, and its rules are stale.
-            end = self.by_rules(lookup::fresh, Untabled::Stop, stack);
-        }
-        match end {
-            End::Root | End::Null => return true,
-            End::Full => return false,
-            End::Foreign | End::Unknown | End::Broken => {}
-        }
+    fn insist(self, end: End, stack: &mut Stack) -> bool {
         let reached = stack.addresses().len();
         let complete = by_libgcc(self.frame, stack);
         if end != End::Unknown || stack.addresses().len() > reached {
             // It can do every frame that has tables, those registered at run time included.
             return complete;
         }
-        let end = self.by_rules(lookup::kept, Untabled::Step, stack);
+        let end = self.by_rules(Untabled::Step, stack);
         matches!(end, End::Root | End::Null)
     }
 }

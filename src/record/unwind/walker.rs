@@ -23,13 +23,13 @@ pub(super) enum End {
     Root,
     /// The visitor wanted no more.
     Full,
-    /// At a return address of 0: the root of a hand-made thread, or a stale rule's mistake.
+    /// At a return address of 0: the root of a hand-made thread.
     Null,
     /// At a frame that only libgcc can do.
     Foreign,
     /// At a frame without unwind information.
     Unknown,
-    /// A rule led out of the stack: it is stale, or the tables are wrong.
+    /// A rule led out of the stack: the tables are wrong, or a register that they go by is.
     Broken,
 }
 
