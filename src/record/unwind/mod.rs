@@ -25,6 +25,16 @@ mod walker;
 ))]
 mod comparison;
 #[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod libraries;
+#[cfg(all(
+    test,
+    not(loom),
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64"
+))]
+mod odd_frames;
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
 mod real_stacks;
 #[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
 mod tests;
@@ -173,10 +183,15 @@ impl Walk {
     #[inline(never)]
     fn insist(self, end: End, stack: &mut Stack) -> bool {
         let reached = stack.addresses().len();
-        let complete = by_libgcc(self.frame, stack);
-        if end != End::Unknown || stack.addresses().len() > reached {
-            // It can do every frame that has tables, those registered at run time included.
-            return complete;
+        // At an address that is in none of its tables libgcc looks whether the bytes there are a signal
+        // handler's return. What a garbled register led to need not be mapped at all.
+        let nowhere = |address: &usize| !libgcc::can_look_at(*address);
+        if end == End::Foreign || !stack.addresses().last().is_some_and(nowhere) {
+            let complete = by_libgcc(self.frame, stack);
+            if end != End::Unknown || stack.addresses().len() > reached {
+                // It can do every frame that has tables, those registered at run time included.
+                return complete;
+            }
         }
         let end = self.by_rules(Untabled::Step, stack);
         matches!(end, End::Root | End::Null)
