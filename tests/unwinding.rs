@@ -60,10 +60,8 @@ fn on_painted_stack(size: usize, work: &mut (dyn FnMut(&Painted) + Send)) {
     };
     let mut attributes = mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: makes what it is given.
-    assert_eq!(
-        unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) },
-        0
-    );
+    let made = unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) };
+    assert_eq!(made, 0);
     // SAFETY: made above; the memory is a thread's alone, the one of these attributes.
     let set = unsafe { libc::pthread_attr_setstack(attributes.as_mut_ptr(), low, size) };
     assert_eq!(set, 0);
@@ -230,12 +228,12 @@ impl Drop for Library {
 }
 
 thread_local! {
-    static KEPT: RefCell<Vec<Box<[u8; 777]>>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 extern "C" fn allocate_there() {
     KEPT.with_borrow_mut(|kept| {
-        kept.push(Box::new([1; 777]));
+        kept.push(vec![1; 777]);
         if kept.len() > 8 {
             kept.clear();
         }

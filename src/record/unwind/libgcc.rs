@@ -18,8 +18,10 @@ const LOWEST_CODE: usize = 4096;
 pub(super) fn can_look_at(address: usize) -> bool {
     const NOTHING: core::ffi::c_int = -1;
     const MASK_BYTES: usize = 8;
-    // SAFETY: the calling thread's own, always there.
-    let errno = unsafe { &mut *libc::__errno_location() };
+    // SAFETY: takes nothing, and answers with a place of the calling thread's own.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: that place is there for as long as the thread, and nobody else uses it.
+    let errno = unsafe { &mut *errno };
     // Whoever allocates does not expect it to change.
     let before = *errno;
     let mut can_read = |address: usize| {

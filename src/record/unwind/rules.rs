@@ -18,7 +18,6 @@ use crate::record::sync::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rule(u64);
 
-const KIND: u64 = 0b111;
 const FRAME: u64 = 0b001;
 const FROM_SP: u64 = FRAME;
 const FROM_FP: u64 = FRAME | 0b010;

@@ -53,7 +53,11 @@ fn main() -> ExitCode {
     let fast = found.not_fast * 10_000 <= found.compared;
     let lost = heaptide::stats().lost;
     println!("lost: {lost:?}");
-    if found.compared >= wanted && wanted > 0 && found.mismatches == 0 && found.shapes > 5_000 && fast
+    if found.compared >= wanted
+        && wanted > 0
+        && found.mismatches == 0
+        && found.shapes > 5_000
+        && fast
     {
         ExitCode::SUCCESS
     } else {

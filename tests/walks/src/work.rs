@@ -66,7 +66,10 @@ fn parse_rust(seed: usize) {
 fn search(seed: usize) {
     let words = ["alpha", "beta", "gamma", "delta", "epsilon"];
     let [one, two] = [words[seed % 5], words[seed / 5 % 5]];
-    let pattern = format!(r"(?i)(?P<word>{one}|{two}+)[-\s]*(\d{{1,{}}})?", seed % 7 + 1);
+    let pattern = format!(
+        r"(?i)(?P<word>{one}|{two}+)[-\s]*(\d{{1,{}}})?",
+        seed % 7 + 1
+    );
     let regex = Regex::new(&pattern).expect("a pattern");
     let text = "Alpha-12 beta 7 gamma3 deltaa-9 EPSILON 1000000".repeat(seed % 3 + 1);
     let replaced = regex.replace_all(&text, |captures: &Captures<'_>| {
@@ -102,7 +105,10 @@ fn sort_by_the_c_library(seed: usize) {
 
 #[inline(never)]
 fn recurse(depth: usize, seen: &mut BTreeMap<String, Box<dyn Fn() -> String>>) {
-    seen.insert(format!("{depth:08}"), Box::new(move || format!("[{depth}]")));
+    seen.insert(
+        format!("{depth:08}"),
+        Box::new(move || format!("[{depth}]")),
+    );
     if depth > 0 {
         recurse(depth - 1, seen);
     }
@@ -184,7 +190,10 @@ mod unwinding {
         });
         let fallen = panic::catch_unwind(|| fall(seed % 20));
         let message = fallen.expect_err("has fallen");
-        assert_eq!(message.downcast_ref::<String>().expect("a text"), "bottom 1");
+        assert_eq!(
+            message.downcast_ref::<String>().expect("a text"),
+            "bottom 1"
+        );
     }
 }
 
