@@ -118,7 +118,12 @@ fn a_sample_needs_little_stack() {
         first = stack.used();
     });
     let mut no_walk = 0;
-    on_painted_stack(64 << 10, &mut |stack| no_walk = descend(stack, 15 << 10));
+    on_painted_stack(18 << 10, &mut |stack| {
+        // Or it is walked, and that is what was painted over.
+        assert!(stack.left() < 16 << 10);
+        allocate();
+        no_walk = stack.used();
+    });
     println!("the first sample of a thread: {first} bytes of stack; without a walk: {no_walk}");
     let optimized = !cfg!(debug_assertions);
     assert!(first > 1000 && no_walk > 500);
