@@ -54,7 +54,7 @@
 //!
 //! - An allocation that is not sampled pays a thread-local subtraction and a branch; a free, a test of
 //!   its address and size. What that comes to in a program, against other profilers, has not been measured yet.
-//! - A sampled block below 64 KiB, aligned to at most 16, takes whole pages of its own. At an interval
+//! - A sampled block below 64 KiB, aligned to at most 16, takes a multiple of 1 KiB. At an interval
 //!   of 1 that is every block: use it in tests.
 //! - The numbers are estimates. For blocks much smaller than the interval `R`, the relative standard
 //!   error of `B` bytes is the square root of `R/B`: 18 % of 16 MiB, 2.2 % of 1 GiB at the default.
@@ -112,6 +112,9 @@ pub mod units;
 pub use error::{Error, Result};
 pub use pprof::{ProfileOptions, write_allocs_profile, write_heap_profile};
 pub use profile::Profile;
+#[cfg(heaptide_compare)]
+#[doc(hidden)]
+pub use record::{Comparison, comparison};
 pub use record::{
     DefaultInner, Lost, SamplingAllocator, Stats, sample_interval, set_sample_interval, stats,
 };

@@ -54,6 +54,8 @@ mod unwind;
 pub use allocator::{DefaultInner, SamplingAllocator};
 pub use lost::Lost;
 pub use stats::Stats;
+#[cfg(heaptide_compare)]
+pub use unwind::{Comparison, comparison};
 
 pub(crate) use live::LiveSample;
 pub(crate) use lost::RecordError;

@@ -15,7 +15,7 @@
 #[cfg(all(test, target_os = "linux", target_env = "gnu"))]
 pub(super) use glibc::look_up;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) use glibc::{object_around, stack_end};
+pub(super) use glibc::{is_permanent, object_around, stack_end};
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn object_around(_address: usize) -> Option<Object> {
@@ -25,6 +25,11 @@ pub(super) fn object_around(_address: usize) -> Option<Object> {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(super) fn stack_end() -> Option<usize> {
     None
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(super) fn is_permanent(_start: usize) -> bool {
+    false
 }
 
 /// Whether `object_around` can find anything.
@@ -59,6 +64,11 @@ mod glibc {
     /// The value of `__libc_stack_end`; 0 before it was looked up.
     static STACK_END: AtomicUsize = AtomicUsize::new(0);
 
+    /// Where the modules begin that are there for as long as this code: what holds it, the program, and
+    /// the C library; 0 if that is not known. Others that were there first may all the same be unloaded:
+    /// opened by a constructor, or before the library that holds this code was.
+    static PERMANENT: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
+
     /// `struct dl_find_object` of `<dlfcn.h>`, as x86-64 and aarch64 have it.
     #[repr(C)]
     #[derive(Default)]
@@ -86,6 +96,24 @@ mod glibc {
             // SAFETY: the C library's `void *__libc_stack_end`, set before any constructor runs.
             STACK_END.store(unsafe { stack_end.read() }, Ordering::Relaxed);
         }
+        // SAFETY: takes a number, and answers 0 to one that it does not know.
+        let entry = unsafe { libc::getauxval(libc::AT_ENTRY) };
+        let code = [
+            look_up as extern "C" fn() as usize,
+            usize::try_from(entry).unwrap_or_default(),
+            symbol(c"gnu_get_libc_version").addr(),
+        ];
+        for (place, code) in PERMANENT.iter().zip(code) {
+            let start = object_around(code).map_or(0, |object| object.start);
+            place.store(start, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the module that begins at `start` is never unloaded.
+    pub(in crate::record::unwind) fn is_permanent(start: usize) -> bool {
+        PERMANENT
+            .iter()
+            .any(|place| place.load(Ordering::Relaxed) == start)
     }
 
     /// Null where there is no such symbol.

@@ -17,10 +17,32 @@ mod rules;
 mod stack;
 mod walker;
 
-#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+#[cfg(all(
+    any(test, heaptide_compare),
+    not(loom),
+    target_os = "linux",
+    target_env = "gnu"
+))]
 mod comparison;
 #[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod libraries;
+#[cfg(all(
+    test,
+    not(loom),
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64"
+))]
+mod odd_frames;
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod real_stacks;
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
 mod tests;
+#[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
+mod times;
+
+#[cfg(heaptide_compare)]
+pub use comparison::{Comparison, comparison};
 
 use bounds::Bounds;
 use registers::Registers;
@@ -30,8 +52,8 @@ use walker::{End, Untabled, Words};
 /// Most addresses kept of one stack: Go's and jemalloc's default. The leaf side is kept.
 pub(super) const MOST_FRAMES: usize = 128;
 
-/// With less room than this a walk could run into the guard page: a new rule needs 5 KiB, libgcc 3 KiB, a
-/// signal handler on top of it some more.
+/// With less room than this a walk could run into the guard page: all of a sample whose rules are new takes
+/// 6.4 KiB, 15 without the optimizer, and a signal handler on top of it some more.
 const LEAST_ROOM: usize = 16 << 10;
 
 /// Stands for something that is not code, as an address on a call stack.
@@ -104,6 +126,8 @@ pub(super) fn capture(frame: usize) -> Stack {
     } else if !complete {
         stack.mark(Marker::Truncated);
     }
+    #[cfg(heaptide_compare)]
+    comparison::check(frame, &stack);
     stack
 }
 
@@ -136,47 +160,40 @@ impl Walk {
     /// Fills the stack; true if the root was reached.
     #[inline(always)]
     fn run(self, stack: &mut Stack) -> bool {
-        match self.by_rules(lookup::kept, Untabled::Stop, stack) {
-            End::Root => true,
-            End::Full => false,
+        match self.by_rules(Untabled::Stop, stack) {
+            End::Root | End::Null => true,
+            // Broken: a register holds something else than the tables say. libgcc would go by it too, and
+            // load from wherever it points to.
+            End::Full | End::Broken => false,
             end => self.insist(end, stack),
         }
     }
 
     /// Fills the stack anew, by rules.
     #[inline(always)]
-    fn by_rules(
-        self,
-        rule_at: impl Fn(usize) -> rules::Rule,
-        untabled: Untabled,
-        stack: &mut Stack,
-    ) -> End {
+    fn by_rules(self, untabled: Untabled, stack: &mut Stack) -> End {
         stack.clear();
         // What ends at or below `frame` is ours.
         let visit = |end, address| end <= self.frame || stack.keep(address);
-        walker::walk(self.words, self.registers, rule_at, untabled, visit)
+        walker::walk(self.words, self.registers, lookup::rule_at, untabled, visit)
     }
 
     /// What the fast walk could not do.
     #[cold]
     #[inline(never)]
-    fn insist(self, mut end: End, stack: &mut Stack) -> bool {
-        if end != End::Foreign {
-            // Perhaps another module was loaded where one was unloaded, and its rules are stale.
-            end = self.by_rules(lookup::fresh, Untabled::Stop, stack);
-        }
-        match end {
-            End::Root | End::Null => return true,
-            End::Full => return false,
-            End::Foreign | End::Unknown | End::Broken => {}
-        }
+    fn insist(self, end: End, stack: &mut Stack) -> bool {
         let reached = stack.addresses().len();
-        let complete = by_libgcc(self.frame, stack);
-        if end != End::Unknown || stack.addresses().len() > reached {
-            // It can do every frame that has tables, those registered at run time included.
-            return complete;
+        // At an address that is in none of its tables libgcc looks whether the bytes there are a signal
+        // handler's return. What a garbled register led to need not be mapped at all.
+        let nowhere = |address: &usize| !libgcc::can_look_at(*address);
+        if end == End::Foreign || !stack.addresses().last().is_some_and(nowhere) {
+            let complete = by_libgcc(self.frame, stack);
+            if end != End::Unknown || stack.addresses().len() > reached {
+                // It can do every frame that has tables, those registered at run time included.
+                return complete;
+            }
         }
-        let end = self.by_rules(lookup::kept, Untabled::Step, stack);
+        let end = self.by_rules(Untabled::Step, stack);
         matches!(end, End::Root | End::Null)
     }
 }

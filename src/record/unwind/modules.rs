@@ -1,13 +1,15 @@
-//! The part of a loaded module that unwinding reads: its read-only segment around `.eh_frame_hdr`, and
-//! what tells one module from another that is loaded at its place later.
+//! The parts of a loaded module that unwinding reads: its read-only segment around `.eh_frame_hdr`, and
+//! the build id, which tells it from another one that is loaded at its place later.
 //!
-//! Only the one segment is made a slice: between a module's segments there are holes and data that the
+//! Only read-only segments are made slices: between a module's segments there are holes and data that the
 //! program writes.
 
 #![expect(unsafe_code, reason = "reads the ELF headers of loaded modules")]
 
-use super::loader::{self, Object};
-use crate::record::sync::{AtomicU64, Ordering};
+use super::{
+    loader::{self, Object},
+    rules::Owner,
+};
 use core::{mem::size_of, ptr, slice};
 use libc::{Elf64_Ehdr, Elf64_Phdr};
 
@@ -59,6 +61,45 @@ impl Module {
     }
 
     fn of(object: Object) -> Option<Self> {
+        let layout = SegmentLayout::of(object)?;
+        let (segment, header) = layout.segment_around(object.header)?;
+        Some(Self {
+            segment,
+            header,
+            object,
+        })
+    }
+
+    /// What a rule of this module is kept under. `None` if it may be unloaded, and has no build id to be
+    /// told from what is loaded there next.
+    pub(super) fn owner(&self) -> Option<Owner> {
+        let Object { start, header, .. } = self.object;
+        if loader::is_permanent(start) {
+            return Some(Owner::PERMANENT);
+        }
+        let build_id = build_id(self.object)?;
+        let (words, rest) = build_id.as_chunks::<8>();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        let rest = rest
+            .iter()
+            .fold(1u64, |word, byte| word << 8 | u64::from(*byte));
+        let places = [start as u64, header as u64, rest];
+        Some(Owner::of(places.into_iter().chain(words)))
+    }
+}
+
+/// Where the segments of a module were put.
+#[derive(Clone, Copy, Debug)]
+struct SegmentLayout {
+    headers: &'static [Elf64_Phdr],
+    /// How far the module was moved from where it was linked to.
+    bias: usize,
+    object: Object,
+}
+
+impl SegmentLayout {
+    /// Of a module around a code address that is on the calling thread's stack, which keeps it loaded.
+    fn of(object: Object) -> Option<Self> {
         let headers = program_headers(object.start)?;
         // Segments are in ascending order, and the ELF header that was just read begins the file.
         let first = headers
@@ -67,53 +108,82 @@ impl Module {
         if first.p_offset != 0 {
             return None;
         }
-        // How far the module was moved from where it was linked to.
-        let bias = object
-            .start
-            .wrapping_sub(usize::try_from(first.p_vaddr).ok()?);
-        headers.iter().find_map(|header| {
+        let linked_to = usize::try_from(first.p_vaddr).ok()?;
+        let bias = object.start.wrapping_sub(linked_to);
+        Some(Self {
+            headers,
+            bias,
+            object,
+        })
+    }
+
+    /// Where `header` puts its bytes.
+    fn address_of(&self, header: &Elf64_Phdr) -> Option<usize> {
+        Some(
+            self.bias
+                .wrapping_add(usize::try_from(header.p_vaddr).ok()?),
+        )
+    }
+
+    /// The bytes of the segment that holds `address` and that nobody writes to, and its offset therein.
+    fn segment_around(&self, address: usize) -> Option<(&'static [u8], usize)> {
+        self.headers.iter().find_map(|header| {
             let readable = header.p_flags & libc::PF_R != 0 && header.p_flags & libc::PF_W == 0;
             if header.p_type != libc::PT_LOAD || !readable {
                 return None;
             }
-            let start = bias.wrapping_add(usize::try_from(header.p_vaddr).ok()?);
+            let start = self.address_of(header)?;
             let len = usize::try_from(header.p_filesz).ok()?;
             let end = start.checked_add(len)?;
-            if start < object.start || end > object.end {
+            if start < self.object.start || end > self.object.end {
                 return None;
             }
-            let offset = object.header.checked_sub(start).filter(|o| *o < len)?;
+            let offset = address.checked_sub(start).filter(|o| *o < len)?;
             let bytes = ptr::with_exposed_provenance::<u8>(start);
             // SAFETY: a readable segment of a loaded module, inside of the range that the loader gives
             // for it. It is not writable, and stays for as long as the slice is used: the address that
             // it was found by is on this thread's stack, so the module's code is running.
             let segment = unsafe { slice::from_raw_parts(bytes, len) };
-            Some(Self {
-                segment,
-                header: offset,
-                object,
-            })
+            Some((segment, offset))
         })
     }
+}
 
-    /// The same for the same module, and most likely another one for another. Not for certain: two
-    /// builds of one plugin may have the same tables up to here.
-    pub(super) fn identity(&self) -> u64 {
-        // Where .eh_frame is, how many functions there are, and the first of them.
-        const TELLING: usize = 48;
-        let head = self.segment.get(self.header..).unwrap_or_default();
-        let head = head.get(..TELLING.min(head.len())).unwrap_or_default();
-        let (words, _) = head.as_chunks::<8>();
-        let words = words.iter().map(|word| u64::from_le_bytes(*word));
-        let Object { start, end, header } = self.object;
-        let places = [start as u64, end as u64, header as u64];
-        let mixed = places.into_iter().chain(words).fold(0u64, |mixed, word| {
-            (mixed ^ word)
-                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                .rotate_left(23)
-        });
-        // 0 is an empty place.
-        mixed | 1
+/// The build id of a module: a hash of its content, which the linker notes in it.
+fn build_id(object: Object) -> Option<&'static [u8]> {
+    let layout = SegmentLayout::of(object)?;
+    let notes = layout
+        .headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_NOTE);
+    notes
+        .filter_map(|header| {
+            let (segment, offset) = layout.segment_around(layout.address_of(header)?)?;
+            let len = usize::try_from(header.p_filesz).ok()?;
+            segment.get(offset..)?.get(..len)
+        })
+        .find_map(build_id_among)
+}
+
+/// Notes follow each other: lengths of name and content, a type, and then these two, each filled up to
+/// whole words of 4 bytes. (Notes of 8-byte words are in a segment of their own and hold no build id.)
+fn build_id_among(notes: &[u8]) -> Option<&[u8]> {
+    const BUILD_ID: u32 = 3;
+    let mut rest = notes;
+    loop {
+        let (head, after) = rest.split_first_chunk::<12>()?;
+        let [name_len, content_len, kind] = head.as_chunks::<4>().0 else {
+            return None;
+        };
+        let name_len = usize::try_from(u32::from_le_bytes(*name_len)).ok()?;
+        let content_len = usize::try_from(u32::from_le_bytes(*content_len)).ok()?;
+        let after_name = after.get(name_len.checked_next_multiple_of(4)?..)?;
+        let content = after_name.get(..content_len)?;
+        let is_it = u32::from_le_bytes(*kind) == BUILD_ID && after.starts_with(b"GNU\0");
+        if is_it && name_len == 4 && !content.is_empty() {
+            return Some(content);
+        }
+        rest = after_name.get(content_len.checked_next_multiple_of(4)?..)?;
     }
 }
 
@@ -142,44 +212,6 @@ fn program_headers(start: usize) -> Option<&'static [Elf64_Phdr]> {
     Some(unsafe { slice::from_raw_parts(headers, count) })
 }
 
-/// The modules met so far, by identity.
-pub(super) struct Seen<const PLACES: usize> {
-    identities: [AtomicU64; PLACES],
-}
-
-impl<const PLACES: usize> Seen<PLACES> {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self {
-            identities: [const { AtomicU64::new(0) }; PLACES],
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            identities: std::array::from_fn(|_| AtomicU64::new(0)),
-        }
-    }
-
-    /// Whether `identity` is new here. If there is no place left all are forgotten, and it counts as new.
-    // Relaxed: the identities are all there is, they publish nothing.
-    pub(super) fn is_new(&self, identity: u64) -> bool {
-        for place in &self.identities {
-            let known = place.compare_exchange(0, identity, Ordering::Relaxed, Ordering::Relaxed);
-            match known {
-                Ok(_) => return true,
-                Err(known) if known == identity => return false,
-                Err(_) => {}
-            }
-        }
-        for place in &self.identities {
-            place.store(0, Ordering::Relaxed);
-        }
-        true
-    }
-}
-
 #[cfg(all(test, not(loom), target_os = "linux", target_env = "gnu"))]
 mod tests {
     use super::*;
@@ -194,10 +226,8 @@ mod tests {
             // Version 1, a table of 4-byte offsets from the header: what every linker writes.
             let head = module.segment.get(module.header..module.header + 4);
             assert_eq!(head, Some(&[1, 0x1b, 0x03, 0x3b][..]));
-            assert_eq!(
-                module.identity(),
-                Module::around(code + 1).unwrap().identity()
-            );
+            // The test program and the C library.
+            assert_eq!(module.owner(), Some(Owner::PERMANENT));
         }
     }
 
@@ -219,14 +249,50 @@ mod tests {
     }
 
     #[test]
-    fn a_module_is_new_once_until_there_are_too_many() {
-        let seen = Seen::<3>::new();
-        for identity in [1, 3, 5] {
-            assert!(seen.is_new(identity));
-            assert!(!seen.is_new(identity));
+    fn a_build_id_is_found_among_notes() {
+        let note = |name: &[u8], kind: u32, content: &[u8]| {
+            let lens = [name.len(), content.len()].map(|len| u32::try_from(len).unwrap());
+            let mut bytes: Vec<u8> = lens.into_iter().flat_map(u32::to_le_bytes).collect();
+            bytes.extend(kind.to_le_bytes());
+            for part in [name, content] {
+                bytes.extend(part);
+                bytes.resize(bytes.len().next_multiple_of(4), 0);
+            }
+            bytes
+        };
+        let others = [
+            note(b"GNU\0", 1, b"abi"),
+            note(b"stapsdt\0", 3, b"probe"),
+            note(b"", 3, b""),
+        ];
+        let others = others.concat();
+        assert_eq!(build_id_among(&others), None);
+        let notes = [others, note(b"GNU\0", 3, b"12345"), note(b"GNU\0", 3, b"6")].concat();
+        assert_eq!(build_id_among(&notes), Some(&b"12345"[..]));
+        for len in 0..notes.len() {
+            let found = build_id_among(notes.get(..len).unwrap());
+            assert!(found.is_none_or(|id| id == b"12345"));
         }
-        assert!(!seen.is_new(1));
-        assert!(seen.is_new(7), "no place: all are forgotten");
-        assert!(seen.is_new(1));
+        assert_eq!(build_id_among(&[0xff; 64]), None);
+    }
+
+    /// The unwinder's library can be unloaded for all that we know, and is told from others by its
+    /// build id, which Debian's linker writes.
+    #[test]
+    fn a_module_that_may_go_is_kept_under_its_build_id() {
+        let code = std::hint::black_box(backtrace_code());
+        let module = Module::around(code).unwrap();
+        let owner = module.owner().unwrap();
+        assert_ne!(owner, Owner::PERMANENT);
+        let again = Module::around(code + 1).unwrap();
+        assert_eq!(again.owner(), Some(owner));
+        assert!(build_id(module.object).unwrap().len() >= 8);
+    }
+
+    fn backtrace_code() -> usize {
+        // SAFETY: the name is a C string.
+        let code = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Unwind_Backtrace".as_ptr()) };
+        assert!(!code.is_null());
+        code.addr()
     }
 }

@@ -9,7 +9,7 @@ use crate::record::sync::{AtomicU64, Ordering};
 ///
 /// | bits | meaning |
 /// |---|---|
-/// | 0..3 | kind; 0 is "no rule" |
+/// | 0..3 | kind: odd is a frame, the rest has nothing else to say; 0 is "no rule" |
 /// | 3 | the frame pointer is saved at CFA + its offset |
 /// | 4 | the return address is saved at CFA + its offset |
 /// | 8..20 | offset of the saved frame pointer in words, signed |
@@ -18,12 +18,12 @@ use crate::record::sync::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rule(u64);
 
-const KIND: u64 = 0b111;
-const FROM_SP: u64 = 1;
-const FROM_FP: u64 = 2;
-const ROOT: u64 = 3;
-const FOREIGN: u64 = 4;
-const UNKNOWN: u64 = 5;
+const FRAME: u64 = 0b001;
+const FROM_SP: u64 = FRAME;
+const FROM_FP: u64 = FRAME | 0b010;
+const ROOT: u64 = 0b010;
+const FOREIGN: u64 = 0b100;
+const UNKNOWN: u64 = 0b110;
 
 const FP_SAVED: u64 = 1 << 3;
 const FP_SHIFT: u32 = 8;
@@ -87,22 +87,33 @@ impl Rule {
         Some(Self(word))
     }
 
+    /// What nearly every rule is, in a few instructions.
     #[inline(always)]
-    pub(super) fn step(self) -> Step {
-        let base = match self.0 & KIND {
-            FROM_SP => Base::StackPointer,
-            FROM_FP => Base::FramePointer,
-            ROOT => return Step::Root,
-            FOREIGN => return Step::Foreign,
-            _ => return Step::Unknown,
+    pub(super) fn frame(self) -> Option<Frame> {
+        if self.0 & FRAME == 0 {
+            return None;
+        }
+        let base = if self.0 & FROM_FP == FROM_FP {
+            Base::FramePointer
+        } else {
+            Base::StackPointer
         };
         let saved = |flag, shift| (self.0 & flag != 0).then(|| unpack_words(self.0, shift));
-        Step::Frame(Frame {
+        Some(Frame {
             base,
             cfa: signed_half(self.0 >> CFA_SHIFT),
             frame_pointer: saved(FP_SAVED, FP_SHIFT),
             return_address: saved(RA_SAVED, RA_SHIFT),
         })
+    }
+
+    pub(super) fn step(self) -> Step {
+        match self.frame() {
+            Some(frame) => Step::Frame(frame),
+            None if self == Self::ROOT => Step::Root,
+            None if self == Self::FOREIGN => Step::Foreign,
+            None => Step::Unknown,
+        }
     }
 }
 
@@ -133,29 +144,38 @@ fn unpack_words(word: u64, shift: u32) -> isize {
 }
 
 /// Keeps the rules of the code addresses met last: direct-mapped, without a lock. A `get` returns what
-/// was put for that address since the rules were last forgotten, or nothing.
+/// was put for that address and owner, or nothing.
 pub(super) struct Table<const SLOTS: usize> {
     slots: [Slot; SLOTS],
-    generation: AtomicU64,
 }
 
 /// Both halves in one cache line.
 #[repr(align(16))]
 struct Slot {
-    /// The address, XORed with the rule and the generation (Hyatt's trick of shared chess tables): the
-    /// halves of two writers do not match each other, so a torn pair reads as empty.
+    /// The address, XORed with the rule and the owner (Hyatt's trick of shared chess tables): the halves
+    /// of two writers do not match each other, so a torn pair reads as empty.
     key: AtomicU64,
     rule: AtomicU64,
 }
 
-/// Which rules are valid: those put in the present one.
+/// Whose code is at an address: a module that stays for as long as the process, or this very one of those
+/// that come and go. As a part of the key it makes a rule unfindable once its module was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+pub(super) struct Owner(u64);
 
-impl Generation {
-    /// Counted in the bits above all user addresses. After 65,536 generations one comes back; a stale
-    /// rule that comes back with it is what walks have to be prepared for anyway.
-    const STEP: u64 = 1 << 48;
+impl Owner {
+    pub(super) const PERMANENT: Self = Self(0);
+
+    /// Two owners of different words are the same once in 2^63.
+    pub(super) fn of(words: impl Iterator<Item = u64>) -> Self {
+        let mixed = words.fold(0u64, |mixed, word| {
+            (mixed ^ word)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                .rotate_left(23)
+        });
+        // Above all user addresses, so that no address of a permanent module gives the same key.
+        Self(mixed | 1 << 63)
+    }
 }
 
 // Relaxed throughout: a rule points to no other memory, and the key tells whether the halves belong
@@ -171,7 +191,6 @@ impl<const SLOTS: usize> Table<SLOTS> {
                     rule: AtomicU64::new(0),
                 }
             }; SLOTS],
-            generation: AtomicU64::new(0),
         }
     }
 
@@ -182,38 +201,24 @@ impl<const SLOTS: usize> Table<SLOTS> {
                 key: AtomicU64::new(0),
                 rule: AtomicU64::new(0),
             }),
-            generation: AtomicU64::new(0),
         }
     }
 
     #[inline(always)]
-    pub(super) fn generation(&self) -> Generation {
-        Generation(self.generation.load(Ordering::Relaxed))
-    }
-
-    #[inline(always)]
-    pub(super) fn get(&self, address: usize) -> Option<Rule> {
+    pub(super) fn get(&self, address: usize, owner: Owner) -> Option<Rule> {
         let slot = self.slot(address)?;
         let rule = slot.rule.load(Ordering::Relaxed);
         let key = slot.key.load(Ordering::Relaxed);
-        let matches = key ^ rule ^ self.generation().0 == address as u64;
-        // An empty slot matches the address 0 of the first generation, and has kind 0.
-        (matches && rule & KIND != 0).then_some(Rule(rule))
+        // An empty slot matches address 0 of a permanent module, where there is no code: "unknown".
+        (key ^ rule ^ owner.0 == address as u64).then_some(Rule(rule))
     }
 
-    /// Keeps a rule that was made in `generation`; if the rules were forgotten since, it is lost.
-    pub(super) fn put(&self, address: usize, rule: Rule, generation: Generation) {
+    pub(super) fn put(&self, address: usize, owner: Owner, rule: Rule) {
         if let Some(slot) = self.slot(address) {
-            let key = address as u64 ^ rule.0 ^ generation.0;
+            let key = address as u64 ^ rule.0 ^ owner.0;
             slot.rule.store(rule.0, Ordering::Relaxed);
             slot.key.store(key, Ordering::Relaxed);
         }
-    }
-
-    /// Forgets every rule, without touching the slots.
-    pub(super) fn forget(&self) {
-        self.generation
-            .fetch_add(Generation::STEP, Ordering::Relaxed);
     }
 
     /// Never `None`: the hash has as many bits as the table's size.
@@ -285,22 +290,25 @@ mod tests {
     }
 
     #[test]
-    fn a_table_gives_back_what_was_put_until_it_forgets() {
+    fn a_table_gives_back_what_was_put_for_that_owner() {
         static TABLE: Table<16> = Table::new();
         let address = 0x5555_1234_5678;
-        assert_eq!(TABLE.get(0), None);
-        assert_eq!(TABLE.get(address), None);
-        TABLE.put(address, Rule::ROOT, TABLE.generation());
-        assert_eq!(TABLE.get(address), Some(Rule::ROOT));
-        assert_eq!(TABLE.get(address + 1), None);
+        let permanent = Owner::PERMANENT;
+        let [one, two] = [[1, 2], [1, 3]].map(|words| Owner::of(words.into_iter()));
+        assert_eq!(TABLE.get(address, permanent), None);
+        TABLE.put(address, permanent, Rule::ROOT);
+        assert_eq!(TABLE.get(address, permanent), Some(Rule::ROOT));
+        assert_eq!(TABLE.get(address + 1, permanent), None);
+        assert_eq!(TABLE.get(address, one), None);
 
-        let before = TABLE.generation();
-        TABLE.forget();
-        assert_eq!(TABLE.get(address), None);
-        TABLE.put(address, Rule::ROOT, before);
-        assert_eq!(TABLE.get(address), None, "made before the table forgot");
-        TABLE.put(address, Rule::FOREIGN, TABLE.generation());
-        assert_eq!(TABLE.get(address), Some(Rule::FOREIGN));
+        TABLE.put(address, one, Rule::FOREIGN);
+        assert_eq!(TABLE.get(address, one), Some(Rule::FOREIGN));
+        assert_eq!(
+            TABLE.get(address, two),
+            None,
+            "another module, at one place"
+        );
+        assert_eq!(TABLE.get(address, permanent), None);
     }
 
     #[test]
@@ -318,8 +326,8 @@ mod tests {
         for round in 0..2 {
             for address in (0x7f00_0000_1000..0x7f00_0000_1000 + 500).step_by(5) {
                 if round == 0 {
-                    TABLE.put(address, rule(address), TABLE.generation());
-                } else if let Some(found) = TABLE.get(address) {
+                    TABLE.put(address, Owner::PERMANENT, rule(address));
+                } else if let Some(found) = TABLE.get(address, Owner::PERMANENT) {
                     assert_eq!(found, rule(address));
                     kept += 1;
                 }
@@ -354,10 +362,10 @@ mod model {
             assert_eq!(one, two, "the addresses share a slot");
             let writers = ADDRESSES.map(|address| {
                 let table = Arc::clone(&table);
-                thread::spawn(move || table.put(address, rule(address), table.generation()))
+                thread::spawn(move || table.put(address, Owner::PERMANENT, rule(address)))
             });
             for address in ADDRESSES {
-                if let Some(found) = table.get(address) {
+                if let Some(found) = table.get(address, Owner::PERMANENT) {
                     assert_eq!(found, rule(address));
                 }
             }
@@ -368,21 +376,23 @@ mod model {
     }
 
     #[test]
-    fn a_rule_made_before_forgetting_is_not_seen_after() {
+    fn a_reader_sees_the_rule_of_the_module_that_it_asks_for_or_nothing() {
         loom::model(|| {
             let table = Arc::new(Table::<2>::new());
             let [address, _] = ADDRESSES;
-            let stale = table.generation();
-            table.forget();
-            let writer = {
+            let owners = [Owner::PERMANENT, Owner::of([7].into_iter())];
+            let rules = [rule(ADDRESSES[0]), rule(ADDRESSES[1])];
+            let writers = [0, 1].map(|i| {
                 let table = Arc::clone(&table);
-                thread::spawn(move || table.put(address, Rule::ROOT, stale))
-            };
-            table.put(address, rule(address), table.generation());
-            if let Some(found) = table.get(address) {
-                assert_eq!(found, rule(address));
+                thread::spawn(move || table.put(address, owners[i], rules[i]))
+            });
+            for (owner, rule) in owners.into_iter().zip(rules) {
+                let found = table.get(address, owner);
+                assert!(found.is_none_or(|found| found == rule));
             }
-            writer.join().unwrap();
+            for writer in writers {
+                writer.join().unwrap();
+            }
         });
     }
 }

@@ -1,20 +1,16 @@
-//! Captures of single stacks, held against libgcc: markers, odd frames, libraries that come and go.
+//! Captures of single stacks, held against libgcc: markers, signal handlers, C callbacks, threads. What the
+//! other tests of this room share is here.
 
-#![expect(unsafe_code, reason = "calls C, signal handlers and assembly")]
+#![expect(unsafe_code, reason = "calls C and signal handlers")]
 
 use super::*;
 use core::{
-    ffi::{CStr, c_int, c_long, c_void},
-    mem,
+    ffi::{c_int, c_void},
     mem::MaybeUninit,
     ptr,
 };
 use std::{
     cell::{Cell, RefCell},
-    ffi::CString,
-    fs,
-    path::Path,
-    process::Command,
     sync::Mutex,
 };
 
@@ -36,8 +32,12 @@ fn nested(depth: usize) -> Stack {
 }
 
 pub(super) fn names(stack: &Stack) -> Vec<String> {
+    names_of(stack.addresses())
+}
+
+pub(super) fn names_of(addresses: &[usize]) -> Vec<String> {
     let mut names = Vec::new();
-    for address in stack.addresses() {
+    for address in addresses {
         backtrace::resolve(*address as *mut _, |symbol| {
             let name = symbol.name().map(|name| format!("{name:#}"));
             names.push(name.unwrap_or_default());
@@ -94,11 +94,11 @@ fn markers_have_addresses_of_their_own() {
     );
 }
 
-// ---- Odd frames. ------------------------------------------------------------------------------------
+// ---- Callbacks. -------------------------------------------------------------------------------------
 
 /// The stack above the caller, own and by libgcc.
 #[inline(never)]
-fn both() -> (Stack, Stack) {
+pub(super) fn both() -> (Stack, Stack) {
     let here = 0u8;
     let frame = (&raw const here).addr();
     let own = capture(frame);
@@ -112,27 +112,32 @@ fn both() -> (Stack, Stack) {
 thread_local! {
     /// What a C function's or the kernel's callback has captured.
     static CAPTURED: RefCell<Option<(Stack, Stack)>> = const { RefCell::new(None) };
-    /// How a fast walk ended right after that.
+    /// And how a fast walk ended right after that.
     static AFTER: Cell<Option<End>> = const { Cell::new(None) };
 }
 
-extern "C" fn callback() {
+pub(super) extern "C" fn callback() {
     let stacks = both();
     CAPTURED.with(|captured| *captured.borrow_mut() = Some(stacks));
     AFTER.set(Some(comparison::by_rules_alone(address_here()).0));
 }
 
 #[inline(always)]
-fn address_here() -> usize {
+pub(super) fn address_here() -> usize {
     let here = 0u8;
     std::hint::black_box(&raw const here).addr()
 }
 
-fn captured() -> (Stack, Stack) {
+pub(super) fn captured() -> (Stack, Stack) {
     CAPTURED.take().expect("the callback was called")
 }
 
-fn assert_same(own: &Stack, libgcc: &Stack) {
+/// How a fast walk ended right after the last callback.
+pub(super) fn ended() -> Option<End> {
+    AFTER.take()
+}
+
+pub(super) fn assert_same(own: &Stack, libgcc: &Stack) {
     assert_eq!(
         own.addresses(),
         libgcc.addresses(),
@@ -219,138 +224,6 @@ fn a_signal_handler_on_a_stack_of_its_own() {
             .iter()
             .any(|n| n.ends_with("a_signal_handler_on_a_stack_of_its_own")),
         "{names:#?}"
-    );
-}
-
-#[cfg(target_arch = "x86_64")]
-mod untabled {
-    use super::*;
-
-    // Assembly without `.cfi` directives has no unwind information.
-    core::arch::global_asm!(
-        ".globl heaptide_test_framed",
-        "heaptide_test_framed:",
-        "push rbp",
-        "mov rbp, rsp",
-        "call rdi",
-        "pop rbp",
-        "ret",
-        ".globl heaptide_test_unframed",
-        "heaptide_test_unframed:",
-        "sub rsp, 24",
-        "call rdi",
-        "add rsp, 24",
-        "ret",
-    );
-
-    unsafe extern "C" {
-        fn heaptide_test_framed(callback: extern "C" fn());
-        fn heaptide_test_unframed(callback: extern "C" fn());
-    }
-
-    #[test]
-    fn a_frame_without_tables_is_stepped_over_by_its_frame_pointer() {
-        // SAFETY: calls the function that it is given.
-        unsafe { heaptide_test_framed(callback) };
-        let (own, libgcc) = captured();
-        let (whole, _) = both();
-        assert!(own.addresses().starts_with(libgcc.addresses()));
-        // Above this test's own function they are the same, down to the thread's root.
-        let shared = whole.addresses().len() - 1;
-        let tail = |stack: &Stack| stack.addresses()[stack.addresses().len() - shared..].to_vec();
-        assert_eq!(tail(&own), tail(&whole), "{:#?}", names(&own));
-        assert!(own.addresses().len() > libgcc.addresses().len());
-    }
-
-    #[test]
-    fn a_frame_without_tables_nor_frame_pointer_loses_nothing_that_libgcc_sees() {
-        // SAFETY: calls the function that it is given.
-        unsafe { heaptide_test_unframed(callback) };
-        let (own, libgcc) = captured();
-        assert!(own.addresses().starts_with(libgcc.addresses()));
-        assert!(!own.addresses().is_empty());
-    }
-}
-
-// ---- Libraries that come and go. -----------------------------------------------------------------------
-
-type Call = unsafe extern "C" fn(extern "C" fn(), c_long);
-
-/// A library with a function that calls back from a frame of `words` words, each holding its argument.
-fn build(folder: &Path, name: &str, words: usize) -> CString {
-    let source = folder.join(format!("{name}.c"));
-    let library = folder.join(format!("{name}.so"));
-    // Frames of a short or of a long size differ in nothing else: the return address is the same.
-    let text = format!(
-        "void call(void (*callback)(void), long word);
-         static void __attribute__((noinline)) fill(volatile long *room, long word) {{
-             for (int i = 0; i < {words}; i++) room[i] = word;
-         }}
-         void call(void (*callback)(void), long word) {{
-             volatile long room[{words}];
-             fill(room, word);
-             callback();
-         }}"
-    );
-    fs::write(&source, text).unwrap();
-    // The C compiler that also links Rust programs.
-    let status = Command::new("cc")
-        .args(["-O1", "-fomit-frame-pointer", "-fno-stack-protector"])
-        .args(["-shared", "-fPIC", "-nostdlib", "-o"])
-        .args([&library, &source])
-        .status()
-        .unwrap();
-    assert!(status.success());
-    CString::new(library.into_os_string().into_encoded_bytes()).unwrap()
-}
-
-/// Loads a library, captures from within it and unloads it; returns where it was.
-fn visit(library: &CStr, word: c_long) -> usize {
-    // SAFETY: a library without constructors, built by this test.
-    let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOW) };
-    assert!(!handle.is_null(), "{library:?}");
-    // SAFETY: an open library.
-    let call = unsafe { libc::dlsym(handle, c"call".as_ptr()) };
-    // SAFETY: the function of that name has this type.
-    let function = unsafe { mem::transmute::<*mut c_void, Call>(call) };
-    // SAFETY: it calls the callback, which captures.
-    unsafe { function(callback, word) };
-    // SAFETY: open, and none of its functions runs any more.
-    unsafe { libc::dlclose(handle) };
-    let (own, libgcc) = captured();
-    assert_same(&own, &libgcc);
-    assert!(names(&own).iter().any(|n| n.ends_with("tests::visit")));
-    assert_eq!(
-        AFTER.get(),
-        Some(End::Root),
-        "the rules are this library's now"
-    );
-    call.addr()
-}
-
-#[test]
-fn a_library_in_the_place_of_another_one_has_its_own_rules() {
-    let folder = tempfile::tempdir().unwrap();
-    let libraries = [("a", 4), ("b", 8), ("c", 40), ("d", 600)]
-        .map(|(name, words)| build(folder.path(), name, words));
-    let before = lookup::generation();
-    visit(&libraries[0], 0);
-    assert_ne!(lookup::generation(), before, "a module not met before");
-    // Words that a stale rule takes for a return address: none, too low a one, and data. (A frame full
-    // of code addresses can lead a stale rule far astray: docs/unwinding.md.)
-    let data = folder.path().as_os_str().as_encoded_bytes().as_ptr();
-    let words = [0, 1, c_long::try_from(data.addr()).unwrap()];
-    let mut places: Vec<usize> = Vec::new();
-    for word in words {
-        for order in [[0, 1, 2, 3], [1, 0, 3, 2]] {
-            places.extend(order.map(|i| visit(&libraries[i], word)));
-        }
-    }
-    let first = places.clone();
-    places.dedup();
-    assert!(
-        places.len() < first.len(),
-        "no two libraries were loaded at one place: {first:x?}"
     );
 }
 

@@ -23,13 +23,13 @@ pub(super) enum End {
     Root,
     /// The visitor wanted no more.
     Full,
-    /// At a return address of 0: the root of a hand-made thread, or a stale rule's mistake.
+    /// At a return address of 0: the root of a hand-made thread.
     Null,
     /// At a frame that only libgcc can do.
     Foreign,
     /// At a frame without unwind information.
     Unknown,
-    /// A rule led out of the stack: it is stale, or the tables are wrong.
+    /// A rule led out of the stack: the tables are wrong, or a register that they go by is.
     Broken,
 }
 
@@ -90,25 +90,20 @@ pub(super) fn walk(
     // In a register in the first frame only: every other one has made a call.
     let mut link = from.link;
     loop {
-        let caller = match rule_at(address).step() {
-            Step::Frame(frame) => by_rule(words, stack_pointer, frame_pointer, link, frame),
-            Step::Root => return End::Root,
-            Step::Foreign => return End::Foreign,
-            Step::Unknown if untabled == Untabled::Stop => return End::Unknown,
-            Step::Unknown => {
-                let caller = by_frame_pointer(words, stack_pointer, frame_pointer);
-                let known = |caller: &Caller| {
-                    let address = caller.return_address.checked_sub(1);
-                    address.is_some_and(|address| rule_at(address).step() != Step::Unknown)
-                };
-                match caller.filter(known) {
-                    Some(caller) => Some(caller),
-                    None => return End::Unknown,
-                }
+        let rule = rule_at(address);
+        let caller = if let Some(frame) = rule.frame() {
+            match by_rule(words, stack_pointer, frame_pointer, link, frame) {
+                Some(caller) => caller,
+                None => return End::Broken,
             }
-        };
-        let Some(caller) = caller else {
-            return End::Broken;
+        } else {
+            // By value: a reference would keep the registers in memory all along.
+            let rule_at = &rule_at;
+            let step = move || by_frame_pointer(words, stack_pointer, frame_pointer, rule_at);
+            match without_frame(rule, untabled, step) {
+                Ok(caller) => caller,
+                Err(end) => return end,
+            }
         };
         if caller.return_address < LOWEST_CODE {
             return End::Null;
@@ -121,6 +116,23 @@ pub(super) fn walk(
         link = None;
         // Inside of the call: what follows it may belong to another function.
         address = caller.return_address.wrapping_sub(1);
+    }
+}
+
+/// What to do at a rule that is no frame. Apart from the loop, whose registers are all in use.
+#[cold]
+#[inline(never)]
+fn without_frame(
+    rule: Rule,
+    untabled: Untabled,
+    step: impl FnOnce() -> Option<Caller>,
+) -> Result<Caller, End> {
+    match rule.step() {
+        Step::Frame(_) => Err(End::Broken),
+        Step::Root => Err(End::Root),
+        Step::Foreign => Err(End::Foreign),
+        Step::Unknown if untabled == Untabled::Stop => Err(End::Unknown),
+        Step::Unknown => step().ok_or(End::Unknown),
     }
 }
 
@@ -150,9 +162,13 @@ fn by_rule(
         return None;
     }
     let saved = |offset| words.load(end.wrapping_add_signed(offset));
-    let frame_pointer = match frame.frame_pointer {
-        Some(offset) => saved(offset)?,
-        None => frame_pointer,
+    // Loaded in any case, if only the return address: which of the two is not to be guessed, and a wrong
+    // guess of the processor's would cost more than the rest of the step.
+    let candidate = saved(frame.frame_pointer.unwrap_or(-WORD.cast_signed()))?;
+    let frame_pointer = if frame.frame_pointer.is_some() {
+        candidate
+    } else {
+        frame_pointer
     };
     // On x86-64 a call leaves it there; `cfi` makes no other rule. Known to the compiler, it is one load.
     let return_address = if cfg!(target_arch = "x86_64") {
@@ -172,17 +188,24 @@ fn by_rule(
 }
 
 /// As compilers lay frames out that have a frame pointer: it points to the caller's, above which there is
-/// the return address. `None` if that is not on the stack.
-fn by_frame_pointer(words: Words, stack_pointer: usize, frame_pointer: usize) -> Option<Caller> {
+/// the return address. `None` if that is not on the stack, or not code that has unwind information.
+fn by_frame_pointer(
+    words: Words,
+    stack_pointer: usize,
+    frame_pointer: usize,
+    rule_at: &impl Fn(usize) -> Rule,
+) -> Option<Caller> {
     if frame_pointer < stack_pointer {
         return None;
     }
-    let return_address = words.load(frame_pointer.checked_add(WORD)?)?;
-    Some(Caller {
+    let return_address = without_signature(words.load(frame_pointer.checked_add(WORD)?)?);
+    let known = rule_at(return_address.checked_sub(1)?).step() != Step::Unknown;
+    let caller = Caller {
         stack_pointer: frame_pointer.checked_add(2 * WORD)?,
         frame_pointer: words.load(frame_pointer)?,
-        return_address: without_signature(return_address),
-    })
+        return_address,
+    };
+    known.then_some(caller)
 }
 
 #[cfg(test)]
