@@ -11,6 +11,8 @@ pub struct Contender {
     pub features: &'static str,
     /// What its documentation says to set.
     pub environment: &'static [(&'static str, &'static str)],
+    /// The same for jemalloc, whose settings are all in one variable.
+    pub jemalloc: &'static str,
     /// By how much less work it is given, as it is so slow. Figures are per operation.
     pub slowness: u64,
 }
@@ -21,6 +23,7 @@ const fn new(title: &'static str, program: &'static str, features: &'static str)
         program,
         features,
         environment: &[],
+        jemalloc: "",
         slowness: 1,
     }
 }
@@ -36,7 +39,7 @@ pub const HEAPTIDE: Contender = Contender {
 
 /// The native profiler at its default of 512 KiB.
 pub const NATIVE: Contender = Contender {
-    environment: &[("_RJEM_MALLOC_CONF", "prof:true,lg_prof_sample:19")],
+    jemalloc: "prof:true,lg_prof_sample:19",
     ..new("jemalloc's own profiler", "jemalloc-prof", "jemalloc-prof")
 };
 
