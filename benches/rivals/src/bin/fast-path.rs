@@ -66,12 +66,7 @@ unsafe fn fast_dealloc(block: *mut u8, size: usize, align: usize) {
 }
 
 #[unsafe(no_mangle)]
-unsafe fn fast_realloc(
-    block: *mut u8,
-    size: usize,
-    align: usize,
-    new_size: usize,
-) -> *mut u8 {
+unsafe fn fast_realloc(block: *mut u8, size: usize, align: usize, new_size: usize) -> *mut u8 {
     let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
     unsafe { ALLOCATOR.realloc(block, layout, new_size) }
 }
