@@ -62,6 +62,7 @@ pub const ALL: &[Contender] = &[
     },
     Contender {
         frame_pointers: true,
+        slowness: 4,
         ..new("dial9 with its live set", "dial9", "dial9")
     },
     Contender {
@@ -70,6 +71,7 @@ pub const ALL: &[Contender] = &[
             ("PPROF_ALLOC_ALLOCATOR", "jemalloc"),
             ("PPROF_ALLOC_BACKEND", "wrapper"),
         ],
+        slowness: 10,
         ..new("pprof-alloc's sampler", "pprof-alloc", "pprof-alloc")
     },
     new("mimalloc", "mimalloc", "mimalloc"),
