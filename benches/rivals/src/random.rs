@@ -22,6 +22,6 @@ impl Random {
     /// A number below `limit`, from the lower half of the bits.
     #[inline]
     pub fn below(&mut self, limit: usize) -> usize {
-        (self.bits() as u32 as usize) % limit
+        (self.bits() & 0xffff_ffff) as usize % limit
     }
 }

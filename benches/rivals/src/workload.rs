@@ -66,4 +66,23 @@ impl Workload {
             Self::Zeroed => 100_000,
         }
     }
+
+    /// Operations that take about a quarter of a second on jemalloc.
+    pub fn timed_operations(self) -> u64 {
+        match self {
+            Self::Churn | Self::ChurnDeep | Self::ChurnTwice => 10_000_000,
+            Self::CrossThread => 4_000_000,
+            Self::Json => 1_000,
+            Self::GrowingVectors => 2_000_000,
+            Self::Zeroed => 400_000,
+        }
+    }
+
+    /// How many threads it keeps busy.
+    pub fn threads(self) -> usize {
+        match self {
+            Self::CrossThread | Self::ChurnTwice => 2,
+            _ => 1,
+        }
+    }
 }

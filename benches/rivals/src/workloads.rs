@@ -102,7 +102,7 @@ fn cross_thread(operations: u64, seed: u64) -> u64 {
 }
 
 /// One operation pushes 1 to 64 words at the end of one of 64 vectors, each of which is given up
-/// once it has grown to its own length, of 8 to 16,384 words.
+/// once it has grown to its own length, of 8 to 32,767 words.
 #[inline(never)]
 fn growing_vectors(operations: u64, seed: u64) -> u64 {
     let mut random = Random::new(seed);

@@ -29,6 +29,10 @@ pub fn build(contenders: &[Contender]) -> Result<(), String> {
         cargo.args(["build", "--quiet", "--release", "--locked", "--bins"]);
         cargo.args(["--features", contender.features, "--target-dir"]);
         cargo.arg(&folder);
+        let frame_pointers = "-Cforce-frame-pointers=yes";
+        let flags = contender.frame_pointers.then_some(frame_pointers);
+        cargo.env("RUSTFLAGS", flags.unwrap_or_default());
+        eprintln!("building {}", folder.display());
         let status = cargo.status().map_err(|error| format!("cargo: {error}"))?;
         if !status.success() {
             return Err(format!(
@@ -42,7 +46,9 @@ pub fn build(contenders: &[Contender]) -> Result<(), String> {
 }
 
 fn folder(contender: &Contender) -> PathBuf {
-    package().join("target").join(contender.features)
+    let suffix = if contender.frame_pointers { "-fp" } else { "" };
+    let name = [contender.features, suffix].concat();
+    package().join("target").join(name)
 }
 
 /// Where the program of a contender is, once built.

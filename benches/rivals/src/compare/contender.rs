@@ -9,8 +9,12 @@ pub struct Contender {
     pub program: &'static str,
     /// The features of its build, which is also its folder.
     pub features: &'static str,
+    /// Whether its documentation asks for a build with frame pointers.
+    pub frame_pointers: bool,
     /// What its documentation says to set.
     pub environment: &'static [(&'static str, &'static str)],
+    /// The same for jemalloc, whose settings are all in one variable.
+    pub jemalloc: &'static str,
     /// By how much less work it is given, as it is so slow. Figures are per operation.
     pub slowness: u64,
 }
@@ -20,9 +24,15 @@ const fn new(title: &'static str, program: &'static str, features: &'static str)
         title,
         program,
         features,
+        frame_pointers: false,
         environment: &[],
+        jemalloc: "",
         slowness: 1,
     }
+}
+
+const fn named(title: &'static str, contender: Contender) -> Contender {
+    Contender { title, ..contender }
 }
 
 /// What all others are measured against.
@@ -34,11 +44,54 @@ pub const HEAPTIDE: Contender = Contender {
     ..new("heaptide", "heaptide", "heaptide")
 };
 
-/// The native profiler at its default of 512 KiB.
-pub const NATIVE: Contender = Contender {
-    environment: &[("_RJEM_MALLOC_CONF", "prof:true,lg_prof_sample:19")],
-    ..new("jemalloc's own profiler", "jemalloc-prof", "jemalloc-prof")
-};
-
-/// All, in the order of the table.
-pub const ALL: &[Contender] = &[BASELINE, HEAPTIDE, NATIVE];
+/// Each as its documentation sets it up for production, at its interval of 512 KiB where it has one.
+pub const ALL: &[Contender] = &[
+    BASELINE,
+    HEAPTIDE,
+    Contender {
+        environment: &[("HEAPTIDE_SAMPLE_INTERVAL", "0")],
+        ..named("heaptide, off", HEAPTIDE)
+    },
+    Contender {
+        jemalloc: "prof:true,lg_prof_sample:19",
+        ..new("jemalloc's own profiler", "jemalloc-prof", "jemalloc-prof")
+    },
+    Contender {
+        frame_pointers: true,
+        ..new("jemalloc, built for dial9", "jemalloc", "dial9")
+    },
+    Contender {
+        frame_pointers: true,
+        slowness: 4,
+        ..new("dial9 with its live set", "dial9", "dial9")
+    },
+    Contender {
+        frame_pointers: true,
+        environment: &[
+            ("PPROF_ALLOC_ALLOCATOR", "jemalloc"),
+            ("PPROF_ALLOC_BACKEND", "wrapper"),
+        ],
+        slowness: 10,
+        ..new("pprof-alloc's sampler", "pprof-alloc", "pprof-alloc")
+    },
+    new("mimalloc", "mimalloc", "mimalloc"),
+    Contender {
+        frame_pointers: true,
+        environment: &[("MIMALLOC_PROF", "1")],
+        ..new("mimalloc-pprof", "mimalloc", "mimalloc-pprof")
+    },
+    new("glibc", "glibc", "heaptide"),
+    Contender {
+        environment: HEAPTIDE.environment,
+        ..new("heaptide on glibc", "heaptide-glibc", "heaptide")
+    },
+    Contender {
+        environment: &[("HEAPTIDE_SAMPLE_INTERVAL", "1")],
+        slowness: 20,
+        ..named("heaptide, every allocation", HEAPTIDE)
+    },
+    Contender {
+        slowness: 100,
+        ..new("dhat, every allocation", "dhat", "dhat")
+    },
+];

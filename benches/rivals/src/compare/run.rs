@@ -22,12 +22,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// What the program prints, run under `runner`: a command and its arguments.
+    /// What the program prints, run under `runner`: a command and its arguments. `jemalloc` are settings
+    /// that whatever jemalloc it has gets beside its own.
     ///
     /// # Errors
     ///
     /// When it cannot be run or fails.
-    pub fn output(&self, runner: &[&str]) -> Result<Output, String> {
+    pub fn output(&self, runner: &[&str], jemalloc: &str) -> Result<Output, String> {
         let program = build::program(&self.contender);
         let Some((first, rest)) = runner.split_first() else {
             return Err("no command to run a program under".to_owned());
@@ -36,8 +37,10 @@ impl Run {
         command.args(rest).arg(&program).arg(self.workload.name());
         command.args([self.operations.to_string(), self.seed.to_string()]);
         command.env_clear().env("GLIBC_TUNABLES", TUNABLES);
+        let jemalloc = format!("{jemalloc},{}", self.contender.jemalloc);
+        let jemalloc = ("_RJEM_MALLOC_CONF", jemalloc.trim_matches(','));
         let mut bytes = 0;
-        for (name, value) in self.contender.environment {
+        for &(name, value) in self.contender.environment.iter().chain([&jemalloc]) {
             command.env(name, value);
             bytes += name.len() + value.len() + 2;
         }

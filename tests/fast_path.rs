@@ -1,0 +1,192 @@
+//! The shape of the machine code that every allocation of a program runs through: each of the four
+//! methods, from its entry to the inner allocator. An instruction more there is felt in a whole program, and
+//! no other test would see it come.
+//!
+//! `benches/rivals/src/bin/fast-path.rs` has the methods around an inner allocator that the compiler knows
+//! nothing of; here it is built with the optimizer and disassembled. Registers, constants and places are
+//! left out, so what is compared is which kinds of instruction there are, in which order.
+//!
+//! After an intended change, on x86-64 with `binutils` installed:
+//!
+//! ```text
+//! BLESS=1 cargo test --test fast_path -- --ignored
+//! ```
+//!
+//! rewrites `tests/fast_path/x86-64.txt`. Its difference is the review: lines that come are cost.
+
+#![cfg(target_arch = "x86_64")]
+
+use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path, process::Command};
+
+const METHODS: [&str; 4] = ["alloc", "alloc_zeroed", "dealloc", "realloc"];
+
+#[test]
+#[ignore = "needs objdump (Debian package binutils)"]
+fn hot_paths_are_as_they_were_reviewed() {
+    let listing = disassemble();
+    let mut shape = String::new();
+    for method in METHODS {
+        let code = instructions(&listing, &format!("fast_{method}"));
+        let mut paths = Vec::new();
+        walk(&code, 0, &mut Vec::new(), &mut paths);
+        assert!(
+            !paths.is_empty(),
+            "no way from `{method}` to the inner allocator:\n{code:#?}"
+        );
+        paths.sort_by_key(|path| (path.len(), path.clone()));
+        for path in paths {
+            writeln!(shape, "{method}: {} instructions", path.len()).unwrap();
+            for instruction in path {
+                writeln!(shape, "    {instruction}").unwrap();
+            }
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fast_path/x86-64.txt");
+    if env::var_os("BLESS").is_some() {
+        fs::write(&file, &shape).unwrap();
+    }
+    let reviewed = fs::read_to_string(&file).unwrap();
+    assert!(
+        shape == reviewed,
+        "the fast path is no longer what was reviewed. It was:\n{reviewed}\nand is now:\n{shape}\n\
+         If it must be so, say why in the commit and renew the file:\n    \
+         BLESS=1 cargo test --test fast_path -- --ignored\nthen read its difference."
+    );
+}
+
+/// objdump's listing of the optimized program.
+fn disassemble() -> String {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/rivals");
+    let folder = package.join("target/heaptide");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(&package).env_remove("RUSTFLAGS");
+    cargo.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--features",
+        "heaptide",
+    ]);
+    cargo
+        .args(["--bin", "fast-path", "--target-dir"])
+        .arg(&folder);
+    assert!(cargo.status().expect("cargo runs").success());
+
+    let mut objdump = Command::new("objdump");
+    objdump.args([
+        "--disassemble",
+        "--no-show-raw-insn",
+        "--disassembler-options=intel",
+    ]);
+    let output = objdump.arg(folder.join("release/fast-path")).output();
+    let output = output.expect("objdump runs: it is in the Debian package binutils");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// One instruction of a function, and where it may go on within it.
+#[derive(Debug)]
+struct Instruction {
+    /// Its kind: mnemonic and kinds of operands.
+    kind: String,
+    /// The index of the instruction that it may jump to.
+    jump: Option<usize>,
+    end: End,
+}
+
+/// Whether control goes on behind an instruction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    No,
+    /// Goes on at `jump` only.
+    Jumps,
+    /// The inner allocator has been reached.
+    Inner,
+    /// Another function, which is cold, or a return after it.
+    Cold,
+}
+
+/// Every way from an instruction to the inner allocator, each loop left out.
+fn walk(code: &[Instruction], at: usize, before: &mut Vec<usize>, paths: &mut Vec<Vec<String>>) {
+    let Some(instruction) = code.get(at) else {
+        return;
+    };
+    if before.contains(&at) {
+        return;
+    }
+    before.push(at);
+    match instruction.end {
+        End::Inner => {
+            let kinds = before.iter().map(|&at| code[at].kind.clone());
+            paths.push(kinds.collect());
+        }
+        End::Cold => {}
+        End::Jumps => walk(code, instruction.jump.unwrap(), before, paths),
+        End::No => {
+            walk(code, at + 1, before, paths);
+            if let Some(jump) = instruction.jump {
+                walk(code, jump, before, paths);
+            }
+        }
+    }
+    before.pop();
+}
+
+/// The instructions of a function in the listing.
+fn instructions(listing: &str, function: &str) -> Vec<Instruction> {
+    let start = format!("<{function}>:\n");
+    let (_, body) = listing
+        .split_once(&start)
+        .expect("the function is in the program");
+    let body = body.split("\n\n").next().unwrap_or(body);
+    let lines = body.lines().filter_map(|line| line.split_once(":\t"));
+    let lines: Vec<(&str, &str)> = lines.map(|(at, text)| (at.trim(), text)).collect();
+    let places: BTreeMap<&str, usize> = lines
+        .iter()
+        .enumerate()
+        .map(|(index, (at, _))| (*at, index))
+        .collect();
+    let inside = |target: &str| places.get(target).copied();
+    lines
+        .iter()
+        .map(|(_, text)| instruction(text, inside))
+        .collect()
+}
+
+fn instruction(text: &str, inside: impl Fn(&str) -> Option<usize>) -> Instruction {
+    let text = text.split('#').next().unwrap_or(text).trim();
+    let (mnemonic, operands) = text.split_once(' ').unwrap_or((text, ""));
+    let operands = operands.trim();
+    let jump = inside(operands.split(' ').next().unwrap_or_default());
+    // Through the table of imports, or by name: all other calls are direct, to functions of heaptide.
+    let is_inner = operands.contains("[rip") || operands.contains("<inner_");
+    let (kind, end) = match (mnemonic, jump) {
+        ("jmp", Some(_)) => ("jump".to_owned(), End::Jumps),
+        ("jmp", None) if is_inner => ("jump to the inner allocator".to_owned(), End::Inner),
+        ("call", _) if is_inner => (
+            "call of the inner allocator, and what follows".to_owned(),
+            End::Inner,
+        ),
+        ("jmp" | "call" | "ret" | "ud2" | "int3", _) => (mnemonic.to_owned(), End::Cold),
+        (_, Some(_)) => ("branch".to_owned(), End::No),
+        _ => (kind(mnemonic, operands), End::No),
+    };
+    Instruction { kind, jump, end }
+}
+
+/// `sub QWORD PTR fs:[rax],rdi` is a `sub thread-local, register`.
+fn kind(mnemonic: &str, operands: &str) -> String {
+    let operands = operands.split(',').map(|operand| match operand {
+        "" => "",
+        _ if operand.contains("fs:") => "thread-local",
+        _ if operand.contains('[') => "memory",
+        _ if operand.starts_with("0x") || operand.starts_with(|c: char| c.is_ascii_digit()) => {
+            "constant"
+        }
+        _ => "register",
+    });
+    let operands: Vec<&str> = operands.collect();
+    let text = format!("{mnemonic} {}", operands.join(", "));
+    text.trim_end().to_owned()
+}
