@@ -332,6 +332,7 @@ fn a_handler_forks() {
 // ---- more frees than can be put aside
 
 /// Sampled blocks that the inner allocator frees when it is asked for memory by a locked thread.
+#[expect(clippy::vec_box, reason = "blocks of their own are what is freed")]
 static STOCK: Mutex<Vec<Box<[u8; 64]>>> = Mutex::new(Vec::new());
 static ARMED: AtomicBool = AtomicBool::new(false);
 static FREED_WHILE_LOCKED: AtomicU64 = AtomicU64::new(0);

@@ -8,7 +8,7 @@
 use std::process::{Command, Output};
 
 /// Every allocation, every second page, and the default.
-pub(crate) const INTERVALS: [&str; 3] = ["1", "4KiB", "512KiB"];
+const INTERVALS: [&str; 3] = ["1", "4KiB", "512KiB"];
 
 /// Tells a process that it is to run the body.
 const CHILD: &str = "HEAPTIDE_TEST_CHILD";
@@ -16,20 +16,24 @@ const ROUNDS: &str = "HEAPTIDE_TEST_ROUNDS";
 /// Hundreds of times what any body takes on an idle machine.
 const PATIENCE_SECONDS: u32 = 120;
 
+/// Each test uses some of these.
+const _: () = {
+    let _ = (rounds, samples_everything, at_every_interval::<fn()>);
+    let _ = (is_child, set_alarm, in_own_process, start);
+};
+
 /// How many times longer than usual to try.
 pub(crate) fn rounds() -> usize {
     std::env::var(ROUNDS).map_or(1, |text| text.parse().expect("a number of rounds"))
 }
 
 /// Whether everything is sampled.
-#[allow(dead_code, reason = "not every test that runs scenarios asks")]
 pub(crate) fn samples_everything() -> bool {
     heaptide::sample_interval() == 1
 }
 
 /// Runs `body` in three processes, one per interval. `test` is the path of the calling test.
-#[allow(dead_code, reason = "not every test runs at all intervals")]
-pub(crate) fn at_every_interval(test: &str, body: impl FnOnce()) {
+pub(crate) fn at_every_interval<F: FnOnce()>(test: &str, body: F) {
     for interval in INTERVALS {
         if !is_child() {
             in_own_process(test, &[("HEAPTIDE_SAMPLE_INTERVAL", interval)]);
