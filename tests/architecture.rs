@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "leak",
         &["error", "printable", "units", "profile", "symbolize"],
     ),
+    ("snapshotter", &["error", "units", "record", "pprof"]),
 ];
 
 /// What the root gives out under its own name, and where it is from.
@@ -41,6 +42,7 @@ const REEXPORTS: &[(&str, &str)] = &[
 
 /// The only files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
+    "src/record/alarm.rs",
     "src/record/allocator.rs",
     "src/record/blocks.rs",
     "src/record/global.rs",
@@ -54,6 +56,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/record/unwind/stack.rs",
     "src/record/unwind/tests.rs",
     "src/record/unwind/walker.rs",
+    "src/snapshotter/hooks.rs",
     "src/symbolize/modules.rs",
 ];
 

@@ -13,7 +13,8 @@
 //! 8. No logging, no formatting, no environment through std.
 //! 9. Anything lost is counted.
 //!
-//! Only [`snapshot`](crate::snapshot()) reads it. Nothing here knows of profiles.
+//! Only [`snapshot`](crate::snapshot()) reads what is recorded; the snapshotter waits for its alarm.
+//! Nothing here knows of profiles.
 
 #![cfg_attr(
     not(test),
@@ -28,6 +29,8 @@
     )
 )]
 
+#[cfg(feature = "snapshotter")]
+mod alarm;
 mod allocator;
 mod aside;
 mod blocks;
@@ -51,8 +54,12 @@ pub use allocator::{DefaultInner, SamplingAllocator};
 pub use lost::Lost;
 pub use stats::{Stats, stats};
 
+#[cfg(feature = "snapshotter")]
+pub(crate) use alarm::Alarm;
 pub(crate) use live::LiveSample;
 pub(crate) use lost::RecordError;
+#[cfg(feature = "snapshotter")]
+pub(crate) use settings::parse_size;
 pub(crate) use stacks::{Bucket, BucketId};
 pub(crate) use unwind::Marker;
 
@@ -87,6 +94,12 @@ pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
         let _muted = thread.mute();
         work()
     })
+}
+
+/// Rings when the estimate of live bytes reaches a level.
+#[cfg(feature = "snapshotter")]
+pub(crate) fn alarm() -> &'static Alarm {
+    &global::recorder().alarm
 }
 
 /// Everything recorded, copied to plain data.
