@@ -65,10 +65,11 @@ impl SnapshotterBuilder {
     /// A snapshot when the memory used reaches these shares of its limit, each above 0 and at most 1; once
     /// for each, until use has fallen 5 % of the limit below it. They are kept apart from all others.
     ///
-    /// The limit is that of the control group, or of one above it, version 2 or 1; or the process's limit
-    /// on address space (`RLIMIT_AS`). Each is compared with the use that counts against it, without
-    /// what the kernel can take back at once (inactive file pages), and the fullest counts. Where there is
-    /// none it is the machine's memory, compared with the resident memory of this process.
+    /// A limit is that of the control group or of one above it, of version 2 or 1, compared with the use
+    /// that counts against it, less what the kernel can take back at once (inactive file pages); and the
+    /// process's limit on address space (`RLIMIT_AS`), compared with what is mapped and, on its own, with
+    /// what is resident, since allocators map ahead. Where there is none of these it is the machine's
+    /// memory, compared with what is resident of this process. If several hold, each is watched.
     ///
     /// Memory is looked at each second, and besides that whenever the live bytes have grown by half of the
     /// way that is left, which allocations notice themselves, at their next sample.

@@ -1,17 +1,19 @@
 //! How much memory may be used, and how much is: control groups, the limit on address space, or what the
 //! machine has. Reads `/proc` and the mounted control groups under a root that tests make up.
 //!
-//! All limits that hold are read, each with the use that counts against it, and the fullest one is told:
-//! a pod may be short of memory while its container is not.
+//! All limits that hold are read, each with the use that counts against it: a pod may be short of memory
+//! while its container is not.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Memory used, and the limit that it comes closest to.
+/// A limit on memory, and what is used of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
+    /// The same limit has the same number each time.
+    pub(super) number: usize,
     pub(super) used: u64,
     pub(super) limit: u64,
     /// What sets the limit, for people.
@@ -59,18 +61,19 @@ impl MemoryReader {
         Self { root, groups }
     }
 
-    /// `None` if `/proc` cannot be read.
-    pub(super) fn read(&self) -> Option<Memory> {
-        let group = |(folder, version): &(PathBuf, Version)| read_group(folder, *version);
-        let limits = self.groups.iter().filter_map(group);
+    /// The limits, fullest first; none if `/proc` cannot be read.
+    pub(super) fn read(&self) -> Vec<Memory> {
+        let groups = self.groups.iter().zip(0..);
+        let groups =
+            groups.filter_map(|((folder, version), number)| read_group(folder, *version, number));
+        let mut limits: Vec<Memory> = groups.chain(self.address_space()).collect();
+        if limits.is_empty() {
+            limits.extend(self.machine());
+        }
+        let share =
+            |memory: &Memory| (u128::from(memory.used) << 32) / u128::from(memory.limit.max(1));
+        limits.sort_by_key(|memory| (std::cmp::Reverse(share(memory)), memory.number));
         limits
-            .chain(self.address_space())
-            // The share used; of equal ones the innermost.
-            .max_by_key(|memory| {
-                let share = (u128::from(memory.used) << 32) / u128::from(memory.limit.max(1));
-                (share, std::cmp::Reverse(memory.limit))
-            })
-            .or_else(|| self.machine())
     }
 
     /// The largest file that this process may write. The kernel kills who writes a larger one.
@@ -78,20 +81,35 @@ impl MemoryReader {
         self.soft_limit("Max file size")
     }
 
-    fn address_space(&self) -> Option<Memory> {
-        Some(Memory {
-            limit: self.soft_limit("Max address space")?,
-            used: self.status("VmSize:")?,
-            source: "RLIMIT_AS",
-        })
+    /// The limit on address space, once with what is mapped and once with what is resident. Allocators map
+    /// ahead, by ever larger pieces, and run on in what they have long after mapping has reached the
+    /// limit: only what is resident tells how far they are.
+    fn address_space(&self) -> impl Iterator<Item = Memory> {
+        let limit = self.soft_limit("Max address space");
+        let uses = [
+            ("VmSize:", "RLIMIT_AS, mapped"),
+            ("VmRSS:", "RLIMIT_AS, resident"),
+        ];
+        let first = self.groups.len();
+        uses.into_iter()
+            .zip(first..)
+            .filter_map(move |((key, source), number)| {
+                Some(Memory {
+                    number,
+                    limit: limit?,
+                    used: self.status(key)?,
+                    source,
+                })
+            })
     }
 
     fn machine(&self) -> Option<Memory> {
         let text = fs::read_to_string(self.root.join("proc/meminfo")).ok()?;
         Some(Memory {
+            number: usize::MAX,
             limit: kilobytes(&text, "MemTotal:")?,
             used: self.status("VmRSS:")?,
-            source: "physical memory",
+            source: "physical memory, resident",
         })
     }
 
@@ -115,20 +133,21 @@ fn kilobytes(text: &str, key: &str) -> Option<u64> {
     number.checked_mul(1024)
 }
 
-fn read_group(folder: &Path, version: Version) -> Option<Memory> {
-    let number = |name: &str| -> Option<u64> {
+fn read_group(folder: &Path, version: Version, number: usize) -> Option<Memory> {
+    let bytes = |name: &str| -> Option<u64> {
         let text = fs::read_to_string(folder.join(name)).ok()?;
         // "max" is no number, and no limit.
         text.trim().parse().ok()
     };
-    let limit = number(version.limit).filter(|limit| *limit < NO_LIMIT)?;
-    let used = number(version.used)?;
+    let limit = bytes(version.limit).filter(|limit| *limit < NO_LIMIT)?;
+    let used = bytes(version.used)?;
     let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
     let reclaimable = stat.lines().find_map(|line| {
         let value = line.strip_prefix(version.reclaimable)?.strip_prefix(' ')?;
         value.trim().parse().ok()
     });
     Some(Memory {
+        number,
         used: used.saturating_sub(reclaimable.unwrap_or(0)),
         limit,
         source: version.source,
@@ -221,22 +240,28 @@ mod tests {
         ),
     ];
 
-    fn with(files: &[(&str, &str)]) -> Option<Memory> {
+    fn with(files: &[(&str, &str)]) -> Vec<Memory> {
         let root = root(&[&MACHINE[..], files].concat());
         MemoryReader::new(root.path()).read()
+    }
+
+    fn numbers(limits: &[Memory]) -> Vec<(u64, u64, &'static str)> {
+        let numbers = |memory: &Memory| (memory.used, memory.limit, memory.source);
+        limits.iter().map(numbers).collect()
     }
 
     #[test]
     fn without_a_limit_the_machine_is_one() {
         let machine = Memory {
+            number: usize::MAX,
             used: 50 * MIB,
             limit: 1024 * MIB,
-            source: "physical memory",
+            source: "physical memory, resident",
         };
-        assert_eq!(with(&[]), Some(machine));
+        assert_eq!(with(&[]), [machine]);
         let nothing = tempfile::tempdir().unwrap();
         let reader = MemoryReader::new(nothing.path());
-        assert_eq!((reader.read(), reader.largest_file()), (None, None));
+        assert_eq!((reader.read(), reader.largest_file()), (vec![], None));
     }
 
     #[test]
@@ -248,9 +273,15 @@ mod tests {
         let files = [("proc/self/limits", &*limits), MACHINE[1], MACHINE[2]];
         let root = root(&files);
         let reader = MemoryReader::new(root.path());
-        let memory = reader.read().unwrap();
-        assert_eq!((memory.used, memory.limit), (200 * MIB, 512 * MIB));
-        assert_eq!(memory.source, "RLIMIT_AS");
+        let (mapped, resident) = ("RLIMIT_AS, mapped", "RLIMIT_AS, resident");
+        let read = numbers(&reader.read());
+        assert_eq!(
+            read,
+            [
+                (200 * MIB, 512 * MIB, mapped),
+                (50 * MIB, 512 * MIB, resident)
+            ]
+        );
         assert_eq!(reader.largest_file(), Some(MIB));
     }
 
@@ -261,7 +292,7 @@ mod tests {
     );
 
     #[test]
-    fn the_fullest_group_up_the_tree_counts_without_what_is_reclaimable() {
+    fn every_group_up_the_tree_counts_without_what_is_reclaimable() {
         let found = with(&[
             V2_MOUNT,
             ("proc/self/cgroup", "0::/pods/pod1/web\n"),
@@ -276,25 +307,11 @@ mod tests {
             ("sys/fs/cgroup/pods/memory.max", "max\n"),
             ("sys/fs/cgroup/pods/memory.current", "999999999999\n"),
         ]);
-        let pod = Memory {
-            used: 400 * MIB,
-            limit: 500 * MIB,
-            source: "control group",
-        };
-        assert_eq!(found, Some(pod));
-        // The container's own, where the pod has none.
-        let found = with(&[
-            V2_MOUNT,
-            ("proc/self/cgroup", "0::/pods/pod1/web\n"),
-            ("sys/fs/cgroup/pods/pod1/web/memory.max", "1048576000\n"),
-            ("sys/fs/cgroup/pods/pod1/web/memory.current", "104857600\n"),
-            (
-                "sys/fs/cgroup/pods/pod1/web/memory.stat",
-                "anon 1\ninactive_file 4857600\n",
-            ),
-        ]);
-        let own = found.map(|memory| (memory.used, memory.limit));
-        assert_eq!(own, Some((100_000_000, 1_048_576_000)));
+        // The fullest first.
+        let pod = (400 * MIB, 500 * MIB, "control group");
+        let own = (100_000_000, 1_048_576_000, "control group");
+        assert_eq!(numbers(&found), [pod, own]);
+        assert_eq!((found[0].number, found[1].number), (1, 0));
     }
 
     #[test]
@@ -306,8 +323,8 @@ mod tests {
                 ("sys/fs/cgroup/memory.max", "209715200\n"),
                 ("sys/fs/cgroup/memory.current", "104857600\n"),
             ]);
-            let own = found.map(|memory| (memory.used, memory.limit));
-            assert_eq!(own, Some((100 * MIB, 200 * MIB)), "{cgroup}");
+            let own = (100 * MIB, 200 * MIB, "control group");
+            assert_eq!(numbers(&found), [own], "{cgroup}");
         }
     }
 
@@ -334,11 +351,7 @@ mod tests {
                 "inactive_file 1\ntotal_inactive_file 10485760\n",
             ),
         ];
-        let memory = Memory {
-            used: 50 * MIB,
-            limit: 100 * MIB,
-            source: "control group v1",
-        };
-        assert_eq!(with(&files), Some(memory));
+        let own = (50 * MIB, 100 * MIB, "control group v1");
+        assert_eq!(numbers(&with(&files)), [own]);
     }
 }

@@ -130,16 +130,18 @@ impl Snapshotter {
     /// Those of [`SnapshotterBuilder::start`]; of settings the message names the variable, the key, the
     /// value, and what is accepted.
     pub fn from_env() -> Result<Option<Self>> {
-        let Some(text) = env::var_os(VARIABLE).filter(|text| !text.is_empty()) else {
-            return Ok(None);
-        };
-        let text = text
-            .into_string()
-            .map_err(|_not_text| Error::setting(format!("{VARIABLE} is not text in UTF-8")))?;
-        let builder: SnapshotterBuilder = text
-            .parse()
-            .map_err(|error| Error::setting(format!("{VARIABLE}: {error}")))?;
-        builder.start().map(Some)
+        record::muted(|| {
+            let Some(text) = env::var_os(VARIABLE).filter(|text| !text.is_empty()) else {
+                return Ok(None);
+            };
+            let text = text
+                .into_string()
+                .map_err(|_not_text| Error::setting(format!("{VARIABLE} is not text in UTF-8")))?;
+            let builder: SnapshotterBuilder = text
+                .parse()
+                .map_err(|error| Error::setting(format!("{VARIABLE}: {error}")))?;
+            builder.start().map(Some)
+        })
     }
 
     /// Takes a snapshot now and waits for its file, whose path it gives.
@@ -152,6 +154,10 @@ impl Snapshotter {
     ///   [`snapshot`](crate::snapshot()).
     /// - [Inert](Error::is_inert), in a forked child.
     pub fn take(&self, reason: &str) -> Result<PathBuf> {
+        record::muted(|| self.take_muted(reason))
+    }
+
+    fn take_muted(&self, reason: &str) -> Result<PathBuf> {
         let Some(reason) = Reason::by_hand(reason) else {
             return Err(Error::setting(format!(
                 "could not take a snapshot for the reason {reason:?}: not 1 to 40 letters, digits, \

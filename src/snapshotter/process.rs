@@ -73,16 +73,12 @@ fn live_bytes() -> u64 {
 
 /// What a profile says of the moment it was taken in. By `pprof`'s convention a comment that begins with
 /// `#` is for machines.
-pub(super) fn remark(reason: &impl std::fmt::Display, memory: Option<Memory>) -> String {
+pub(super) fn remark(reason: &impl std::fmt::Display, memory: &[Memory]) -> String {
     let mut remark = format!("#heaptide snapshot: {reason}");
-    if let Some(memory) = memory {
+    for limit in memory {
         let bytes = |bytes| Bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
-        let Memory {
-            used,
-            limit,
-            source,
-        } = memory;
-        remark += &format!(", {} used of {} ({source})", bytes(used), bytes(limit));
+        let (used, most) = (bytes(limit.used), bytes(limit.limit));
+        remark += &format!("; {used} used of {most} ({})", limit.source);
     }
     remark
 }

@@ -97,7 +97,7 @@ impl<F: Folder> Taker<F> {
     ) -> Result<PathBuf> {
         self.prepare()?;
         let stamp = Stamp::after(self.last, process.wall_clock());
-        let bytes = process.profile(&remark(&reason, measured.memory))?;
+        let bytes = process.profile(&remark(&reason, &measured.memory))?;
         let name = SnapshotName {
             stamp,
             process: self.pid,

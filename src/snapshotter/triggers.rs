@@ -2,7 +2,7 @@
 //! bytes and the memory used, and decides.
 
 use super::{fraction::Fraction, memory::Memory, reason::Reason};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How often to look where something besides the clock has to be watched: memory that is not allocated
 /// here, a fall of the live bytes.
@@ -34,13 +34,13 @@ pub(super) struct Rules {
 }
 
 /// The state of the process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Measured {
     /// Since some instant.
     pub(super) now: Duration,
     pub(super) live_bytes: u64,
-    /// Memory used, and what limits it most; `None` if it is unlimited or unknown.
-    pub(super) memory: Option<Memory>,
+    /// What limits its memory, and what is used of it.
+    pub(super) memory: Vec<Memory>,
 }
 
 /// What was taken so far, and so what comes next.
@@ -55,8 +55,8 @@ pub(super) struct Triggers {
     growth_from: Duration,
     peak_from: Duration,
     panic_from: Duration,
-    /// How many of the limits' shares are used.
-    over: usize,
+    /// How many of the shares are used, of each limit by its number.
+    over: BTreeMap<usize, usize>,
 }
 
 impl Rules {
@@ -76,7 +76,7 @@ impl Triggers {
             growth_from: start.now,
             peak_from: start.now,
             panic_from: start.now,
-            over: 0,
+            over: BTreeMap::new(),
             rules,
         }
     }
@@ -87,7 +87,7 @@ impl Triggers {
             now, live_bytes, ..
         } = *measured;
         self.base = self.base.min(live_bytes);
-        if let Some(fraction) = self.crossed(measured.memory) {
+        if let Some(fraction) = self.crossed(&measured.memory) {
             self.note(measured);
             return Some(Reason::Limit(fraction));
         }
@@ -166,31 +166,37 @@ impl Triggers {
     /// Half of the way to the next share: what is allocated need not be what is used, so use is looked at
     /// on the way, ever closer, down to a step that is no use to divide.
     fn limit_level(&self, measured: &Measured) -> Option<u64> {
-        let memory = measured.memory?;
-        let next = self.rules.limits.get(self.over)?.of(memory.limit);
-        let smallest = SMALLEST_STEP.max(memory.limit / SMALLEST_PART);
-        let step = (next.saturating_sub(memory.used) / 2).max(smallest);
+        let step = |memory: &Memory| {
+            let over = self.over.get(&memory.number).copied().unwrap_or(0);
+            let next = self.rules.limits.get(over)?.of(memory.limit);
+            let smallest = SMALLEST_STEP.max(memory.limit / SMALLEST_PART);
+            Some((next.saturating_sub(memory.used) / 2).max(smallest))
+        };
+        let step = measured.memory.iter().filter_map(step).min()?;
         Some(measured.live_bytes.saturating_add(step))
     }
 
-    /// The highest share that was reached since the last look.
-    fn crossed(&mut self, memory: Option<Memory>) -> Option<Fraction> {
-        let memory = memory?;
+    /// The highest share of any limit that was reached since the last look.
+    fn crossed(&mut self, memory: &[Memory]) -> Option<Fraction> {
         let limits = &self.rules.limits;
-        let reached = limits
-            .iter()
-            .take_while(|fraction| memory.used >= fraction.of(memory.limit))
-            .count();
-        if reached > self.over {
-            self.over = reached;
-            return limits.get(reached - 1).copied();
+        let mut highest = None;
+        for memory in memory {
+            let over = self.over.entry(memory.number).or_default();
+            let reached = limits
+                .iter()
+                .take_while(|fraction| memory.used >= fraction.of(memory.limit))
+                .count();
+            if reached > *over {
+                *over = reached;
+                highest = highest.max(limits.get(reached - 1).copied());
+            }
+            while let Some(last) = over.checked_sub(1).and_then(|at| limits.get(at))
+                && memory.used < last.less(HYSTERESIS).of(memory.limit)
+            {
+                *over -= 1;
+            }
         }
-        while let Some(last) = self.over.checked_sub(1).and_then(|at| limits.get(at))
-            && memory.used < last.less(HYSTERESIS).of(memory.limit)
-        {
-            self.over -= 1;
-        }
-        None
+        highest
     }
 }
 
@@ -214,18 +220,22 @@ mod tests {
         Measured {
             now: Duration::from_millis(millis),
             live_bytes: live_mib * MIB,
-            memory: None,
+            memory: Vec::new(),
+        }
+    }
+
+    fn limit(number: usize, used_mib: u64, limit_mib: u64) -> Memory {
+        Memory {
+            number,
+            used: used_mib * MIB,
+            limit: limit_mib * MIB,
+            source: "test",
         }
     }
 
     fn used(millis: u64, live_mib: u64, used_mib: u64) -> Measured {
-        let memory = Memory {
-            used: used_mib * MIB,
-            limit: 1000 * MIB,
-            source: "test",
-        };
         Measured {
-            memory: Some(memory),
+            memory: vec![limit(0, used_mib, 1000)],
             ..at(millis, live_mib)
         }
     }
@@ -347,6 +357,32 @@ mod tests {
             let taken = words(&mut triggers, used(0, 0, used_mib));
             assert_eq!(taken, expected, "{used_mib}");
         }
+    }
+
+    #[test]
+    fn each_limit_is_told_of_on_its_own() {
+        let rules = Rules {
+            limits: limits(&[0.5, 0.8]),
+            ..Rules::default()
+        };
+        let mut triggers = Triggers::new(rules, &at(0, 0));
+        let mut look = |memory: [(usize, u64); 2]| {
+            let memory = memory.map(|(number, used)| limit(number, used, 1000));
+            let measured = Measured {
+                memory: memory.to_vec(),
+                ..at(0, 0)
+            };
+            let next = triggers.level(&measured).map(|level| level / MIB);
+            (words(&mut triggers, measured), next)
+        };
+        assert_eq!(look([(7, 900), (3, 100)]).0, ["limit80"]);
+        // The other one's shares are still to come, whichever is read first.
+        assert_eq!(look([(3, 400), (7, 900)]), (vec![], Some(50)));
+        assert_eq!(look([(3, 500), (7, 990)]).0, ["limit50"]);
+        assert_eq!(look([(3, 600), (7, 700)]), (vec![], Some(100)));
+        // Two at once are one file.
+        assert_eq!(look([(7, 800), (3, 800)]).0, ["limit80"]);
+        assert_eq!(look([(7, 800), (3, 800)]), (vec![], None));
     }
 
     #[test]

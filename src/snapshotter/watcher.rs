@@ -163,11 +163,12 @@ mod tests {
             self.with(|world| Measured {
                 now: world.now,
                 live_bytes: world.live_bytes,
-                memory: Some(Memory {
+                memory: vec![Memory {
+                    number: 0,
                     used: world.used,
                     limit: 1000 * MIB,
                     source: "test",
-                }),
+                }],
             })
         }
 
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(names[4], "heap-19700101T020000.000Z-7-interval.pb.gz");
         let remark = world.with(|world| world.files[&names[0]].clone());
         let remark = String::from_utf8(remark).unwrap();
-        let expected = "#heaptide snapshot: limit80, 900.00 MiB used of 1000.00 MiB (test)";
+        let expected = "#heaptide snapshot: limit80; 900.00 MiB used of 1000.00 MiB (test)";
         assert_eq!(remark, expected);
         // 120 ticks, one of which was the limit's file; two peaks. Growth had its file at the limit.
         assert_eq!(counters.taken.load(Ordering::Relaxed), 122);
