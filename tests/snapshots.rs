@@ -10,6 +10,8 @@
 
 use heaptide::{Profile, Snapshotter};
 use std::{
+    collections::BTreeSet,
+    ffi::OsString,
     fs,
     hint::black_box,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
@@ -64,14 +66,25 @@ fn start() -> Snapshotter {
     Snapshotter::from_env().unwrap().unwrap()
 }
 
+/// From a thousand call stacks, so that files are large enough to be hit half written.
 fn allocate_for_ever() {
     let _snapshots = start();
     let mut kept = Vec::new();
     for round in 0.. {
-        kept.push(vec![1u8; 100_000]);
-        if round % 1000 == 999 {
+        kept.push(by_path(round, 10));
+        if kept.len() == 2000 {
             kept.clear();
         }
+    }
+}
+
+/// Allocates 10 calls below; each bit of `path` is one of two places to call from.
+#[inline(never)]
+fn by_path(path: u32, left: u32) -> Vec<u8> {
+    match (left, path & 1) {
+        (0, _) => black_box(vec![1u8; 20_000]),
+        (_, 0) => black_box(by_path(path >> 1, left - 1)),
+        _ => black_box(by_path(path >> 1, left - 1)),
     }
 }
 
@@ -274,6 +287,12 @@ fn wait_for(mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// All names in a folder.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name()).collect()
+}
+
 /// The snapshots of a folder, oldest first.
 fn snapshots(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
@@ -329,11 +348,15 @@ fn whatever_is_killed_leaves_whole_files_only() {
     for kill in 0..KILLS {
         let before = snapshots(folder.path());
         let mut child: Child = command("busy", &settings)
+            .env("HEAPTIDE_SAMPLE_INTERVAL", "4096")
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         wait_for(|| snapshots(folder.path()) != before);
-        thread::sleep(Duration::from_micros(scatter(kill, 20_000)));
+        thread::sleep(Duration::from_micros(scatter(kill, 50_000)));
+        // Every other one at once when there is a new name, of whatever kind.
+        let names = names(folder.path());
+        wait_for(|| kill % 2 == 0 || !names.is_superset(&self::names(folder.path())));
         child.kill().unwrap();
         child.wait().unwrap();
         let files = snapshots(folder.path());
@@ -352,8 +375,7 @@ fn whatever_is_killed_leaves_whole_files_only() {
         assert!(left <= 1, "{left} temporary files");
         kills_while_writing += left;
     }
-    // A process writes for more than a tenth of its time, so that none is hit has a chance below
-    // 0.9^40, 1.5 %; seen are 15 and more.
+    // The name that half of the kills wait for is nearly always that of a temporary file.
     assert!(kills_while_writing > 0, "no kill hit a file being written");
     println!("{kills_while_writing} of {KILLS} kills hit a file being written");
 }
