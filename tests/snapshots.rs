@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 #[global_allocator]
@@ -58,6 +58,7 @@ fn child() {
         "ways" => die_in_every_way(),
         "fork" => fork_with_a_snapshotter(),
         "own-memory" => look_at_its_own_memory(),
+        "growth" => print_times_from_growth_to_file(),
         _ => panic!("no role {role}"),
     }
 }
@@ -230,11 +231,20 @@ fn fork_with_a_snapshotter() {
         std::process::exit(i32::from(result.is_err()));
     }
     let mut status = 0;
-    wait_for(|| {
+    // Shorter than anybody waits for a snapshotter's thread, which the child does not have.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
         // SAFETY: `pid` is a child of this process and `status` a local.
         let ended = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) };
-        ended == pid
-    });
+        if ended == pid {
+            break;
+        }
+        if Instant::now() > deadline {
+            // SAFETY: our own child, not yet waited for.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+        thread::yield_now();
+    }
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0);
     snapshots.take("parent-again").unwrap();
     assert_eq!(snapshots.counts().taken, 2);
@@ -262,6 +272,35 @@ fn look_at_its_own_memory() {
     let found: Vec<_> = profilers_own.into_iter().filter(has).collect();
     assert!(found.is_empty(), "{found:?}");
     drop(kept);
+}
+
+fn print_times_from_growth_to_file() {
+    let folder = PathBuf::from(std::env::var_os("FOLDER").unwrap());
+    let snapshots = start();
+    let mut kept = Vec::new();
+    for round in 1..=5 {
+        // Growth is listened for again a second after the last snapshot.
+        thread::sleep(Duration::from_millis(1500));
+        let level = heaptide::stats().live_bytes + 64 * MIB as u64;
+        while heaptide::stats().live_bytes < level {
+            kept.push(black_box(vec![1u8; 100_000]));
+        }
+        let reached = SystemTime::now();
+        wait_for(|| snapshots.counts().taken == round);
+        let whole = reached.elapsed().unwrap();
+        let file = self::snapshots(&folder).pop().unwrap();
+        let bytes = fs::read(file).unwrap();
+        let profile = Profile::read(&bytes).unwrap();
+        let since_epoch = reached.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let begun = i128::from(profile.time_nanos) - since_epoch.as_nanos().cast_signed();
+        println!(
+            "begun after {} us, whole after {} us: {} bytes, {} samples",
+            begun / 1000,
+            whole.as_micros(),
+            bytes.len(),
+            heaptide::stats().live_samples
+        );
+    }
 }
 
 fn set_soft_limit(resource: libc::__rlimit_resource_t, soft: Option<u64>) {
@@ -512,6 +551,16 @@ impl Drop for MemoryGroup {
     fn drop(&mut self) {
         fs::remove_dir(&self.0).unwrap();
     }
+}
+
+#[test]
+#[ignore = "a measurement: prints times and checks nothing"]
+fn print_times_of_snapshots() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!("dir={},growth=64MiB", folder.path().display());
+    let mut command = command("growth", &settings);
+    command.env("FOLDER", folder.path());
+    print!("{}", String::from_utf8(run(command).stdout).unwrap());
 }
 
 #[test]
