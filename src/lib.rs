@@ -108,3 +108,8 @@ pub use symbolize::Trim;
 #[cfg(all(doctest, feature = "jemalloc"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// And those of what the feature has to itself.
+#[cfg(all(doctest, feature = "snapshotter"))]
+#[doc = include_str!("../docs/snapshots.md")]
+struct Snapshots;

@@ -96,6 +96,12 @@ pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
     })
 }
 
+/// The estimate of live bytes, without what else [`stats`] looks up.
+#[cfg(feature = "snapshotter")]
+pub(crate) fn live_bytes() -> u64 {
+    global::recorder().live_bytes()
+}
+
 /// Rings when the estimate of live bytes reaches a level.
 #[cfg(feature = "snapshotter")]
 pub(crate) fn alarm() -> &'static Alarm {

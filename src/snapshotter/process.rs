@@ -40,7 +40,7 @@ impl Process for Own {
     fn measure(&self) -> Measured {
         Measured {
             now: self.start.elapsed(),
-            live_bytes: live_bytes(),
+            live_bytes: record::live_bytes(),
             memory: self.memory.read(),
         }
     }
@@ -53,7 +53,7 @@ impl Process for Own {
         let alarm = record::alarm();
         alarm.set_level(level);
         // What was reached before the level was set rang nothing.
-        if level.is_some_and(|level| live_bytes() >= level) {
+        if level.is_some_and(|level| record::live_bytes() >= level) {
             alarm.ring();
         }
     }
@@ -65,10 +65,6 @@ impl Process for Own {
         profile.write(&mut bytes)?;
         Ok(bytes)
     }
-}
-
-fn live_bytes() -> u64 {
-    record::stats().live_bytes
 }
 
 /// What a profile says of the moment it was taken in. By `pprof`'s convention a comment that begins with
