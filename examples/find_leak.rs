@@ -6,8 +6,8 @@
 //!
 //! A real HTTP service on loopback has three handlers: one tracks every request and never lets go (the
 //! leak), one fills a bounded cache and evicts, one allocates much and frees it. A client in the same
-//! program sends them real requests for ten seconds, while a thread writes a heap snapshot every
-//! second, as a service would do with a timer. Then the snapshots are asked who leaks.
+//! program sends them real requests for ten seconds, while a `Snapshotter` writes a heap snapshot every
+//! second, as it would in a service. Then the files are asked who leaks.
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use heaptide::{
-    Profile, leak,
+    Profile, Snapshotter, leak,
     report::{self, Diff, Text, Top},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -178,39 +178,39 @@ async fn send_requests(
 
 // ---- The heap snapshots: what a service adds. ------------------------------------------------------
 
-/// Writes a file that is there whole or not at all.
-fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut fs::File) -> heaptide::Result<()>,
-) -> Result<()> {
-    let folder = path.parent().ok_or("a file needs a folder")?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    write(file.as_file_mut())?;
-    file.persist(path)?;
+/// Takes a snapshot every second. Symbolized, since the verdict is read without this program at hand.
+fn start_snapshots(folder: &Path) -> heaptide::Result<Snapshotter> {
+    Snapshotter::builder()
+        .dir(folder)
+        .every(EVERY)
+        .symbolize()
+        .start()
+}
+
+/// Shows the progress until the load is over and the last snapshot is there.
+fn wait_for(snapshots: &Snapshotter, sent: &AtomicU64) -> Result<()> {
+    let wanted = LOAD.as_secs() / EVERY.as_secs();
+    let bar = ProgressBar::new(wanted).with_style(ProgressStyle::with_template(
+        "{bar:40} {pos:>2}/{len} snapshots  {msg}",
+    )?);
+    let started = Instant::now();
+    while snapshots.counts().taken < wanted {
+        if snapshots.counts().failed > 0 || started.elapsed() > 2 * LOAD {
+            return Err("snapshots failed: what is on stderr says why".into());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        bar.set_position(snapshots.counts().taken);
+        bar.set_message(format!("{} requests", sent.load(Ordering::Relaxed)));
+    }
+    bar.finish();
     Ok(())
 }
 
-/// Writes a snapshot every second, with the progress shown, until the load is over.
-fn watch(folder: &Path, sent: &AtomicU64) -> Result<Vec<PathBuf>> {
-    let bar = ProgressBar::new(LOAD.as_secs()).with_style(ProgressStyle::with_template(
-        "{bar:40} {pos:>2}/{len} s  {msg}",
-    )?);
-    let started = Instant::now();
-    let mut paths = Vec::new();
-    for second in 1..=LOAD.as_secs() / EVERY.as_secs() {
-        let due = EVERY * u32::try_from(second)?;
-        std::thread::sleep(due.saturating_sub(started.elapsed()));
-        let path = folder.join(format!("heap-{second:03}.pb.gz"));
-        write_whole(&path, |file| heaptide::write_heap_profile(file))?;
-        paths.push(path);
-        bar.set_position(second);
-        bar.set_message(format!(
-            "{} requests, {} snapshots",
-            sent.load(Ordering::Relaxed),
-            paths.len()
-        ));
-    }
-    bar.finish();
+/// The snapshots in a folder, whose names sort by time.
+fn snapshot_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
     Ok(paths)
 }
 
@@ -226,9 +226,8 @@ fn empty(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs service, client and watcher, and writes `heap` and `allocs` while the service still lives; the
-/// paths of the snapshots.
-fn run_under_load(folder: &Path, heap: &Path, allocs: &Path) -> Result<Vec<PathBuf>> {
+/// Runs service, client and snapshots, and writes `heap` and `allocs` while the service still lives.
+fn run_under_load(folder: &Path, heap: &Path, allocs: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -239,6 +238,7 @@ fn run_under_load(folder: &Path, heap: &Path, allocs: &Path) -> Result<Vec<PathB
     let address = listener.local_addr()?;
     println!("a service with a leak runs at http://{address} for {LOAD:?} under load");
     let service = runtime.spawn(serve(listener));
+    let snapshots = start_snapshots(folder)?;
     let clients: Vec<_> = (0..CLIENTS as u64)
         .map(|client| {
             let first = client << 32;
@@ -247,15 +247,16 @@ fn run_under_load(folder: &Path, heap: &Path, allocs: &Path) -> Result<Vec<PathB
         })
         .collect();
 
-    let paths = watch(folder, &sent);
+    let watched = wait_for(&snapshots, &sent);
+    drop(snapshots);
     stop.store(true, Ordering::Relaxed);
     for client in clients {
         runtime.block_on(client)??;
     }
-    write_whole(heap, |file| heaptide::write_heap_profile(file))?;
-    write_whole(allocs, |file| heaptide::write_allocs_profile(file))?;
+    heaptide::write_heap_profile(fs::File::create(heap)?)?;
+    heaptide::write_allocs_profile(fs::File::create(allocs)?)?;
     service.abort();
-    paths
+    watched
 }
 
 fn main() -> Result<()> {
@@ -264,9 +265,10 @@ fn main() -> Result<()> {
     empty(&folder)?;
     let heap = output.join("heap.pb.gz");
     let allocs = output.join("allocs.pb.gz");
-    let paths = run_under_load(&folder, &heap, &allocs)?;
+    run_under_load(&folder, &heap, &allocs)?;
 
     // From here on only files are looked at, as one would look at those of another machine.
+    let paths = snapshot_files(&folder)?;
     let profiles = paths
         .iter()
         .map(|path| Ok(Profile::read(&fs::read(path)?)?))
@@ -293,9 +295,7 @@ fn main() -> Result<()> {
     );
 
     let flamegraph = output.join("flamegraph.svg");
-    write_whole(&flamegraph, |file| {
-        report::write_flamegraph(last, index, file)
-    })?;
+    report::write_flamegraph(last, index, fs::File::create(&flamegraph)?)?;
     println!("\n== Look further ==\n");
     println!("go tool pprof -http=: {}", heap.display());
     println!(

@@ -24,6 +24,10 @@ enum Kind {
     Mismatch,
     Busy,
     Io,
+    #[cfg(feature = "snapshotter")]
+    Setting,
+    #[cfg(feature = "snapshotter")]
+    Inert,
 }
 
 /// A result with this crate's [`Error`].
@@ -61,7 +65,8 @@ impl Error {
         self.kind == Kind::Mismatch
     }
 
-    /// A table stayed locked for too long, or a fork was under way; worth another try.
+    /// A table stayed locked for too long, a fork was under way, or there is one already of what may be
+    /// only once; worth another try.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.kind == Kind::Busy
@@ -71,6 +76,20 @@ impl Error {
     #[must_use]
     pub fn is_io(&self) -> bool {
         self.kind == Kind::Io
+    }
+
+    /// A setting is missing, or has a value that is not accepted; the message says what is.
+    #[cfg(feature = "snapshotter")]
+    #[must_use]
+    pub fn is_setting(&self) -> bool {
+        self.kind == Kind::Setting
+    }
+
+    /// What was asked does nothing in this process: it belongs to the one that this was forked from.
+    #[cfg(feature = "snapshotter")]
+    #[must_use]
+    pub fn is_inert(&self) -> bool {
+        self.kind == Kind::Inert
     }
 
     #[cold]
@@ -109,6 +128,18 @@ impl Error {
     #[cold]
     pub(crate) fn busy(message: impl Into<Box<str>>) -> Self {
         Self::new(Kind::Busy, message)
+    }
+
+    #[cfg(feature = "snapshotter")]
+    #[cold]
+    pub(crate) fn setting(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Setting, message)
+    }
+
+    #[cfg(feature = "snapshotter")]
+    #[cold]
+    pub(crate) fn inert(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Inert, message)
     }
 
     /// `doing` completes "could not …", for example "write the profile".

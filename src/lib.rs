@@ -31,6 +31,7 @@
 //! |---|---|
 //! | sample a program | [`SamplingAllocator`] |
 //! | write its profile | [`write_heap_profile`], [`write_allocs_profile`]; raw or untrimmed: [`ProfileOptions`], [`Trim`] |
+//! | write snapshots as the program runs | `Snapshotter`, with the feature `snapshotter` |
 //! | change the sample interval | [`SamplingAllocator::sample_interval`], `HEAPTIDE_SAMPLE_INTERVAL`, [`set_sample_interval`] |
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
@@ -77,6 +78,7 @@
 //! | `jemalloc` | yes | jemalloc inside, and `SamplingAllocator::new`; builds C code. Without: [`SamplingAllocator::with_inner`] |
 //! | `symbolize` | yes | functions, files and lines in the profiles this process writes. Without: raw profiles |
 //! | `flamegraph` | | `report::write_flamegraph` |
+//! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, and share of the memory limit |
 //! | `cli` | | the command `heaptide` |
 //! | `full` | | all of them |
 
@@ -107,6 +109,8 @@ mod record;
 mod record;
 pub mod report;
 mod snapshot;
+#[cfg(feature = "snapshotter")]
+mod snapshotter;
 mod symbolize;
 pub mod units;
 
@@ -120,9 +124,16 @@ pub use record::{
     DefaultInner, Lost, SamplingAllocator, Stats, sample_interval, set_sample_interval, stats,
 };
 pub use snapshot::{Snapshot, snapshot};
+#[cfg(feature = "snapshotter")]
+pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
 pub use symbolize::Trim;
 
 /// The README's examples, compiled with the documentation's.
 #[cfg(all(doctest, feature = "jemalloc"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// And those of what the feature has to itself.
+#[cfg(all(doctest, feature = "snapshotter"))]
+#[doc = include_str!("../docs/snapshots.md")]
+struct Snapshots;

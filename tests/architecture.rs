@@ -35,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "fuzzing",
         &["profile", "leak", "record", "report", "symbolize"],
     ),
+    ("snapshotter", &["error", "units", "record", "pprof"]),
 ];
 
 /// What the root gives out under its own name, and where it is from.
@@ -52,6 +53,7 @@ const REEXPORTS: &[(&str, &str)] = &[
 /// The only files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
     "src/forward.rs",
+    "src/record/alarm.rs",
     "src/record/allocator.rs",
     "src/record/blocks.rs",
     "src/record/cold.rs",
@@ -70,6 +72,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/record/unwind/stack.rs",
     "src/record/unwind/tests.rs",
     "src/record/unwind/walker.rs",
+    "src/snapshotter/hooks.rs",
     "src/symbolize/modules.rs",
 ];
 

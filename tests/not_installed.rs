@@ -17,6 +17,13 @@ fn every_way_to_a_profile_says_what_is_missing() {
         assert!(error.is_not_installed());
         assert!(error.to_string().contains("#[global_allocator]"), "{error}");
     }
+    #[cfg(feature = "snapshotter")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let snapshots = heaptide::Snapshotter::builder().dir(folder.path()).start();
+        let error = snapshots.map(drop).unwrap_err();
+        assert!(error.is_not_installed(), "{error}");
+    }
     assert!(written.is_empty(), "nothing is half written");
     assert!(!heaptide::stats().installed);
 }

@@ -10,7 +10,7 @@ use super::{
     lost::RecordError,
     shards::{Shard, Shards, mix},
     stacks::{BucketId, CopyError},
-    sync::{AtomicUsize, Ordering},
+    sync::{AtomicU64, AtomicUsize, Ordering},
 };
 use core::alloc::Layout;
 
@@ -54,6 +54,9 @@ const _: () = assert!(size_of::<(usize, Entry)>() == 32);
 pub(super) struct LiveTable {
     shards: Shards<usize, Entry>,
     live: AtomicUsize,
+    /// The sum of [`LiveSample::estimated_bytes`]; each entry's are added and taken away once, under its
+    /// shard's lock, so it never falls below zero.
+    live_bytes: AtomicU64,
     transits: AtomicUsize,
 }
 
@@ -73,6 +76,19 @@ pub(super) enum Lookup<T> {
     NotSampled,
     /// The shard could not be locked.
     Busy,
+}
+
+impl LiveSample {
+    /// The bytes it stands for.
+    fn estimated_bytes(&self) -> u64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "not negative, and saturating beyond the range"
+        )]
+        let bytes = (self.size as f64 * self.weight).round() as u64;
+        bytes
+    }
 }
 
 impl Entry {
@@ -99,6 +115,7 @@ impl LiveTable {
         Self {
             shards: Shards::new(SHARDS),
             live: AtomicUsize::new(0),
+            live_bytes: AtomicU64::new(0),
             transits: AtomicUsize::new(0),
         }
     }
@@ -136,7 +153,7 @@ impl LiveTable {
         }
         match shard.remove(hash(&address), |key| *key == address) {
             Some(entry) => {
-                self.live.fetch_sub(1, Ordering::Relaxed);
+                self.count_removed(&entry.sample());
                 Lookup::Sampled(entry.sample())
             }
             None => Lookup::NotSampled,
@@ -188,19 +205,26 @@ impl LiveTable {
             return true;
         }
         entry.transit = 0;
-        if gone
-            && shard
-                .remove(hash(&address), |key| *key == address)
-                .is_some()
-        {
-            self.live.fetch_sub(1, Ordering::Relaxed);
+        if gone && let Some(entry) = shard.remove(hash(&address), |key| *key == address) {
+            self.count_removed(&entry.sample());
         }
         true
+    }
+
+    fn count_removed(&self, sample: &LiveSample) {
+        self.live.fetch_sub(1, Ordering::Relaxed);
+        let bytes = sample.estimated_bytes();
+        self.live_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Blocks in the table.
     pub(super) fn len(&self) -> usize {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that the blocks in the table stand for.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.live_bytes.load(Ordering::Relaxed)
     }
 
     /// How many shards there are to [copy](Self::copy).
@@ -236,7 +260,10 @@ impl Reserved<'_> {
     pub(super) fn insert(mut self, sample: LiveSample) {
         let address = self.address;
         let entry = Entry::new(sample);
+        let live_bytes = &self.table.live_bytes;
+        live_bytes.fetch_add(sample.estimated_bytes(), Ordering::Relaxed);
         if let Some(stale) = self.shard.find(hash(&address), |key| *key == address) {
+            live_bytes.fetch_sub(stale.sample().estimated_bytes(), Ordering::Relaxed);
             *stale = entry;
             return;
         }
@@ -264,7 +291,7 @@ mod tests {
         };
         LiveSample {
             size,
-            weight: 1.0,
+            weight: 2.0,
             bucket: stacks.add(&[1], allocation).unwrap().0,
         }
     }
@@ -345,6 +372,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(table.len(), model.len());
+                prop_assert_eq!(table.live_bytes(), 2 * model.values().sum::<u64>());
             }
             let mut expected: Vec<u64> = model.into_values().collect();
             expected.sort_unstable();

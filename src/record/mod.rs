@@ -13,7 +13,8 @@
 //! 8. No logging, no formatting, no environment through std.
 //! 9. Anything lost is counted.
 //!
-//! Only [`snapshot`](crate::snapshot()) reads it. Nothing here knows of profiles.
+//! Only [`snapshot`](crate::snapshot()) reads what is recorded; the snapshotter waits for its alarm.
+//! Nothing here knows of profiles.
 
 #![cfg_attr(
     not(test),
@@ -28,6 +29,8 @@
     )
 )]
 
+#[cfg(feature = "snapshotter")]
+mod alarm;
 mod allocator;
 mod aside;
 mod blocks;
@@ -57,8 +60,12 @@ pub use stats::Stats;
 #[cfg(heaptide_compare)]
 pub use unwind::{Comparison, comparison};
 
+#[cfg(feature = "snapshotter")]
+pub(crate) use alarm::Alarm;
 pub(crate) use live::LiveSample;
 pub(crate) use lost::RecordError;
+#[cfg(feature = "snapshotter")]
+pub(crate) use settings::parse_size;
 pub(crate) use stacks::{Bucket, BucketId};
 pub(crate) use unwind::Marker;
 
@@ -78,6 +85,7 @@ pub fn stats() -> Stats {
         sample_interval: sample_interval(),
         samples: recorder.samples(),
         live_samples: live as u64,
+        live_bytes: recorder.live_bytes(),
         stacks: stacks as u64,
         overhead_bytes: overhead.map(|bytes| bytes as u64),
         lost: recorder.lost(),
@@ -141,6 +149,18 @@ pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
         let _muted = thread.mute();
         work()
     })
+}
+
+/// The estimate of live bytes, without what else [`stats`] looks up.
+#[cfg(feature = "snapshotter")]
+pub(crate) fn live_bytes() -> u64 {
+    global::recorder().live_bytes()
+}
+
+/// Rings when the estimate of live bytes reaches a level.
+#[cfg(feature = "snapshotter")]
+pub(crate) fn alarm() -> &'static Alarm {
+    &global::recorder().alarm
 }
 
 /// Everything recorded, copied to plain data.

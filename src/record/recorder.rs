@@ -4,6 +4,8 @@
 //! [`global`](super::global)'s. It knows addresses and sizes, no pointers: memory is the business of
 //! [`allocator`](super::allocator).
 
+#[cfg(feature = "snapshotter")]
+use super::alarm::Alarm;
 use super::{
     aside::{Aside, PendingFree},
     gate::{Gate, Pass},
@@ -38,6 +40,8 @@ pub(crate) struct Recorder {
     samples: AtomicU64,
     /// Bytes that marking live blocks costs.
     padding: AtomicUsize,
+    #[cfg(feature = "snapshotter")]
+    pub(super) alarm: Alarm,
 }
 
 #[derive(Debug)]
@@ -71,6 +75,8 @@ impl Recorder {
             threads: AtomicU64::new(0),
             samples: AtomicU64::new(0),
             padding: AtomicUsize::new(0),
+            #[cfg(feature = "snapshotter")]
+            alarm: Alarm::new(),
         }
     }
 
@@ -86,6 +92,8 @@ impl Recorder {
             threads: AtomicU64::new(0),
             samples: AtomicU64::new(0),
             padding: AtomicUsize::new(0),
+            #[cfg(feature = "snapshotter")]
+            alarm: Alarm::new(),
         }
     }
 
@@ -110,7 +118,7 @@ impl Recorder {
         stack: &Stack,
         padding: usize,
     ) -> Recorded {
-        self.with_tables(thread, |tables| {
+        let recorded = self.with_tables(thread, |tables| {
             let Ok(reserved) = tables.live.reserve(address) else {
                 return Recorded::NoPlace;
             };
@@ -129,8 +137,11 @@ impl Recorder {
                     Recorded::Lost
                 }
             }
-        })
-        .unwrap_or_else(|| {
+        });
+        // Behind all locks: whoever wakes up may want them at once.
+        #[cfg(feature = "snapshotter")]
+        self.alarm.hear(self.live_bytes());
+        recorded.unwrap_or_else(|| {
             self.losses.count_sample();
             Recorded::Lost
         })
@@ -256,6 +267,13 @@ impl Recorder {
     pub(super) fn table_sizes(&self) -> (usize, usize) {
         let sizes = |tables: &Tables| (tables.live.len(), tables.stacks.len());
         self.tables.get().map_or((0, 0), sizes)
+    }
+
+    /// The bytes that the live samples stand for.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.tables
+            .get()
+            .map_or(0, |tables| tables.live.live_bytes())
     }
 
     /// Bytes of the tables and of the padding of marked blocks; `None` if a shard could not be locked.

@@ -117,7 +117,7 @@ fn encode(bytes: u64, last: u64) -> u64 {
 }
 
 /// A number of bytes, optionally with `B`, `KiB`, `MiB` or `GiB` behind it.
-pub(super) fn parse_size(text: &[u8]) -> Option<u64> {
+pub(crate) fn parse_size(text: &[u8]) -> Option<u64> {
     let text = core::str::from_utf8(text).ok()?.trim();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = text.strip_prefix(digits)?.trim();

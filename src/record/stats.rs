@@ -14,6 +14,9 @@ pub struct Stats {
     pub samples: u64,
     /// Sampled blocks that are not freed yet.
     pub live_samples: u64,
+    /// Bytes that are live, estimated from the samples: what a heap profile's `inuse_space` adds up to,
+    /// without taking one.
+    pub live_bytes: u64,
     /// Distinct call stacks by block size group.
     pub stacks: u64,
     /// Bytes the profiler takes: its tables, and what marking sampled blocks adds to them. `None` if a

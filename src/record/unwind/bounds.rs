@@ -127,7 +127,9 @@ mod tests {
 
     #[test]
     fn a_thread_of_a_known_size_has_that_much() {
-        let thread = std::thread::Builder::new().stack_size(512 << 10);
+        // glibc gives a thread the stack of one that has ended, but none more than four times too large:
+        // the other tests' threads have 2 MiB.
+        let thread = std::thread::Builder::new().stack_size(256 << 10);
         let work = || {
             let local = address_of_local();
             (Bounds::around(local).unwrap(), local)
@@ -135,7 +137,7 @@ mod tests {
         let (bounds, local) = thread.spawn(work).unwrap().join().unwrap();
         assert!((bounds.low..bounds.high).contains(&local));
         let size = bounds.high - bounds.low;
-        assert!((512 << 10..1 << 20).contains(&size), "{size}");
+        assert!((256 << 10..512 << 10).contains(&size), "{size}");
     }
 
     #[test]

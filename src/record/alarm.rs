@@ -1,0 +1,161 @@
+//! Wakes a waiting thread once the live bytes reach a level: how the snapshotter hears of growth from the
+//! allocations themselves, and not only when it looks.
+//!
+//! A recorded sample costs one more load, and the one that reaches the level a system call. Nothing here
+//! takes a lock, allocates or waits on the allocation's side: it works in a signal handler and in a
+//! forked child, where nobody waits. What to do about growth is not decided here.
+
+#![expect(
+    unsafe_code,
+    reason = "the futex system call, which std keeps to itself"
+)]
+
+// Not loom's: the kernel looks at the word too.
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A level that is never reached.
+const NEVER: u64 = u64::MAX;
+
+/// Rings when a level is reached, or by hand; one thread waits for it.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    level: AtomicU64,
+    /// How often it rang, wrapping: the word that the waiting thread sleeps on.
+    rings: AtomicU32,
+}
+
+// Relaxed but for `rings`: the level orders nothing. A crossing that races with `set_level` may go
+// unheard; the next sample hears it, or the caller, who looks at the bytes once more after setting.
+impl Alarm {
+    pub(super) const fn new() -> Self {
+        Self {
+            level: AtomicU64::new(NEVER),
+            rings: AtomicU32::new(0),
+        }
+    }
+
+    /// Told of the live bytes after each recorded sample; rings once they reach the level, once for each
+    /// level set.
+    #[inline]
+    pub(super) fn hear(&self, live_bytes: u64) {
+        let level = self.level.load(Ordering::Relaxed);
+        if live_bytes >= level {
+            self.reached(level);
+        }
+    }
+
+    #[cold]
+    fn reached(&self, level: u64) {
+        let first = self
+            .level
+            .compare_exchange(level, NEVER, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok() {
+            self.ring();
+        }
+    }
+
+    /// Rings once the live bytes reach `bytes`; `None` for never.
+    pub(crate) fn set_level(&self, bytes: Option<u64>) {
+        self.level.store(bytes.unwrap_or(NEVER), Ordering::Relaxed);
+    }
+
+    /// How often it rang so far, for [`wait`](Self::wait).
+    pub(crate) fn rings(&self) -> u32 {
+        self.rings.load(Ordering::Acquire)
+    }
+
+    /// Wakes the waiting thread.
+    pub(crate) fn ring(&self) {
+        // Release pairs with the acquire of `rings`: who wakes up sees what was done before.
+        self.rings.fetch_add(1, Ordering::Release);
+        // SAFETY: the word lives as long as `self`; waking touches nothing else, and cannot fail, so
+        // `errno` stays what it was for the program's allocation.
+        let _woken = unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                self.rings.as_ptr(),
+                libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+                1,
+            )
+        };
+    }
+
+    /// Waits until it has rung more often than `seen`, or for `most`; may return earlier.
+    pub(crate) fn wait(&self, seen: u32, most: Duration) {
+        let timeout = libc::timespec {
+            tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(most.subsec_nanos()),
+        };
+        // SAFETY: the word and the timeout live through the call. It returns when the word is not
+        // `seen`, when it was woken, after the timeout, or for a signal: all of them mean "look".
+        let _any = unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                self.rings.as_ptr(),
+                libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+                seen,
+                &raw const timeout,
+            )
+        };
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn it_rings_once_for_each_level_that_is_reached() {
+        let alarm = Alarm::new();
+        alarm.hear(u64::MAX - 1);
+        assert_eq!(alarm.rings(), 0, "no level is set");
+        alarm.set_level(Some(1000));
+        alarm.hear(999);
+        assert_eq!(alarm.rings(), 0);
+        alarm.hear(1000);
+        alarm.hear(2000);
+        assert_eq!(alarm.rings(), 1);
+        alarm.set_level(Some(3000));
+        alarm.hear(3001);
+        assert_eq!(alarm.rings(), 2);
+        alarm.set_level(Some(1));
+        alarm.set_level(None);
+        alarm.hear(1 << 40);
+        assert_eq!(alarm.rings(), 2);
+    }
+
+    #[test]
+    fn a_ring_between_looking_and_waiting_is_not_missed() {
+        let alarm = Alarm::new();
+        let seen = alarm.rings();
+        alarm.ring();
+        // Hangs if the ring is missed.
+        alarm.wait(seen, LONG);
+    }
+
+    #[test]
+    fn a_waiting_thread_is_woken() {
+        let alarm = Alarm::new();
+        alarm.set_level(Some(5));
+        let seen = alarm.rings();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while alarm.rings() == seen {
+                    alarm.wait(seen, LONG);
+                }
+            });
+            alarm.hear(5);
+        });
+        assert_eq!(alarm.rings(), 1);
+    }
+
+    #[test]
+    fn waiting_ends_after_its_time() {
+        let alarm = Alarm::new();
+        alarm.wait(alarm.rings(), Duration::from_millis(1));
+        assert_eq!(alarm.rings(), 0);
+    }
+}

@@ -1,0 +1,210 @@
+//! The folder that snapshots go to: a file is there whole or not at all, and nobody else can read it.
+//!
+//! A trait, so that schedules and retention are tested against a folder that does what a test wants.
+//! What to write and what to remove is not decided here.
+
+use super::memory::MemoryReader;
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// A place for files.
+pub(super) trait Folder: Send {
+    /// Makes the folder if it is not there, and removes what writers that died have left half done.
+    fn prepare(&self) -> io::Result<()>;
+    /// Writes a file; what is there afterwards is complete, also after a crash of the machine.
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Names and sizes of the files; names that are no text are left out, since none of ours is so.
+    fn list(&self) -> io::Result<Vec<(String, u64)>>;
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Where a file of this name is.
+    fn path(&self, name: &str) -> PathBuf;
+}
+
+/// A folder of the file system.
+#[derive(Debug)]
+pub(super) struct Disk {
+    folder: PathBuf,
+    limits: MemoryReader,
+}
+
+// The process id is for people who look at the folder; who still writes is told by the lock.
+const TEMPORARY: &str = ".heaptide-";
+const SUFFIX: &str = ".tmp";
+
+impl Disk {
+    pub(super) fn new(folder: PathBuf, limits: MemoryReader) -> Self {
+        Self { folder, limits }
+    }
+
+    /// Makes names durable. Some file systems have no such thing for folders, and say so.
+    fn sync(&self) -> io::Result<()> {
+        match File::open(&self.folder)?.sync_all() {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
+    }
+}
+
+impl Folder for Disk {
+    fn prepare(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(TEMPORARY) && name.ends_with(SUFFIX) && is_abandoned(&entry.path())
+            {
+                remove_if_there(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        if self
+            .limits
+            .largest_file()
+            .is_some_and(|most| bytes.len() as u64 > most)
+        {
+            // Writing on would bring SIGXFSZ, whose default is to end the process.
+            return Err(io::Error::from_raw_os_error(libc::EFBIG));
+        }
+        // Mode 0600, made anew, and removed when dropped.
+        let mut file = tempfile::Builder::new()
+            .prefix(&format!("{TEMPORARY}{}-", std::process::id()))
+            .suffix(SUFFIX)
+            .tempfile_in(&self.folder)?;
+        match file.as_file().try_lock() {
+            // Where files cannot be locked nobody takes this one for abandoned either.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(io::Error::from(io::ErrorKind::WouldBlock));
+            }
+        }
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(self.path(name))
+            .map_err(|failed| failed.error)?;
+        self.sync()
+    }
+
+    fn list(&self) -> io::Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_file() => files.push((name, metadata.len())),
+                Ok(_) => {}
+                // Another process has removed it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        remove_if_there(&self.path(name))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Whether nobody writes this file: a writer holds its lock, which ends with its process, whatever its
+/// process id is and in whichever container it runs.
+fn is_abandoned(path: &Path) -> bool {
+    let opened = File::options().write(true).open(path);
+    opened.is_ok_and(|file| file.try_lock().is_ok())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn disk(folder: &Path) -> Disk {
+        Disk::new(folder.to_owned(), MemoryReader::new("/"))
+    }
+
+    #[test]
+    fn a_file_is_ours_alone_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = disk(&folder.path().join("a/b"));
+        disk.prepare().unwrap();
+        disk.write("x", b"hello").unwrap();
+        assert_eq!(disk.list().unwrap(), [("x".to_owned(), 5)]);
+        assert_eq!(fs::read(disk.path("x")).unwrap(), b"hello");
+        let mode = fs::metadata(disk.path("x")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        disk.remove("x").unwrap();
+        disk.remove("x").unwrap();
+        assert!(disk.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("proc/self")).unwrap();
+        let limits = "Max file size             4              unlimited            bytes\n";
+        fs::write(root.path().join("proc/self/limits"), limits).unwrap();
+        let disk = Disk::new(folder.path().to_owned(), MemoryReader::new(root.path()));
+        let error = disk.write("x", b"hello").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
+        disk.write("x", b"hell").unwrap();
+        fs::create_dir(disk.path("taken")).unwrap();
+        assert!(disk.write("taken", b"x").is_err());
+        assert_eq!(disk.list().unwrap(), [("x".to_owned(), 4)]);
+    }
+
+    #[test]
+    fn a_folder_that_has_gone_is_an_error_and_not_made_again_in_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = disk(&folder.path().join("gone"));
+        let error = disk.write("x", b"").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert_eq!(disk.list().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn only_what_nobody_writes_any_more_is_swept_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".heaptide-1-abc.tmp", ".heaptide-2-def.tmp", "heap.tmp"] {
+            fs::write(at(name), b"half").unwrap();
+        }
+        let written = File::open(at(".heaptide-2-def.tmp")).unwrap();
+        written.lock().unwrap();
+        disk(folder.path()).prepare().unwrap();
+        let left = |name: &str| at(name).exists();
+        assert!(!left(".heaptide-1-abc.tmp"), "nobody holds its lock");
+        assert!(left(".heaptide-2-def.tmp"), "its writer lives");
+        assert!(left("heap.tmp"), "not ours");
+        drop(written);
+        disk(folder.path()).prepare().unwrap();
+        assert!(!left(".heaptide-2-def.tmp"));
+    }
+}

@@ -1,0 +1,139 @@
+//! The last moments of a process: its normal exit, and a panic. Both ask the snapshotter's thread and wait,
+//! within bounds, until the file is there.
+
+#![expect(unsafe_code, reason = "atexit")]
+
+use super::{process::PATIENCE, reason::Reason, watcher::Request};
+use crate::{Error, Result, record};
+use std::{
+    panic,
+    sync::{
+        Mutex, MutexGuard, TryLockError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+        mpsc::{Sender, sync_channel},
+    },
+    thread::{self, ThreadId},
+};
+
+/// The snapshotter that hooks go to.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) requests: Sender<Request>,
+    pub(super) at_exit: bool,
+    pub(super) on_panic: bool,
+    /// Its own thread, which cannot wait for itself.
+    pub(super) thread: ThreadId,
+}
+
+static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+/// The process that a snapshotter runs in; 0 for none. A forked child inherits the number, and so knows
+/// that the snapshotter is not its own; nor does it touch the lock, which may be held for ever there.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+static EXIT_HOOK: AtomicBool = AtomicBool::new(false);
+static PANIC_HOOK: AtomicBool = AtomicBool::new(false);
+
+/// The one snapshotter of this process, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    process: u32,
+}
+
+impl Claim {
+    /// # Errors
+    ///
+    /// Busy, if there is one already.
+    pub(super) fn new() -> Result<Self> {
+        let process = std::process::id();
+        if PROCESS.swap(process, Ordering::AcqRel) == process {
+            return Err(Error::busy(
+                "a snapshotter runs in this process already: drop it before another is started",
+            ));
+        }
+        Ok(Self { process })
+    }
+
+    /// Whether this is the process that it was made in, and not a forked child of it.
+    pub(super) fn is_own(&self) -> bool {
+        std::process::id() == self.process
+    }
+
+    /// Has hooks go to this snapshotter, and installs those that it wants.
+    ///
+    /// # Errors
+    ///
+    /// Busy, if this is a child that was forked at an unlucky moment.
+    pub(super) fn set(&self, running: Running) -> Result<()> {
+        if running.at_exit && !EXIT_HOOK.swap(true, Ordering::Relaxed) {
+            // SAFETY: the handler is a function of this program. It fails for want of memory only, and
+            // then costs the exit snapshot.
+            let _registered = unsafe { libc::atexit(at_exit) };
+        }
+        // In a panicking thread hooks cannot be set; nobody starts a snapshotter there but a destructor.
+        if running.on_panic && !thread::panicking() && !PANIC_HOOK.swap(true, Ordering::Relaxed) {
+            let previous = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                previous(info);
+                ask(&Reason::Panic);
+            }));
+        }
+        let mut slot = running_slot().ok_or_else(|| {
+            Error::busy("could not start the snapshotter: its hooks stayed locked by a fork")
+        })?;
+        *slot = Some(running);
+        Ok(())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.is_own() {
+            if let Some(mut slot) = running_slot() {
+                *slot = None;
+            }
+            PROCESS.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// The lock is held for moments only, unless its holder is missing in a forked child.
+fn running_slot() -> Option<MutexGuard<'static, Option<Running>>> {
+    for _ in 0..100_000 {
+        match RUNNING.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::yield_now(),
+        }
+    }
+    None
+}
+
+extern "C" fn at_exit() {
+    ask(&Reason::Exit);
+}
+
+/// Asks for a snapshot, if the one that runs in this process wants that kind, and waits for it.
+fn ask(reason: &Reason) {
+    if PROCESS.load(Ordering::Acquire) != std::process::id() {
+        return;
+    }
+    record::muted(|| {
+        let requests = running_slot().and_then(|slot| {
+            let running = slot.as_ref()?;
+            let wanted = match reason {
+                Reason::Exit => running.at_exit,
+                _ => running.on_panic,
+            };
+            let can_wait = thread::current().id() != running.thread;
+            (wanted && can_wait).then(|| running.requests.clone())
+        });
+        let Some(requests) = requests else {
+            return;
+        };
+        let (reply, answer) = sync_channel(1);
+        if requests.send(Request::Take(reason.clone(), reply)).is_ok() {
+            record::alarm().ring();
+            // What came of it the thread has told and counted.
+            let _told = answer.recv_timeout(PATIENCE);
+        }
+    });
+}

@@ -1,0 +1,237 @@
+//! Which snapshot files have to go. Pure: names and sizes in, names out.
+//!
+//! Files of the rotation and files kept apart, the peaks and those taken under memory pressure, have each
+//! their own count, so a restarting service's pressure snapshots do not push out its series, nor the
+//! series them. A limit in bytes is over all, and there the rotation goes first.
+
+use super::{
+    name::SnapshotName,
+    reason::{Rank, Reason},
+};
+
+/// How much may stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Keep {
+    /// Files of the rotation, and as many of those kept apart.
+    pub(super) files: usize,
+    /// Bytes of all.
+    pub(super) bytes: u64,
+}
+
+impl Default for Keep {
+    /// Two hours of one a minute, and what a small volume holds.
+    fn default() -> Self {
+        Self {
+            files: 120,
+            bytes: 1 << 30,
+        }
+    }
+}
+
+/// A snapshot file in the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) name: SnapshotName,
+    pub(super) bytes: u64,
+}
+
+impl Keep {
+    /// The files that have to go, in the order in which they go. The newest of all never does.
+    pub(super) fn surplus(&self, mut entries: Vec<Entry>) -> Vec<SnapshotName> {
+        entries.sort_by_key(|entry| (entry.name.reason.rank(), order(entry)));
+        let newest = entries.iter().map(order).max();
+        let is_rotating = |entry: &Entry| entry.name.reason.rank() == Rank::Rotating;
+        let rotating = entries.iter().filter(|entry| is_rotating(entry)).count();
+
+        let (old_peaks, mut stay): (Vec<_>, Vec<_>) =
+            (0..entries.len()).partition(|at| is_old_peak(&entries, *at));
+        let mut going = old_peaks;
+        let mut apart = stay.len() - rotating;
+        let mut series = rotating;
+        let mut bytes: u64 = stay
+            .iter()
+            .filter_map(|at| entries.get(*at))
+            .map(|entry| entry.bytes)
+            .sum();
+        stay.retain(|at| {
+            let Some(entry) = entries.get(*at) else {
+                return false;
+            };
+            let group = if is_rotating(entry) {
+                &mut series
+            } else {
+                &mut apart
+            };
+            let stays =
+                Some(order(entry)) == newest || (*group <= self.files && bytes <= self.bytes);
+            if !stays {
+                *group -= 1;
+                bytes -= entry.bytes;
+                going.push(*at);
+            }
+            stays
+        });
+        let name = |at: usize| entries.get(at).map(|entry| entry.name.clone());
+        going.into_iter().filter_map(name).collect()
+    }
+}
+
+/// Oldest first; the name settles what the time leaves open.
+fn order(entry: &Entry) -> (super::name::Stamp, u32, String) {
+    let name = &entry.name;
+    (name.stamp, name.process, name.reason.to_string())
+}
+
+/// A peak that its process has left behind. The entries are sorted, so a later peak comes later.
+fn is_old_peak(entries: &[Entry], at: usize) -> bool {
+    let Some((entry, later)) = entries.get(at..).and_then(<[Entry]>::split_first) else {
+        return false;
+    };
+    entry.name.reason == Reason::Peak
+        && later.iter().any(|other| {
+            other.name.reason == Reason::Peak && other.name.process == entry.name.process
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshotter::{fraction::Fraction, name::Stamp};
+    use proptest::prelude::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    fn entry(millis: u64, process: u32, reason: Reason, bytes: u64) -> Entry {
+        let stamp = Stamp::after(None, UNIX_EPOCH + Duration::from_millis(millis));
+        let name = SnapshotName {
+            stamp,
+            process,
+            reason,
+        };
+        Entry { name, bytes }
+    }
+
+    fn limit() -> Reason {
+        Reason::Limit(Fraction::new(0.8).unwrap())
+    }
+
+    fn gone(keep: Keep, entries: &[Entry]) -> Vec<u64> {
+        let surplus = keep.surplus(entries.to_vec());
+        let at = |name: &SnapshotName| entries.iter().position(|entry| entry.name == *name);
+        surplus
+            .iter()
+            .map(|name| at(name).unwrap() as u64)
+            .collect()
+    }
+
+    #[test]
+    fn the_rotation_goes_oldest_first_and_leaves_peak_and_pressure() {
+        let keep = Keep {
+            files: 2,
+            bytes: u64::MAX,
+        };
+        let entries = [
+            entry(0, 1, Reason::Peak, 10),
+            entry(1, 1, limit(), 10),
+            entry(2, 1, Reason::Interval, 10),
+            entry(3, 1, Reason::Growth, 10),
+            entry(4, 1, Reason::Interval, 10),
+            entry(5, 1, Reason::Interval, 10),
+        ];
+        assert_eq!(gone(keep, &entries), [2, 3]);
+        // By bytes: the rotation first and then the pressure, but not the newest of all.
+        for (bytes, expected) in [
+            (60, vec![]),
+            (59, vec![2]),
+            (30, vec![2, 3, 4]),
+            (20, vec![2, 3, 4, 1]),
+            (10, vec![2, 3, 4, 1, 0]),
+            (0, vec![2, 3, 4, 1, 0]),
+        ] {
+            let files = 100;
+            assert_eq!(gone(Keep { files, bytes }, &entries), expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_new_peak_replaces_the_one_of_its_own_process() {
+        let entries = [
+            entry(0, 1, Reason::Peak, 1),
+            entry(1, 2, Reason::Peak, 1),
+            entry(2, 1, Reason::Peak, 1),
+        ];
+        assert_eq!(gone(Keep::default(), &entries), [0]);
+        let keep = Keep {
+            files: 1,
+            bytes: u64::MAX,
+        };
+        assert_eq!(gone(keep, &entries), [0, 1], "and there are not too many");
+    }
+
+    fn reasons() -> impl Strategy<Value = Reason> {
+        prop_oneof![
+            4 => Just(Reason::Interval),
+            1 => Just(Reason::Hand("x".into())),
+            2 => Just(limit()),
+            1 => Just(Reason::Peak),
+        ]
+    }
+
+    fn folders() -> impl Strategy<Value = Vec<Entry>> {
+        let one = (0..3u32, reasons(), 0..100u64);
+        prop::collection::vec(one, 0..30).prop_map(|all| {
+            let numbered = all.into_iter().zip(0..);
+            numbered
+                .map(|((process, reason, bytes), millis)| entry(millis, process, reason, bytes))
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_stays_is_within_bounds_and_what_goes_went_in_order(
+            entries in folders().prop_shuffle(),
+            files in 1..8usize,
+            bytes in 0..1500u64,
+        ) {
+            let surplus = Keep { files, bytes }.surplus(entries.clone());
+            let goes = |entry: &Entry| surplus.contains(&entry.name);
+            let (left, kept): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(goes);
+            prop_assert_eq!(left.len(), surplus.len(), "each goes once and was there");
+            let newest = entries.iter().map(|entry| entry.name.stamp).max();
+            prop_assert!(left.iter().all(|entry| Some(entry.name.stamp) != newest));
+
+            // Bounds. The newest may be one more than there should be.
+            let rank = |entry: &Entry| entry.name.reason.rank();
+            let rotating = kept.iter().filter(|entry| rank(entry) == Rank::Rotating).count();
+            prop_assert!(rotating <= files);
+            prop_assert!(kept.len() - rotating <= files);
+            let total: u64 = kept.iter().map(|entry| entry.bytes).sum();
+            prop_assert!(total <= bytes || kept.len() == 1);
+
+            // Nothing goes in vain: putting the last one back breaks a bound.
+            if let Some(last) = surplus.last() {
+                let last = entries.iter().find(|entry| entry.name == *last).unwrap();
+                let is_rotating = rank(last) == Rank::Rotating;
+                let same = if is_rotating { rotating } else { kept.len() - rotating };
+                let old_peak = |a: &Entry| rank(a) == Rank::Peak && entries.iter().any(|b| {
+                    rank(b) == Rank::Peak && b.name.process == a.name.process
+                        && b.name.stamp > a.name.stamp
+                });
+                prop_assert!(same == files || total + last.bytes > bytes || old_peak(last));
+
+                // Peaks and pressure go for bytes only when all of the rotation but the newest is gone.
+                let over_bytes = same < files && !old_peak(last) && !is_rotating;
+                let older = kept.iter().filter(|entry| rank(entry) == Rank::Rotating);
+                prop_assert!(!over_bytes || older.count() <= 1);
+            }
+            // Of the rotation the newest stay.
+            let of = |all: &[Entry]| -> Vec<Stamp> {
+                let rotating = all.iter().filter(|entry| rank(entry) == Rank::Rotating);
+                rotating.map(|entry| entry.name.stamp).collect()
+            };
+            if let (Some(last), Some(first)) = (of(&left).into_iter().max(), of(&kept).into_iter().min()) {
+                prop_assert!(last < first);
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Takes one snapshot: profile, name, file, and what has to go for it. Whatever fails costs this snapshot,
+//! a count and one warning.
+
+use super::{
+    folder::Folder,
+    name::{SnapshotName, Stamp},
+    process::{Process, remark},
+    reason::Reason,
+    retention::{Entry, Keep},
+    triggers::Measured,
+    trouble::{Troubles, Work},
+};
+use crate::{Error, Result};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// What was done so far; shared with the handle.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) taken: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) removed: AtomicU64,
+}
+
+/// Writes snapshots of a process to a folder.
+#[derive(Debug)]
+pub(super) struct Taker<F> {
+    folder: F,
+    keep: Keep,
+    pid: u32,
+    counters: Arc<Counters>,
+    troubles: Troubles,
+    prepared: bool,
+    last: Option<Stamp>,
+}
+
+impl<F: Folder> Taker<F> {
+    pub(super) fn new(
+        folder: F,
+        keep: Keep,
+        pid: u32,
+        counters: Arc<Counters>,
+        troubles: Troubles,
+    ) -> Self {
+        Self {
+            folder,
+            keep,
+            pid,
+            counters,
+            troubles,
+            prepared: false,
+            last: None,
+        }
+    }
+
+    /// Looks at the folder before the first snapshot, so that a wrong one is known when the program
+    /// starts and not when it matters.
+    pub(super) fn begin(&mut self) {
+        if let Err(error) = self.prepare() {
+            self.troubles.failed(Work::Take, &error);
+        }
+    }
+
+    /// Takes a snapshot; the path of its file.
+    pub(super) fn take(
+        &mut self,
+        process: &impl Process,
+        reason: Reason,
+        measured: &Measured,
+    ) -> Result<PathBuf> {
+        let taken = self.write(process, reason, measured);
+        match &taken {
+            Ok(_) => {
+                self.counters.taken.fetch_add(1, Ordering::Relaxed);
+                self.troubles.works(Work::Take);
+                self.tidy_up();
+            }
+            Err(error) => {
+                self.counters.failed.fetch_add(1, Ordering::Relaxed);
+                self.troubles.failed(Work::Take, error);
+            }
+        }
+        taken
+    }
+
+    fn write(
+        &mut self,
+        process: &impl Process,
+        reason: Reason,
+        measured: &Measured,
+    ) -> Result<PathBuf> {
+        self.prepare()?;
+        let stamp = Stamp::after(self.last, process.wall_clock());
+        let bytes = process.profile(&remark(&reason, &measured.memory))?;
+        let name = SnapshotName {
+            stamp,
+            process: self.pid,
+            reason,
+        };
+        let name = name.to_string();
+        let path = self.folder.path(&name);
+        let written = self.folder.write(&name, &bytes);
+        written.map_err(|source| {
+            Error::io(&format!("write the snapshot {}", path.display()), source)
+        })?;
+        self.last = Some(stamp);
+        Ok(path)
+    }
+
+    /// Once: a folder that vanishes later may be a volume that was taken away, and what would be made in
+    /// its place is not it.
+    fn prepare(&mut self) -> Result<()> {
+        if !self.prepared {
+            let doing = || format!("use the snapshot folder {}", self.folder.path("").display());
+            let prepared = self.folder.prepare();
+            prepared.map_err(|source| Error::io(&doing(), source))?;
+            self.prepared = true;
+        }
+        Ok(())
+    }
+
+    fn tidy_up(&mut self) {
+        match self.remove_surplus() {
+            Ok(()) => self.troubles.works(Work::TidyUp),
+            Err(source) => {
+                let folder = self.folder.path("");
+                let doing = format!("remove old snapshots from {}", folder.display());
+                let error = Error::io(&doing, source);
+                self.troubles.failed(Work::TidyUp, &error);
+            }
+        }
+    }
+
+    fn remove_surplus(&self) -> io::Result<()> {
+        let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
+            let name = SnapshotName::parse(&name)?;
+            Some(Entry { name, bytes })
+        });
+        for name in self.keep.surplus(ours.collect()) {
+            self.folder.remove(&name.to_string())?;
+            self.counters.removed.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
