@@ -84,6 +84,19 @@ struct Change {
 }
 
 impl Population {
+    /// The live bytes.
+    #[must_use]
+    pub fn live(&self) -> Estimate {
+        let (size, odds) = self.block_since(&Self::default());
+        let bytes = self.inuse_space as f64;
+        let mass = Mass::of(bytes.abs(), size, odds);
+        if bytes < 0.0 {
+            Estimate::new(bytes, Mass::default(), mass)
+        } else {
+            Estimate::new(bytes, mass, Mass::default())
+        }
+    }
+
     /// By how many live bytes this population grew since `base`, an earlier profile of the same
     /// process; an empty population stands for one that a profile does not list.
     ///

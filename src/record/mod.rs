@@ -37,11 +37,15 @@ mod global;
 mod live;
 mod lost;
 mod mark;
+#[cfg(test)]
+mod planted;
 mod recorder;
 mod sampler;
 mod settings;
 mod shards;
 mod stacks;
+#[cfg(all(test, not(loom)))]
+mod statistics;
 mod stats;
 mod sync;
 mod thread;
