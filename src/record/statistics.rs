@@ -274,7 +274,7 @@ mod tests {
                     // What came before the change is not what is looked at.
                     allocate(&thread, MIB / SIZE, SIZE, before, seed, |_| {});
                     allocate(&thread, bytes / SIZE, SIZE, after, seed, |p| {
-                        sum += p.weight
+                        sum += p.weight;
                     });
                 }
                 let ratio = sum * SIZE as f64 / bytes as f64 / f64::from(runs);
