@@ -22,7 +22,8 @@ enum Column {
     Bytes = 3,
 }
 
-/// Blocks of one size on one stack: how many came, went and stayed between two profiles.
+/// Blocks of one size on one stack: how many came, went and stayed between two profiles, and how many
+/// passed, which came and went again.
 #[derive(Clone, Copy)]
 struct Blocks {
     stack: usize,
@@ -30,6 +31,7 @@ struct Blocks {
     came: u32,
     went: u32,
     stayed: u32,
+    passed: u32,
 }
 
 /// How often the interval held the truth, of the profiles with at least one sample that matters, and how
@@ -134,11 +136,11 @@ fn coverage(all: &[Blocks], column: Column, seed: u64) -> Coverage {
     while runs < RUNS {
         let (mut before, mut after, mut counts) = (vec![], vec![], 0);
         for b in all {
-            let [came, went, stayed] =
-                [b.came, b.went, b.stayed].map(|n| sampled(&mut random, n, b.size));
+            let [came, went, stayed, passed] =
+                [b.came, b.went, b.stayed, b.passed].map(|n| sampled(&mut random, n, b.size));
             counts += came + went;
             before.push((*b, went + stayed, went + stayed));
-            after.push((*b, went + stayed + came, stayed + came));
+            after.push((*b, went + stayed + came + passed, stayed + came));
         }
         if counts == 0 {
             continue;
@@ -184,6 +186,7 @@ fn stack(stack: usize, size: f64, samples: f64) -> Blocks {
         came: whole(samples / chance_sampled(size)).max(1),
         went: 0,
         stayed: 0,
+        passed: 0,
     }
 }
 
@@ -288,15 +291,21 @@ fn coverage_of_a_difference() {
             );
         }
     }
-    // What stayed might have been replaced, for all that the profiles say.
-    check("a diff, half replaced, 64 B", Column::Bytes, true, |m| {
-        let new = stack(0, 64.0, m / 2.0);
-        vec![Blocks {
-            went: new.came,
-            stayed: new.came * 2,
-            ..new
-        }]
-    });
+    // What stayed may have been replaced by what passed, for all that the profiles say.
+    check(
+        "a diff, with as much passing, 64 B",
+        Column::Bytes,
+        true,
+        |m| {
+            let new = stack(0, 64.0, m / 1.5);
+            vec![Blocks {
+                went: new.came / 2,
+                stayed: new.came,
+                passed: new.came,
+                ..new
+            }]
+        },
+    );
     check("a diff, of all kinds", Column::Bytes, false, |m| {
         let part = |at, size, went: u32, stayed: u32| {
             let new = stack(at, size, m / 4.0);

@@ -105,9 +105,9 @@ impl Population {
     /// but they bound them. With live bytes `S0`, `S1` and `D` bytes allocated in between, what is
     /// newly live is part of both `S1` and `D`, so at most `new = min(S1, D)`; since
     /// `S1 - S0 = new - gone`, what went is then `gone = new - (S1 - S0)`. Hence the variance is at
-    /// most `(new + gone) s (1-p)/p`. It is exact if nothing went (a pure leak) or all was
-    /// replaced (a churning cache), and the tightest bound that the columns allow. These inequalities
-    /// hold for the estimates too, as both sides sum the same blocks with the same weights.
+    /// most `(new + gone) s (1-p)/p`. It is exact if nothing came and went again in between (a pure
+    /// leak) or nothing stayed (a churning cache), and the tightest bound that the columns allow. These
+    /// inequalities hold for the estimates too, as both sides sum the same blocks with the same weights.
     ///
     /// If less was ever allocated than in `base`, the two are not of one process, nothing cancels,
     /// and both variances add up.

@@ -55,6 +55,8 @@ macro_rules! sites {
     ($($name:ident)*) => {
         $(#[inline(never)]
         fn $name(size: usize) -> Vec<u8> {
+            // Without a difference the functions would be merged into one.
+            black_box(stringify!($name));
             black_box(Vec::with_capacity(black_box(size)))
         })*
 
