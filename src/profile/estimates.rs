@@ -166,3 +166,64 @@ fn is_base(label: &Label) -> bool {
     let is_true = matches!(&label.value, LabelValue::Text(text) if &**text == "true");
     is_true && &*label.key == Profile::BASE_LABEL
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::profile::example::profile;
+    use crate::{Profile, profile::Estimate};
+
+    const BASE: &str = "
+        main / cache = 100000 8000000 100000 8000000 bytes=80
+        main / log = 100000 8000000 50000 4000000 bytes=80";
+    const LATER: &str = "
+        main / cache = 200000 16000000 200000 16000000 bytes=80
+        main / log = 100000 8000000 50000 4000000 bytes=80";
+    const OTHER: &str = "
+        main / cache = 200000 16000000 200000 16000000 bytes=80
+        main / log = 50000 4000000 50000 4000000 bytes=80";
+
+    /// Standard errors of cache and log, in samples of 512 KiB.
+    fn errors(new: &str, base: &str, column: usize) -> Vec<f64> {
+        let kept = profile(new, 0x3000).diff_keeping_base(&profile(base, 0));
+        let estimates = kept.unwrap().estimates(column).unwrap();
+        let (of_new, of_base) = estimates.split_at(2);
+        assert!(of_base.iter().all(|e| *e == Estimate::default()));
+        let in_samples = |e: &Estimate| (e.standard_error / 524_288.0).powi(2);
+        of_new.iter().map(in_samples).collect()
+    }
+
+    fn near(found: &[f64], samples_of: [f64; 2]) {
+        for (found, bytes) in found.iter().zip(samples_of) {
+            let expected = bytes / 524_288.0;
+            assert!((found - expected).abs() < 0.01, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn what_stays_cancels_whichever_profile_comes_first() {
+        near(&errors(LATER, BASE, 3), [8e6, 0.0]);
+        near(&errors(LATER, BASE, 1), [8e6, 0.0]);
+        near(&errors(BASE, LATER, 3), [8e6, 0.0]);
+        let turned = profile(BASE, 0)
+            .diff_keeping_base(&profile(LATER, 0))
+            .unwrap();
+        assert_eq!(turned.estimates(3).unwrap()[0].value, -8e6);
+        assert_eq!(turned.estimates(2).unwrap()[0].value, -1e5);
+    }
+
+    #[test]
+    fn in_two_processes_nothing_cancels() {
+        // The cache was allocated more of, the log less.
+        near(&errors(OTHER, BASE, 3), [24e6, 8e6]);
+        near(&errors(OTHER, BASE, 1), [24e6, 12e6]);
+    }
+
+    #[test]
+    fn without_a_base_each_sample_has_its_own() {
+        let profile: Profile = profile(LATER, 0);
+        let estimates = profile.estimates(3).unwrap();
+        let alone = |at: usize| profile.estimate(&profile.samples[at], 3).unwrap();
+        assert_eq!(estimates, [alone(0), alone(1)]);
+        assert!(profile.estimates(4).unwrap_err().is_mismatch());
+    }
+}
