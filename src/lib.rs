@@ -36,7 +36,7 @@
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
 //! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
-//! | know how far a number may be off | [`Profile::estimate`] |
+//! | know how far a number may be off | [`Profile::estimates`], [`profile::Estimate`] |
 //! | show who holds memory, and what grew | [`report`] |
 //! | find leaks | [`leak::find`] |
 //! | write bytes and counts as the reports do | [`units`] |

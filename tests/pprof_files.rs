@@ -1,7 +1,8 @@
 //! Profiles written by other programs: `data/README.md` says how each was made.
 
 use heaptide::Profile;
-use heaptide::profile::{LabelValue, Sample, ValueType};
+use heaptide::profile::{Estimate, LabelValue, Sample, ValueType};
+use heaptide::report::{Text, Top};
 
 // This crate's own allocator serves its own tests.
 #[global_allocator]
@@ -9,6 +10,7 @@ static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System);
 
 const GO: &[u8] = include_bytes!("data/go-1.19-heap.pb.gz");
+const GO_SAMPLED: &[u8] = include_bytes!("data/go-1.19-sampled.pb.gz");
 const PYTHON: &[u8] = include_bytes!("data/python-sparse.pb.gz");
 
 fn frames(profile: &Profile, sample: &Sample) -> Vec<(String, i64, bool)> {
@@ -172,4 +174,40 @@ fn what_is_no_profile_is_refused_with_what_was_expected() {
         let message = error.to_string();
         assert!(message.starts_with("not a pprof profile: "), "{message}");
     }
+}
+
+/// 64 MiB in blocks of 4 KiB, and 40 blocks of 512 KiB, at Go's default interval.
+#[test]
+fn a_sampled_heap_profile_of_go_has_errors_that_fit() {
+    let profile = Profile::read(GO_SAMPLED).unwrap();
+    assert_eq!(profile.period, 512 * 1024);
+    let of = |function: &str, column: usize| -> Estimate {
+        let estimates = profile.estimates(column).unwrap();
+        let samples = profile.samples.iter().zip(estimates);
+        let leaf = |s: &Sample| frames(&profile, s).first().is_some_and(|f| f.0 == function);
+        samples.filter(|(s, _)| leaf(s)).map(|(_, e)| e).sum()
+    };
+    for (function, column, truth, law) in [
+        // By the law of the true blocks: sqrt(N (1-p)/p), times the size.
+        ("main.small", 2, 16_384.0, 1445.6),
+        ("main.small", 3, 67_108_864.0, 1445.6 * 4096.0),
+        ("main.large", 2, 40.0, 4.825),
+        ("main.large", 3, 20_971_520.0, 4.825 * 524_288.0),
+    ] {
+        let estimate = of(function, column);
+        let reach = estimate.interval_95();
+        assert!(reach.contains(&truth), "{function}: {estimate:?} {reach:?}");
+        let ratio = estimate.standard_error / law;
+        assert!(
+            (0.9..1.1).contains(&ratio),
+            "{function}: {ratio} of the law"
+        );
+    }
+    let text = Top::new(&profile, 3).unwrap().text(&Text::default());
+    let row = text.lines().find(|line| line.ends_with("  main.small"));
+    assert_eq!(
+        row,
+        Some(" 55.72 MiB    5.27 MiB  73.63%   73.63%   55.72 MiB    5.27 MiB  73.63%  main.small"),
+        "{text}"
+    );
 }

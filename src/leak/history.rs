@@ -39,6 +39,8 @@ pub(super) struct StackHistory {
     pub(super) inuse_space: Vec<i64>,
     /// Bytes ever allocated at each profile.
     pub(super) alloc_space: Vec<i64>,
+    /// Live bytes at the last profile.
+    pub(super) live: Estimate,
     /// Growth of the live bytes from the first profile to the last.
     pub(super) growth: Estimate,
     /// The same growth as evidence of a trend, see [`Population::drift_since`].
@@ -259,6 +261,7 @@ impl Rolled {
         StackHistory {
             blamed: self.blamed(names),
             frames: hottest.iter().map(|call| names.frame(Some(call))).collect(),
+            live: marks().map(|m| m.last.live()).sum(),
             growth: marks().map(|m| m.last.growth_since(&m.first)).sum(),
             drift: marks().map(|m| m.last.drift_since(&m.first)).sum(),
             late_drift: marks().map(|m| m.last.drift_since(&m.late)).sum(),

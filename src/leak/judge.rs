@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::history::{History, StackHistory};
-use super::significance::{discovery_cutoff, upper_quantile, upper_tail};
+use super::significance::{chance_of_so_many, discovery_cutoff, upper_quantile};
 use super::verdict::{Acquitted, Reason, Suspect, Verdict};
 use crate::profile::Estimate;
 use crate::units::Bytes;
@@ -104,6 +104,7 @@ fn trend(history: &History, stack: &StackHistory) -> Suspect {
         function: stack.blamed.clone(),
         stack: stack.frames.clone(),
         inuse_space: stack.inuse_space.clone(),
+        live: stack.live,
         growth: stack.growth,
         // What a sampled live set gained in one interval is (nearly) independent of what it gained
         // in another, since other blocks were drawn. The whole growth over the whole span thus
@@ -166,8 +167,10 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
 /// The rate in bytes per second that a leak on a stack of its own needs to be significant in the
 /// later part nine times out of ten, if it is the only one.
 ///
-/// Growth `G` of blocks smaller than the interval `R` has variance `G R`, and is significant from
-/// `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)² R`.
+/// Growth `G` of blocks smaller than the interval `R` has variance `G R`, and were it normal, it would be
+/// significant from `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)² R`. The
+/// exact test asks for `log2` of one over the chance in samples, hardly other than `z²`; so many are
+/// there nine times of ten at somewhat less than this, and what remains is room for the other rules.
 fn smallest_leak(history: &History, stacks_tried: usize) -> f64 {
     let alone = FALSE_DISCOVERY_RATE / stacks_tried.max(1) as f64;
     let needed = (upper_quantile(alone) + NORMAL_90).powi(2);
@@ -175,12 +178,10 @@ fn smallest_leak(history: &History, stacks_tried: usize) -> f64 {
     needed * history.interval_bytes as f64 / seconds
 }
 
-/// Chance that noise alone drifts so far up. What did not change at all did not grow.
+/// Chance that noise alone drifts so far up: that of the samples that came and went, so many came.
 fn chance(drift: Estimate) -> f64 {
-    if drift.value <= 0.0 && drift.standard_error == 0.0 {
-        return 1.0;
-    }
-    upper_tail(drift.value / drift.standard_error)
+    let (came, went) = drift.effective_samples();
+    chance_of_so_many(came, went)
 }
 
 fn pairs(series: &[i64]) -> impl Iterator<Item = (&i64, &i64)> {

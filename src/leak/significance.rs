@@ -1,7 +1,33 @@
-//! The arithmetic of chance: tail of the normal distribution, and many tests at once.
+//! The arithmetic of chance: tails of the binomial and the normal distribution, and many tests at once.
 //!
-//! Small enough to hold here rather than to depend on a statistics library. It knows nothing of
-//! memory.
+//! The rules are in `judge`; this knows nothing of memory.
+
+use statrs::function::beta::checked_beta_reg;
+
+/// From so many events on the normal distribution stands in for the binomial one: its tails are as good
+/// then as is of use, and the continued fraction of the other wants more steps than `statrs` makes.
+const EVENTS_ARE_MANY: f64 = 2000.0;
+
+/// Chance that of `more + less` events, each as likely to be of one kind as of the other, at least
+/// `more` are of the first.
+///
+/// The test of two Poisson rates by [Przyborowski and Wilenski,
+/// 1940](https://doi.org/10.1093/biomet/31.3-4.313): given their sum, the count of the one is binomial
+/// with a half, and its tail is an incomplete beta function
+/// ([DLMF 8.17.5](https://dlmf.nist.gov/8.17.E5)), which takes counts that are not whole as well. Unlike
+/// a normal tail it holds for few events: five against none have a chance of 1 in 32, where the
+/// normal tail says 1 in 79.
+pub(super) fn chance_of_so_many(more: f64, less: f64) -> f64 {
+    if more <= 0.0 {
+        return 1.0;
+    }
+    let less = less.max(0.0);
+    if more + less > EVENTS_ARE_MANY {
+        return upper_tail((more - less) / (more + less).sqrt());
+    }
+    // Never fails: both are positive and a half is in range. What cannot be told is no evidence.
+    checked_beta_reg(more, less + 1.0, 0.5).unwrap_or(1.0)
+}
 
 /// Chance that a standard normal value exceeds `z`.
 ///
@@ -67,7 +93,71 @@ pub(super) fn discovery_cutoff(mut p_values: Vec<f64>, rate: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{discovery_cutoff, upper_quantile, upper_tail};
+    use super::{EVENTS_ARE_MANY, chance_of_so_many, discovery_cutoff, upper_quantile, upper_tail};
+
+    #[test]
+    fn so_many_of_two_kinds_have_the_binomial_chance() {
+        let near = |value: f64, expected: f64| {
+            assert!(
+                (value / expected - 1.0).abs() < 1e-9,
+                "{value} for {expected}"
+            );
+        };
+        near(chance_of_so_many(5.0, 0.0), 1.0 / 32.0);
+        near(chance_of_so_many(12.0, 0.0), 1.0 / 4096.0);
+        // 10 heads or more of 12: 66 + 12 + 1 of 4096.
+        near(chance_of_so_many(10.0, 2.0), 79.0 / 4096.0);
+        near(chance_of_so_many(2.0, 10.0), 1.0 - 13.0 / 4096.0);
+        assert_eq!(chance_of_so_many(0.0, 7.0), 1.0);
+        assert_eq!(chance_of_so_many(0.0, 0.0), 1.0);
+        assert!(chance_of_so_many(0.1, 0.0) > 0.9);
+        assert_eq!(chance_of_so_many(1e300, 0.0), 0.0);
+    }
+
+    /// How often a p-value of `level` or less is seen where nothing grows, as many samples of `mean` being
+    /// expected to come as to go: summed over all counts, nothing is drawn.
+    fn false_alarms(level: f64, mean: f64, p_value: fn(f64, f64) -> f64) -> f64 {
+        let mut chances = vec![(-mean).exp()];
+        for n in 1..200 {
+            chances.push(chances[n - 1] * mean / n as f64);
+        }
+        let counts = || chances.iter().enumerate();
+        let of_came = counts().map(|(came, chance)| {
+            let alarms = counts().filter(|(went, _)| p_value(came as f64, *went as f64) <= level);
+            chance * alarms.map(|(_, chance)| chance).sum::<f64>()
+        });
+        of_came.sum()
+    }
+
+    #[test]
+    fn p_values_are_not_too_small_for_few_samples() {
+        for level in [0.01, 0.001, 0.0001] {
+            for mean in [0.5, 1.0, 3.0, 6.0, 12.0, 50.0] {
+                let share = false_alarms(level, mean, chance_of_so_many);
+                assert!(share <= level, "{level} at {mean}: {share}");
+                // Not so rarely either that nothing would be found.
+                assert!(
+                    mean < 50.0 || share > 0.4 * level,
+                    "{level} at {mean}: {share}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn few_events_join_the_many() {
+        for sigmas in [1.0, 3.0, 5.0] {
+            let apart = sigmas * EVENTS_ARE_MANY.sqrt();
+            let (more, less) = (
+                (EVENTS_ARE_MANY + apart) / 2.0,
+                (EVENTS_ARE_MANY - apart) / 2.0,
+            );
+            let few = chance_of_so_many(more, less);
+            let many = chance_of_so_many(more + 0.001, less);
+            // The binomial counts the event itself in full, the normal tail half of it.
+            assert!((1.0..1.2).contains(&(few / many)), "{few} {many}");
+        }
+    }
 
     #[test]
     fn the_tail_matches_published_values() {

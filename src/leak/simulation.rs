@@ -230,7 +230,7 @@ fn a_service_without_a_leak_is_not_accused() {
 }
 
 /// Measured over 200 runs of a leak of 1.5 MiB/s among 34 MiB/s that comes and goes: none missed,
-/// nobody else accused, and the true rate outside the 95 % interval in 15 (10 expected). If one leak
+/// nobody else accused, and the true rate outside the 95 % interval in 14 (10 expected). If one leak
 /// in a thousand is missed, two or more in 200 have odds of 1 in 57.
 #[test]
 fn a_leak_is_found_among_all_that_looks_like_one() {
@@ -261,7 +261,7 @@ fn a_leak_is_found_among_all_that_looks_like_one() {
     );
 }
 
-/// The verdict promises nine in ten, 180 of 200; measured 190. Fewer than 167 or more than 197 have
+/// The verdict promises nine in ten, 180 of 200; measured 188. Fewer than 167 or more than 197 have
 /// odds below 1 in 400 and mean that the promise is wrong one way or the other.
 #[test]
 fn the_smallest_leak_is_what_it_says() {

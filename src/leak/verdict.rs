@@ -49,6 +49,8 @@ pub struct Suspect {
     pub stack: Vec<StackFrame>,
     /// Live bytes at each profile.
     pub inuse_space: Vec<i64>,
+    /// Live bytes at the last profile.
+    pub live: Estimate,
     /// Growth of the live bytes from the first profile to the last.
     pub growth: Estimate,
     /// Mean growth in bytes per second.
@@ -179,8 +181,8 @@ impl fmt::Display for Suspect {
              intervals)",
             self.function,
             rate(self.rate),
-            Bytes::nearest(self.growth.value),
-            Bytes(self.inuse_space.last().copied().unwrap_or_default()),
+            amount(self.growth),
+            amount(self.live),
             self.retention * 100.0,
             self.intervals_grown,
             self.inuse_space.len().saturating_sub(1),
@@ -191,12 +193,8 @@ impl fmt::Display for Suspect {
 impl fmt::Display for Acquitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let trend = &self.trend;
-        let growth = PlusMinus {
-            bytes: trend.growth.value,
-            error: trend.growth.standard_error,
-        };
-        let live = trend.inuse_space.last().copied().unwrap_or_default();
-        write!(f, "{}, {} live: ", trend.function, Bytes(live))?;
+        let growth = amount(trend.growth);
+        write!(f, "{}, {} live: ", trend.function, amount(trend.live))?;
         match self.reason {
             Reason::Shrinks => write!(f, "shrinking, {growth:+}"),
             Reason::WithinNoise => write!(f, "within noise, {growth:+}"),
@@ -209,7 +207,7 @@ impl fmt::Display for Acquitted {
                 f,
                 "levels off, {} at last against {} over the span",
                 per_time(trend.last_rate, trend.rate.value),
-                per_time(trend.rate.value, trend.rate.value)
+                rate(trend.rate)
             ),
             Reason::Unproven => write!(
                 f,
@@ -226,6 +224,13 @@ impl fmt::Display for Acquitted {
                 trend.parts_grown, trend.parts
             ),
         }
+    }
+}
+
+fn amount(estimate: Estimate) -> PlusMinus {
+    PlusMinus {
+        bytes: estimate.value,
+        error: estimate.standard_error,
     }
 }
 

@@ -55,6 +55,7 @@ fn build(snapshot: &Snapshot, default_sample_type: &str) -> Profile {
         let (objects, bytes) = inuse.get(&bucket.id).copied().unwrap_or_default();
         builder.add(snapshot, bucket, objects, bytes);
     }
+    builder.top_up();
 
     let mut profile = builder.profile;
     profile.sample_types = SAMPLE_TYPES
@@ -70,15 +71,23 @@ fn build(snapshot: &Snapshot, default_sample_type: &str) -> Profile {
     profile
 }
 
-struct Builder {
+struct Builder<'a> {
     profile: Profile,
     locations: HashMap<usize, Option<LocationId>>,
     markers: BTreeMap<usize, &'static str>,
     bytes_key: Arc<str>,
     interval_key: Arc<str>,
+    stacks: BTreeMap<&'a [usize], StackSums>,
 }
 
-impl Builder {
+/// The samples of one stack so far, and what rounding has left over in each column.
+#[derive(Debug, Default)]
+struct StackSums {
+    samples: Vec<usize>,
+    left_over: [Fraction; 4],
+}
+
+impl<'a> Builder<'a> {
     fn new(snapshot: &Snapshot) -> Self {
         Self {
             profile: Profile::default(),
@@ -86,19 +95,27 @@ impl Builder {
             markers: snapshot.markers().collect(),
             bytes_key: BYTES_LABEL.into(),
             interval_key: INTERVAL_LABEL.into(),
+            stacks: BTreeMap::new(),
         }
     }
 
-    fn add(&mut self, snapshot: &Snapshot, bucket: &Bucket, objects: f64, bytes: f64) {
-        let alloc = (whole(bucket.objects), whole(bucket.bytes));
-        // Never more in use than allocated: the two sums were added up in different orders, and may
-        // differ in the last bit, and so once rounded.
-        let inuse = (whole(objects).min(alloc.0), whole(bytes).min(alloc.1));
+    fn add(&mut self, snapshot: &'a Snapshot, bucket: &Bucket, objects: f64, bytes: f64) {
+        let stack = snapshot.stack(bucket);
+        let sums = self.stacks.entry(stack).or_default();
+        sums.samples.push(self.profile.samples.len());
+        let [alloc_objects, alloc_bytes, inuse_objects, inuse_bytes] = &mut sums.left_over;
+        let alloc = (
+            alloc_objects.round(bucket.objects, i64::MAX),
+            alloc_bytes.round(bucket.bytes, i64::MAX),
+        );
+        let inuse = (
+            inuse_objects.round(objects, alloc.0),
+            inuse_bytes.round(bytes, alloc.1),
+        );
         let mut labels = vec![self.number(&self.bytes_key, bucket.size_group)];
         if bucket.interval != snapshot.period() {
             labels.push(self.number(&self.interval_key, bucket.interval));
         }
-        let stack = snapshot.stack(bucket);
         let locations = stack.iter().filter_map(|address| self.location(*address));
         let sample = Sample {
             locations: locations.collect(),
@@ -106,6 +123,28 @@ impl Builder {
             labels,
         };
         self.profile.samples.push(sample);
+    }
+
+    /// Gives each stack's inuse columns the one that may be missing, where groups had to stay within what
+    /// was allocated of them: to the first group that has room for it.
+    fn top_up(&mut self) {
+        const ALLOC_AND_INUSE: [(usize, usize); 2] = [(0, 2), (1, 3)];
+        for stack in self.stacks.values() {
+            for (alloc, inuse) in ALLOC_AND_INUSE {
+                if !stack.left_over.get(inuse).is_some_and(|left| left.0 > 0.5) {
+                    continue;
+                }
+                let has_room = |at: &&usize| {
+                    let values = self.profile.samples.get(**at).map(|s| &s.values);
+                    values.is_some_and(|v| v.get(inuse) > Some(&0) && v.get(inuse) < v.get(alloc))
+                };
+                let at = stack.samples.iter().find(has_room).copied();
+                let sample = at.and_then(|at| self.profile.samples.get_mut(at));
+                if let Some(value) = sample.and_then(|s| s.values.get_mut(inuse)) {
+                    *value = value.saturating_add(1);
+                }
+            }
+        }
     }
 
     fn number(&self, key: &Arc<str>, value: u64) -> Label {
@@ -179,9 +218,32 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
     comments
 }
 
-/// Rounds an estimate at the edge, where it becomes a number in a file: half away from zero, so that a
-/// sum that only grows never falls. Go cuts fractions off, which shows one block of 512 KiB as 1 object
-/// where 1.58 are meant.
+/// What rounding the parts of a stack has left over so far: estimates less numbers in the file.
+///
+/// Estimates are rounded at the edge, where they become numbers in a file. The fraction that one size
+/// group of a stack leaves is handed to the next, so that the groups add up to the stack's own sum,
+/// rounded, and nothing is lost or made however many groups there are. Half away from zero, so that a
+/// stack's sum, which only grows in the alloc columns, never falls; the share of one group may fall by 1
+/// when a group before it grows. Go cuts fractions off instead, which shows one block of 512 KiB as 1
+/// object where 1.58 are meant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fraction(f64);
+
+impl Fraction {
+    /// The next group's number: never more than `most`, which is what was ever allocated of it, and
+    /// nothing where nothing is.
+    fn round(&mut self, estimate: f64, most: i64) -> i64 {
+        if estimate <= 0.0 {
+            return 0;
+        }
+        let wanted = estimate + self.0;
+        let rounded = whole(wanted).clamp(0, most);
+        self.0 = wanted - rounded as f64;
+        rounded
+    }
+}
+
+/// The nearest whole number; half away from zero.
 fn whole(estimate: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -266,6 +328,49 @@ mod tests {
             ],
             "the interval where it is not the period"
         );
+    }
+
+    /// Groups of one stack: the fractions of the first are those of the next.
+    #[test]
+    fn the_parts_of_a_stack_add_up() {
+        let groups = [1.4, 1.4, 1.4, 2.3, 1.4, 1.4];
+        let bucket = |id: u32, weight: f64| Bucket {
+            id: BucketId::planted(id),
+            addresses: 0..1,
+            size_group: u64::from(id) + 1,
+            interval: 1024,
+            samples: 1,
+            objects: weight,
+            bytes: weight * f64::from(id + 1),
+        };
+        let live = |id: u32, weight| LiveSample {
+            size: u64::from(id) + 1,
+            weight,
+            bucket: BucketId::planted(id),
+        };
+        let all = || (0..).zip(groups);
+        let snapshot = Snapshot::planted(
+            1024,
+            // The third has been freed.
+            all()
+                .filter(|(id, _)| *id != 2)
+                .map(|(id, w)| live(id, w))
+                .collect(),
+            all().map(|(id, w)| bucket(id, w)).collect(),
+            vec![0x1001],
+            crate::Lost::default(),
+        );
+        let profile = Profile::heap(&snapshot);
+        let mut sums = [0; 4];
+        for sample in &profile.samples {
+            assert!(sample.values[2] <= sample.values[0] && sample.values[3] <= sample.values[1]);
+            for (sum, value) in sums.iter_mut().zip(&sample.values) {
+                *sum += value;
+            }
+        }
+        let bytes: f64 = (1..).zip(groups).map(|(size, w)| f64::from(size) * w).sum();
+        assert_eq!(sums, [9, whole(bytes), 8, whole(bytes - 3.0 * 1.4)]);
+        assert_eq!(profile.samples[2].values[2..], [0, 0]);
     }
 
     #[test]

@@ -8,17 +8,23 @@
 pub(crate) mod arbitrary;
 mod build;
 pub(crate) mod check;
+#[cfg(test)]
+mod coverage;
 mod diff;
 mod estimate;
+mod estimates;
 #[cfg(test)]
 pub(crate) mod example;
 mod header;
+mod interval;
 mod merge;
+mod population;
 mod sum;
 
 use std::sync::Arc;
 
-pub use estimate::{Estimate, Population};
+pub use estimate::Estimate;
+pub use population::Population;
 
 /// A profile: what was measured, where in the program, and when.
 ///

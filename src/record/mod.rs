@@ -43,12 +43,16 @@ mod global;
 mod live;
 mod lost;
 mod mark;
+#[cfg(test)]
+mod planted;
 mod prepaid;
 mod recorder;
 mod sampler;
 mod settings;
 mod shards;
 mod stacks;
+#[cfg(all(test, not(loom)))]
+mod statistics;
 mod stats;
 mod sync;
 mod thread;
@@ -137,7 +141,7 @@ pub fn set_sample_interval(bytes: u64) {
 /// What `HEAPTIDE_SAMPLE_INTERVAL` says.
 #[cfg(any(fuzzing, test))]
 pub(crate) fn parse_interval(text: &[u8]) -> Option<u64> {
-    settings::parse_size(text)
+    parse_size(text)
 }
 
 /// Whether this target records at all.

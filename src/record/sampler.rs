@@ -26,6 +26,10 @@ pub(super) fn draw_gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> i64 {
     if interval <= EVERY_ALLOCATION {
         return 0;
     }
+    #[cfg(test)]
+    if let Some(gap) = super::planted::gap(interval, random) {
+        return gap;
+    }
     let units: f64 = Exp1.sample(random);
     #[expect(
         clippy::cast_possible_truncation,

@@ -4,6 +4,8 @@
 //! Its `thread_local!` is const-initialized and has no Drop, as every one of this world, so it works
 //! before `main`, in thread-exit destructors and after them, and reaching it never allocates.
 
+#[cfg(test)]
+use super::planted::{self, Bug};
 use super::{
     prepaid::Prepaid,
     sampler::{self, LONGEST_COUNTDOWN},
@@ -109,6 +111,10 @@ impl Thread {
     ) -> Option<Pick> {
         let before = self.interval.get();
         let is_new = before == 0;
+        #[cfg(test)]
+        if let Some(pick) = self.decide_wrongly(size, interval, random) {
+            return Some(pick);
+        }
         if !is_new && !self.cut_short.get() {
             self.start_gap(sampler::draw_gap(interval, random), interval);
             return Some(Pick {
@@ -151,6 +157,10 @@ impl Thread {
     /// Until the guard drops, this thread's allocations are not sampled and use no bytes of the
     /// countdown. Nests. Frees go the normal way.
     pub(super) fn mute(&self) -> Muted<'_> {
+        #[cfg(test)]
+        if planted::is(Bug::OwnBytesCounted) {
+            return Muted(self);
+        }
         let depth = self.muted.get();
         self.muted.set(depth + 1);
         if depth == 0 {
@@ -202,6 +212,51 @@ fn seeded(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
+#[cfg(test)]
+impl Thread {
+    /// As `decide_with` with a bug that a test has planted; `None` if there is none that shows here.
+    fn decide_wrongly(
+        &self,
+        size: u64,
+        interval: u64,
+        random: &mut Xoshiro256PlusPlus,
+    ) -> Option<Pick> {
+        let before = self.interval.get();
+        let is_new = before == 0;
+        let is_due = !is_new && !self.cut_short.get();
+        let mut gap = |overshoot| sampler::draw_gap(interval, random).saturating_add(overshoot);
+        if planted::is(Bug::FirstAlwaysSampled) && is_new {
+            self.start_gap(gap(0), interval);
+            let weight = sampler::weight(size, interval);
+            return Some(Pick { weight, interval });
+        }
+        if planted::is(Bug::OvershootCarriedOver) && is_due {
+            self.start_gap(gap(self.left.get()), interval);
+            let weight = sampler::weight(size, before);
+            return Some(Pick { weight, interval });
+        }
+        if planted::is(Bug::CurrentInterval) && is_due {
+            self.start_gap(gap(0), interval);
+            let weight = sampler::weight(size, interval);
+            return Some(Pick { weight, interval });
+        }
+        None
+    }
+
+    /// Counts as many blocks as fit before the next decision, `most` at most, in one go.
+    pub(super) fn skip(&self, size: u64, most: u64) -> u64 {
+        let fit = u64::try_from(self.left.get()).unwrap_or(0) / size;
+        let blocks = fit.min(most);
+        self.left.set(self.left.get() - (blocks * size) as i64);
+        blocks
+    }
+
+    /// Bytes until the next decision.
+    pub(super) fn left(&self) -> i64 {
+        self.left.get()
+    }
+}
+
 /// Keeps a thread muted.
 #[must_use]
 #[derive(Debug)]
@@ -209,6 +264,10 @@ pub(super) struct Muted<'a>(&'a Thread);
 
 impl Drop for Muted<'_> {
     fn drop(&mut self) {
+        #[cfg(test)]
+        if planted::is(Bug::OwnBytesCounted) {
+            return;
+        }
         let depth = self.0.muted.get().saturating_sub(1);
         if depth == 0 {
             self.0.left.set(self.0.kept.get());

@@ -27,7 +27,7 @@ use crate::{
 /// # assert_eq!(diff.grown(), 0);
 /// # Ok::<(), heaptide::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Diff {
     /// The functions by what they have more (positive) or less (negative); 100 percent is the total of
@@ -185,12 +185,13 @@ Grown: +2.98 KiB in 2 functions
 Shrunk: -600 B in 1 function
 Net: +2.39 KiB, +30.60% of the base
 Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
-     flat   flat%    sum%        cum    cum%  function
-+2.93 KiB  37.50%  37.50%  +2.93 KiB  37.50%  put
-   -600 B  -7.50%  30.00%     -600 B  -7.50%  load
-    +48 B   0.60%  30.60%      +48 B   0.60%  log
-      0 B      0%  30.60%  +2.93 KiB  37.50%  cache
-      0 B      0%  30.60%  +2.39 KiB  30.60%  main
+± is one standard error of sampling; of all together 42.69 KiB
+     flat          ±   flat%    sum%        cum          ±    cum%  function
++2.93 KiB  38.71 KiB  37.50%  37.50%  +2.93 KiB  38.71 KiB  37.50%  put
+   -600 B  17.32 KiB  -7.50%  30.00%     -600 B  17.32 KiB  -7.50%  load
+    +48 B   4.90 KiB   0.60%  30.60%      +48 B   4.90 KiB   0.60%  log
+      0 B        0 B      0%  30.60%  +2.93 KiB  38.71 KiB  37.50%  cache
+      0 B        0 B      0%  30.60%  +2.39 KiB  42.69 KiB  30.60%  main
 ";
         assert_eq!(diff.text(&Text::default()), expected);
         let plain = diff.top.text(&Text::default());

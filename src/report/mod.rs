@@ -20,7 +20,7 @@ pub use flamegraph::write_flamegraph;
 pub use folded::{Folded, folded};
 pub use names::shorten;
 pub use text::Text;
-pub use top::{Inlined, Top, TopRow};
+pub use top::{Inlined, RowEstimates, Top, TopRow};
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Reports as aligned text, and the choices one has: how many rows, which numbers, which names.
 //!
-//! The layout is `pprof`'s (flat, flat%, sum%, cum, cum%, name), which people and scripts know.
+//! The layout is `pprof`'s (flat, flat%, sum%, cum, cum%, name), which people and scripts know, with a
+//! standard error behind each number where one is known.
 
 use super::{
     names::shorten,
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::{
     printable::printable,
+    profile::Estimate,
     units::{Count, Share, clamp},
 };
 
@@ -30,6 +32,7 @@ pub struct Text {
     exact: bool,
     short: bool,
     signs: bool,
+    errors: bool,
 }
 
 impl Default for Text {
@@ -39,6 +42,7 @@ impl Default for Text {
             exact: false,
             short: false,
             signs: false,
+            errors: true,
         }
     }
 }
@@ -62,6 +66,13 @@ impl Text {
     #[must_use]
     pub fn short_names(mut self) -> Self {
         self.short = true;
+        self
+    }
+
+    /// Leaves out the standard errors: the table is then exactly laid out as `pprof`'s.
+    #[must_use]
+    pub fn without_errors(mut self) -> Self {
+        self.errors = false;
         self
     }
 
@@ -94,6 +105,7 @@ impl Text {
             ));
         }
         if !shown.is_empty() {
+            lines.extend(self.errors.then(|| self.legend(top)).flatten());
             lines.extend(self.table(top, shown));
         }
         lines.push(String::new());
@@ -119,29 +131,68 @@ impl Text {
         }
     }
 
+    /// What ± means, and that of the total.
+    fn legend(&self, top: &Top) -> Option<String> {
+        if let Some(reason) = &top.no_errors {
+            return Some(format!(
+                "Standard errors are not known: {}",
+                printable(reason)
+            ));
+        }
+        let error = self.error(top, top.estimate?);
+        Some(format!(
+            "± is one standard error of sampling; of all together {error}"
+        ))
+    }
+
+    /// A standard error in the unit of the numbers; never rounded down to nothing.
+    fn error(&self, top: &Top, estimate: Estimate) -> String {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "rounded, and saturating beyond the range"
+        )]
+        let error = estimate.standard_error.ceil() as i64;
+        self.plain(top, error)
+    }
+
     fn scaled<'a>(&self, top: &'a Top, value: i64) -> Value<'a> {
         let value_type = &top.value_type;
         Value { value, value_type }
     }
 
     fn table(&self, top: &Top, rows: &[TopRow]) -> Vec<String> {
-        let mut cells = vec![["flat", "flat%", "sum%", "cum", "cum%"].map(String::from)];
+        let with_errors = self.errors && top.estimate.is_some();
+        let columns: &[&str] = if with_errors {
+            &["flat", "±", "flat%", "sum%", "cum", "±", "cum%"]
+        } else {
+            &["flat", "flat%", "sum%", "cum", "cum%"]
+        };
+        let mut cells = vec![
+            columns
+                .iter()
+                .copied()
+                .map(String::from)
+                .collect::<Vec<_>>(),
+        ];
         let mut running: i128 = 0;
         for row in rows {
             running += i128::from(row.flat);
-            cells.push([
-                self.number(top, row.flat),
-                share(row.flat, top.total).to_string(),
-                share(clamp(running), top.total).to_string(),
-                self.number(top, row.cum),
-                share(row.cum, top.total).to_string(),
-            ]);
+            let estimates = row.estimates.filter(|_| with_errors);
+            let error = |estimate: Option<Estimate>| estimate.map(|e| self.error(top, e));
+            let mut line = vec![self.number(top, row.flat)];
+            line.extend(error(estimates.map(|e| e.flat)));
+            line.push(share(row.flat, top.total).to_string());
+            line.push(share(clamp(running), top.total).to_string());
+            line.push(self.number(top, row.cum));
+            line.extend(error(estimates.map(|e| e.cum)));
+            line.push(share(row.cum, top.total).to_string());
+            cells.push(line);
         }
         let width = |column: usize| {
             let widths = cells.iter().filter_map(|row| row.get(column));
             widths.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..5).map(width).collect();
+        let widths: Vec<usize> = (0..columns.len()).map(width).collect();
         let names = std::iter::once("function".into()).chain(rows.iter().map(|row| self.name(row)));
         cells
             .iter()
@@ -186,7 +237,7 @@ fn clamped(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::example::profile;
+    use crate::{Profile, profile::example::profile};
 
     fn top(text: &str) -> Top {
         Top::new(&profile(text, 0), 3).expect("four sample types")
@@ -201,11 +252,12 @@ Build ID: BUILD
 Type: inuse_space
 Time: 2023-11-14 22:13:20 UTC
 Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
-    flat   flat%     sum%       cum     cum%  function
-1.50 KiB  75.00%   75.00%  1.50 KiB   75.00%  b (inline)
-   512 B  25.00%  100.00%     512 B   25.00%  c
-     0 B      0%  100.00%  2.00 KiB  100.00%  main
-     0 B      0%  100.00%  1.50 KiB   75.00%  a
+± is one standard error of sampling; of all together 31.98 KiB
+    flat          ±   flat%     sum%       cum          ±     cum%  function
+1.50 KiB  27.69 KiB  75.00%   75.00%  1.50 KiB  27.69 KiB   75.00%  b (inline)
+   512 B  16.00 KiB  25.00%  100.00%     512 B  16.00 KiB   25.00%  c
+     0 B        0 B      0%  100.00%  2.00 KiB  31.98 KiB  100.00%  main
+     0 B        0 B      0%  100.00%  1.50 KiB  27.69 KiB   75.00%  a
 ";
         let text = top.text(&Text::default());
         let build_id = text
@@ -220,7 +272,13 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
     #[test]
     fn rows_and_numbers_can_be_chosen() {
         let top = top("main / a::b::c = 1 1 1 1536\n main / c = 1 1 1 512");
-        let text = top.text(&Text::default().rows(1).exact_numbers().short_names());
+        let choices = Text::default().rows(1).exact_numbers().short_names();
+        let text = top.text(&choices);
+        assert!(text.ends_with(
+            "flat      ±   flat%    sum%   cum      ±    cum%  function\n\
+             1536  28358  75.00%  75.00%  1536  28358  75.00%  b::c\n"
+        ));
+        let text = top.text(&choices.without_errors());
         let tail: Vec<&str> = text.lines().skip(4).collect();
         let expected = [
             "Showing nodes accounting for 1536, 75.00% of 2048 total",
@@ -229,7 +287,20 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
             "1536  75.00%  75.00%  1536  75.00%  b::c",
         ];
         assert_eq!(tail, expected);
-        assert_eq!(top.text(&Text::default().rows(0)).lines().count(), 9);
+        assert_eq!(top.text(&Text::default().rows(0)).lines().count(), 10);
+    }
+
+    #[test]
+    fn an_error_that_is_not_known_is_said_to_be_so_where_one_would_be_expected() {
+        let mut unstated = profile("main / a = 1 1 1 1536", 0);
+        unstated.period = 0;
+        let text = |profile: &Profile| Top::new(profile, 3).unwrap().text(&Text::default());
+        assert!(text(&unstated).contains(
+            "\nStandard errors are not known: the sample interval is given as 0 bytes, so"
+        ));
+        assert!(!text(&unstated).contains('±'));
+        unstated.sample_types[3].kind = "cpu".into();
+        assert!(!text(&unstated).contains("tandard error"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{header::Header, text::Text};
 use crate::{
     Error, Result,
     printable::printable,
-    profile::{Function, LabelValue, Line, Location, Profile, Sample, ValueType},
+    profile::{Estimate, Function, Line, Location, Profile, Sample, ValueType},
     units::clamp,
 };
 
@@ -38,7 +38,7 @@ use crate::{
 /// # assert_eq!(top.total, 0);
 /// # Ok::<(), heaptide::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Top {
     /// What the numbers are.
@@ -47,14 +47,19 @@ pub struct Top {
     /// that are labeled as a diff's base ([`Profile::diff_keeping_base`]) it is the sum of those, unless
     /// that is 0.
     pub total: i64,
+    /// What all samples add up to, with its error; in a diff that is what the new profile has more than
+    /// the base. `None` where no sampling error is known, see [`Profile::estimates`].
+    pub estimate: Option<Estimate>,
     /// The functions, by falling size of `flat`, then of `cum`, then by name. Functions that hold
     /// nothing are left out.
     pub rows: Vec<TopRow>,
     pub(super) header: Header,
+    /// Why there are no errors, if that needs to be said.
+    pub(super) no_errors: Option<String>,
 }
 
 /// A function in a [`Top`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TopRow {
     /// The function's name.
@@ -65,6 +70,18 @@ pub struct TopRow {
     pub cum: i64,
     /// Whether the compiler has put it into its callers.
     pub inlined: Inlined,
+    /// The numbers with their errors; `None` where no sampling error is known.
+    pub estimates: Option<RowEstimates>,
+}
+
+/// The numbers of a [`TopRow`] with their errors.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct RowEstimates {
+    /// What the function holds itself.
+    pub flat: Estimate,
+    /// What it and all it calls hold.
+    pub cum: Estimate,
 }
 
 /// Whether the calls of a function were inlined.
@@ -96,10 +113,19 @@ impl Top {
             ))
         })?;
         let mut tally = Tally::new(profile);
+        let (estimates, no_errors) = match profile.estimates(sample_index) {
+            Ok(estimates) => (Some(estimates), None),
+            // Of what no profiler samples nobody expects an error.
+            Err(_) if !profile.is_sampled(sample_index) => (None, None),
+            Err(reason) => (None, Some(reason.to_string())),
+        };
         for (at, sample) in profile.samples.iter().enumerate() {
             let value = sample.values.get(sample_index).copied().unwrap_or(0);
-            if value != 0 {
-                tally.add(at, sample, value);
+            let estimate = estimates.as_ref().and_then(|all| all.get(at)).copied();
+            let estimate = estimate.unwrap_or_default();
+            // The counterpart of a sample of nothing may have the error of both.
+            if value != 0 || estimate.standard_error > 0.0 {
+                tally.add(at, sample, value, estimate);
             }
         }
         let total = if tally.base == 0 {
@@ -110,8 +136,10 @@ impl Top {
         Ok(Self {
             value_type: value_type.clone(),
             total: clamp(total),
-            rows: tally.into_rows(),
+            estimate: estimates.as_ref().map(|all| all.iter().copied().sum()),
+            rows: tally.into_rows(estimates.is_some()),
             header: Header::of(profile),
+            no_errors,
         })
     }
 
@@ -141,6 +169,7 @@ struct Node {
     name: Arc<str>,
     flat: i128,
     cum: i128,
+    estimates: RowEstimates,
     last_sample: Option<usize>,
 }
 
@@ -159,6 +188,7 @@ impl Tally {
                     name: Arc::clone(name),
                     flat: 0,
                     cum: 0,
+                    estimates: RowEstimates::default(),
                     last_sample: None,
                 });
                 nodes.len() - 1
@@ -186,10 +216,10 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, at: usize, sample: &Sample, value: i64) {
+    fn add(&mut self, at: usize, sample: &Sample, value: i64, estimate: Estimate) {
         let value = i128::from(value);
         self.all += value.abs();
-        if is_base(sample) {
+        if sample.is_base() {
             self.base += value.abs();
         }
         let mut caller = None;
@@ -203,6 +233,7 @@ impl Tally {
                 {
                     node.last_sample = Some(at);
                     node.cum += value;
+                    node.estimates.cum = node.estimates.cum + estimate;
                 }
                 if let Some(caller) = caller
                     && caller != index
@@ -214,10 +245,11 @@ impl Tally {
         }
         if let Some(leaf) = caller.and_then(|index| self.nodes.get_mut(index)) {
             leaf.flat += value;
+            leaf.estimates.flat = leaf.estimates.flat + estimate;
         }
     }
 
-    fn into_rows(self) -> Vec<TopRow> {
+    fn into_rows(self, has_errors: bool) -> Vec<TopRow> {
         let mut inlined = vec![(false, false); self.nodes.len()];
         #[expect(
             clippy::iter_over_hash_type,
@@ -238,6 +270,7 @@ impl Tally {
                 name: node.name,
                 flat: clamp(node.flat),
                 cum: clamp(node.cum),
+                estimates: has_errors.then_some(node.estimates),
                 inlined: match inlined {
                     (false, _) => Inlined::Nowhere,
                     (true, true) => Inlined::Partly,
@@ -269,13 +302,6 @@ fn note_call(
         call.last_sample = at;
         call.all_inlined &= inlined;
     }
-}
-
-fn is_base(sample: &Sample) -> bool {
-    sample.labels.iter().any(|label| {
-        let is_true = matches!(&label.value, LabelValue::Text(text) if &**text == "true");
-        is_true && &*label.key == Profile::BASE_LABEL
-    })
 }
 
 fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {

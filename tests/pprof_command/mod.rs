@@ -86,7 +86,7 @@ pub(crate) fn pprof(kind: &str, arguments: &[&str]) -> String {
 pub(crate) fn heaptide(kind: &str, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heaptide"));
     command.args(arguments);
-    stdout(command.args(["--exact", "-n", "0", "--sample-index", kind]))
+    stdout(command.args(["--exact", "--no-error", "-n", "0", "--sample-index", kind]))
 }
 
 pub(crate) fn assert_top_is_equal(file: &str) {

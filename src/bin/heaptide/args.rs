@@ -23,7 +23,8 @@ Examples:
   curl -s localhost:6060/debug/pprof/heap | heaptide top -
 
 Columns: flat is what the function itself holds, cum what it and all it calls hold; sum% adds up
-flat% from the top. The numbers are those of `go tool pprof -top -nodefraction=0`.";
+flat% from the top. ± is one standard error of sampling; the truth lies within two of it 95 times in
+100 where samples are many. The numbers are those of `go tool pprof -top -nodefraction=0`.";
 
 const AFTER_DIFF: &str = "\
 Examples:
@@ -31,7 +32,8 @@ Examples:
   heaptide diff --sample-index inuse_objects -n 0 before.pb.gz after.pb.gz
   curl -s localhost:6060/debug/pprof/heap | heaptide diff before.pb.gz -
 
-Growth is positive. Percentages are of the base's total. The numbers are those of
+Growth is positive. Percentages are of the base's total. ± is one standard error of sampling, for two
+profiles of one process. The numbers are those of
 `go tool pprof -top -nodefraction=0 -diff_base BASE NEW`.";
 
 /// Reads heap profiles: who holds the memory, and what has grown.
@@ -91,4 +93,7 @@ pub(crate) struct Report {
     /// Shorten function names to type and function.
     #[arg(long)]
     pub(crate) short_names: bool,
+    /// Leave out the standard errors.
+    #[arg(long)]
+    pub(crate) no_error: bool,
 }

@@ -20,6 +20,9 @@ pub(crate) fn text(report: &args::Report) -> Text {
     if report.exact {
         text = text.exact_numbers();
     }
+    if report.no_error {
+        text = text.without_errors();
+    }
     if report.short_names {
         text = text.short_names();
     }

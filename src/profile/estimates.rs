@@ -1,0 +1,229 @@
+//! Estimates for the samples of a profile: each by itself, or paired with its base in a difference.
+//!
+//! Apart from `population`, which knows one stack at a time, because a difference is about two profiles: whether
+//! they are of one process shows only in all of their samples together.
+
+use std::collections::HashMap;
+
+use super::population::{Column, Population, Relation};
+use super::{Estimate, Label, LabelValue, LocationId, Profile, Sample};
+use crate::{Error, Result};
+
+impl Profile {
+    /// The value of `sample` at `sample_index` with its standard error, for the sample types of a
+    /// heap profile: `alloc_objects`, `alloc_space`, `inuse_objects`, `inuse_space`.
+    ///
+    /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included.
+    /// The block size comes from the label `bytes` together with the mean `space / objects`, the
+    /// sample interval from the label `sample_interval` or else from [`period`](Self::period).
+    ///
+    /// ```
+    /// use heaptide::profile::{Profile, Sample, ValueType};
+    ///
+    /// let profile = Profile {
+    ///     sample_types: vec![
+    ///         ValueType::new("inuse_objects", "count"),
+    ///         ValueType::new("inuse_space", "bytes"),
+    ///     ],
+    ///     period: 512 * 1024,
+    ///     ..Profile::default()
+    /// };
+    /// // 16 MiB of small blocks, of which 32 were sampled: known to one part in the root of 32.
+    /// let sample = Sample { values: vec![262_144, 16 << 20], ..Sample::default() };
+    /// let estimate = profile.estimate(&sample, 1)?;
+    /// assert!((estimate.standard_error / estimate.value - 0.177).abs() < 0.001);
+    /// # Ok::<(), heaptide::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A mismatch if the sample type is not one of a heap profile, or no sample interval is stated.
+    pub fn estimate(&self, sample: &Sample, sample_index: usize) -> Result<Estimate> {
+        self.estimate_of(sample, self.column(sample_index)?)
+    }
+
+    /// The values of all samples at `sample_index`, each with its standard error, in their order.
+    ///
+    /// They are independent, so the estimates of any selection of samples may be summed: those of a
+    /// function, of what a filter leaves, of all of them.
+    ///
+    /// In a difference whose base is kept apart ([`diff_keeping_base`](Self::diff_keeping_base)) blocks
+    /// live in both profiles were sampled in both or in neither and cancel, see
+    /// [`Population::growth_since`]. There the first sample of a stack and size has the estimate of the
+    /// whole difference, and the other, its counterpart in the base, an exact 0. This takes both profiles
+    /// to be of one process. If what was ever allocated fell for one stack and rose for another they
+    /// cannot be, and the variances of both add up.
+    ///
+    /// ```
+    /// use heaptide::profile::{Profile, Sample, ValueType};
+    ///
+    /// let kinds = ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"];
+    /// let profile = |mib: i64| Profile {
+    ///     sample_types: kinds.map(|kind| ValueType::new(kind, "")).to_vec(),
+    ///     samples: vec![Sample {
+    ///         values: vec![mib << 14, mib << 20, mib << 14, mib << 20],
+    ///         ..Sample::default()
+    ///     }],
+    ///     period: 512 * 1024,
+    ///     ..Profile::default()
+    /// };
+    /// // From 800 MiB to 802: the 800 are no better known than to 20, but stayed.
+    /// let diff = profile(802).diff_keeping_base(&profile(800))?;
+    /// let growth = diff.estimates(3)?[0];
+    /// assert_eq!(growth.value, 2_097_152.0);
+    /// assert!((growth.standard_error / 1_048_576.0 - 1.0).abs() < 0.001);
+    /// # Ok::<(), heaptide::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`estimate`](Self::estimate).
+    pub fn estimates(&self, sample_index: usize) -> Result<Vec<Estimate>> {
+        let column = self.column(sample_index)?;
+        let mut estimates = Vec::with_capacity(self.samples.len());
+        if !self.samples.iter().any(Sample::is_base) {
+            for sample in &self.samples {
+                estimates.push(self.estimate_of(sample, column)?);
+            }
+            return Ok(estimates);
+        }
+        let pairs = self.pairs()?;
+        let any = Relation {
+            may_be_later: true,
+            may_be_earlier: true,
+        };
+        let relation = pairs.iter().fold(any, |relation, pair| {
+            relation.and(pair.new.relation_to(&pair.base))
+        });
+        estimates.resize(self.samples.len(), Estimate::default());
+        for pair in &pairs {
+            if let Some(estimate) = estimates.get_mut(pair.first) {
+                *estimate = pair.new.change_of(&pair.base, column, relation);
+            }
+        }
+        Ok(estimates)
+    }
+
+    /// Whether the sample type is one whose sampling error can be known.
+    pub(crate) fn is_sampled(&self, sample_index: usize) -> bool {
+        self.column(sample_index).is_ok()
+    }
+
+    fn column(&self, sample_index: usize) -> Result<Column> {
+        let kind = self.sample_types.get(sample_index).map_or("", |t| &*t.kind);
+        Column::of(kind).ok_or_else(|| {
+            Error::mismatch(format!(
+                "sample type {sample_index} `{kind}` has no sampling error that is known: ask for \
+                 alloc_objects, alloc_space, inuse_objects or inuse_space of a heap profile"
+            ))
+        })
+    }
+
+    /// The populations of a difference, in the order of their first samples.
+    fn pairs(&self) -> Result<Vec<Pair>> {
+        let mut pairs: Vec<Pair> = Vec::new();
+        let mut known: HashMap<(&[LocationId], Vec<&Label>), usize> = HashMap::new();
+        for (first, sample) in self.samples.iter().enumerate() {
+            let mut labels: Vec<&Label> = sample.labels.iter().filter(|l| !is_base(l)).collect();
+            // A stable sort, since values of one key are an ordered list.
+            labels.sort_by(|a, b| a.key.cmp(&b.key));
+            let at = *known.entry((&sample.locations, labels)).or_insert_with(|| {
+                pairs.push(Pair {
+                    first,
+                    new: Population::default(),
+                    base: Population::default(),
+                });
+                pairs.len() - 1
+            });
+            let population = self.population(sample)?;
+            if let Some(pair) = pairs.get_mut(at) {
+                if sample.is_base() {
+                    pair.base += population.negated();
+                } else {
+                    pair.new += population;
+                }
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+/// A population in both profiles of a difference.
+struct Pair {
+    first: usize,
+    new: Population,
+    base: Population,
+}
+
+impl Sample {
+    /// Whether it is of a difference's base, which counts negative.
+    pub(crate) fn is_base(&self) -> bool {
+        self.labels.iter().any(is_base)
+    }
+}
+
+fn is_base(label: &Label) -> bool {
+    let is_true = matches!(&label.value, LabelValue::Text(text) if &**text == "true");
+    is_true && &*label.key == Profile::BASE_LABEL
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::profile::example::profile;
+    use crate::{Profile, profile::Estimate};
+
+    const BASE: &str = "
+        main / cache = 100000 8000000 100000 8000000 bytes=80
+        main / log = 100000 8000000 50000 4000000 bytes=80";
+    const LATER: &str = "
+        main / cache = 200000 16000000 200000 16000000 bytes=80
+        main / log = 100000 8000000 50000 4000000 bytes=80";
+    const OTHER: &str = "
+        main / cache = 200000 16000000 200000 16000000 bytes=80
+        main / log = 50000 4000000 50000 4000000 bytes=80";
+
+    /// Standard errors of cache and log, in samples of 512 KiB.
+    fn errors(new: &str, base: &str, column: usize) -> Vec<f64> {
+        let kept = profile(new, 0x3000).diff_keeping_base(&profile(base, 0));
+        let estimates = kept.unwrap().estimates(column).unwrap();
+        let (of_new, of_base) = estimates.split_at(2);
+        assert!(of_base.iter().all(|e| *e == Estimate::default()));
+        let in_samples = |e: &Estimate| (e.standard_error / 524_288.0).powi(2);
+        of_new.iter().map(in_samples).collect()
+    }
+
+    fn near(found: &[f64], samples_of: [f64; 2]) {
+        for (found, bytes) in found.iter().zip(samples_of) {
+            let expected = bytes / 524_288.0;
+            assert!((found - expected).abs() < 0.01, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn what_stays_cancels_whichever_profile_comes_first() {
+        near(&errors(LATER, BASE, 3), [8e6, 0.0]);
+        near(&errors(LATER, BASE, 1), [8e6, 0.0]);
+        near(&errors(BASE, LATER, 3), [8e6, 0.0]);
+        let turned = profile(BASE, 0)
+            .diff_keeping_base(&profile(LATER, 0))
+            .unwrap();
+        assert_eq!(turned.estimates(3).unwrap()[0].value, -8e6);
+        assert_eq!(turned.estimates(2).unwrap()[0].value, -1e5);
+    }
+
+    #[test]
+    fn in_two_processes_nothing_cancels() {
+        // The cache was allocated more of, the log less.
+        near(&errors(OTHER, BASE, 3), [24e6, 8e6]);
+        near(&errors(OTHER, BASE, 1), [24e6, 12e6]);
+    }
+
+    #[test]
+    fn without_a_base_each_sample_has_its_own() {
+        let profile: Profile = profile(LATER, 0);
+        let estimates = profile.estimates(3).unwrap();
+        let alone = |at: usize| profile.estimate(&profile.samples[at], 3).unwrap();
+        assert_eq!(estimates, [alone(0), alone(1)]);
+        assert!(profile.estimates(4).unwrap_err().is_mismatch());
+    }
+}
