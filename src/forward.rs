@@ -9,6 +9,9 @@
 #[path = "record/lost.rs"]
 #[expect(dead_code, reason = "nothing is ever lost here")]
 mod lost;
+#[cfg(any(fuzzing, test, feature = "snapshotter"))]
+#[path = "record/size.rs"]
+mod size;
 #[path = "record/stats.rs"]
 mod stats;
 #[path = "record/sync.rs"]
@@ -19,6 +22,8 @@ pub use lost::Lost;
 pub use stats::Stats;
 
 pub(crate) use lost::RecordError;
+#[cfg(any(fuzzing, test, feature = "snapshotter"))]
+pub(crate) use size::parse_size;
 
 use core::alloc::{GlobalAlloc, Layout};
 
@@ -117,6 +122,7 @@ pub fn stats() -> Stats {
         sample_interval: 0,
         samples: 0,
         live_samples: 0,
+        live_bytes: 0,
         stacks: 0,
         overhead_bytes: Some(0),
         lost: Lost::default(),
@@ -194,11 +200,5 @@ pub(crate) struct Copied {
 }
 
 pub(crate) fn copy() -> Option<Result<Copied, RecordError>> {
-    None
-}
-
-/// As in `record`: there is no such variable here.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn parse_interval(_text: &[u8]) -> Option<u64> {
     None
 }

@@ -50,9 +50,9 @@ fn is_printable(text: &str) {
 
 /// The environment variable `HEAPTIDE_SAMPLE_INTERVAL`.
 pub fn interval(bytes: &[u8]) {
-    let read = record::parse_interval(bytes);
+    let read = record::parse_size(bytes);
     if let Some(interval) = read {
-        let again = record::parse_interval(interval.to_string().as_bytes());
+        let again = record::parse_size(interval.to_string().as_bytes());
         assert_eq!(again, read);
     }
 }

@@ -50,6 +50,7 @@ mod recorder;
 mod sampler;
 mod settings;
 mod shards;
+mod size;
 mod stacks;
 #[cfg(all(test, not(loom)))]
 mod statistics;
@@ -68,8 +69,8 @@ pub use unwind::{Comparison, comparison};
 pub(crate) use alarm::Alarm;
 pub(crate) use live::LiveSample;
 pub(crate) use lost::RecordError;
-#[cfg(feature = "snapshotter")]
-pub(crate) use settings::parse_size;
+#[cfg(any(fuzzing, test, feature = "snapshotter"))]
+pub(crate) use size::parse_size;
 pub(crate) use stacks::{Bucket, BucketId};
 pub(crate) use unwind::Marker;
 
@@ -136,12 +137,6 @@ pub(crate) fn lost() -> Lost {
 /// already stays and keeps its weight, so estimates stay unbiased across any number of changes.
 pub fn set_sample_interval(bytes: u64) {
     global::recorder().settings.set(bytes);
-}
-
-/// What `HEAPTIDE_SAMPLE_INTERVAL` says.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn parse_interval(text: &[u8]) -> Option<u64> {
-    parse_size(text)
 }
 
 /// Whether this target records at all.

@@ -4,7 +4,10 @@
 //! interval, since threads go on drawing gaps while nothing is recorded: so that switching on has no
 //! blind window.
 
-use super::sync::{AtomicU8, AtomicU64, Ordering};
+use super::{
+    size::parse_size,
+    sync::{AtomicU8, AtomicU64, Ordering},
+};
 
 /// Mean bytes between samples where nothing else is asked for: as Go, and jemalloc's `lg_prof_sample:19`.
 pub(super) const DEFAULT_INTERVAL: u64 = 512 << 10;
@@ -116,45 +119,9 @@ fn encode(bytes: u64, last: u64) -> u64 {
     }
 }
 
-/// A number of bytes, optionally with `B`, `KiB`, `MiB` or `GiB` behind it.
-pub(crate) fn parse_size(text: &[u8]) -> Option<u64> {
-    let text = core::str::from_utf8(text).ok()?.trim();
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = text.strip_prefix(digits)?.trim();
-    let factor = [("", 0), ("B", 0), ("KiB", 10), ("MiB", 20), ("GiB", 30)]
-        .into_iter()
-        .find(|(name, _)| unit.eq_ignore_ascii_case(name))?;
-    let number: u64 = digits.parse().ok()?;
-    number
-        .checked_mul(1 << factor.1)
-        .filter(|bytes| bytes & OFF == 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        for (text, bytes) in [
-            ("524288", Some(524_288)),
-            ("512KiB", Some(524_288)),
-            (" 1 mib ", Some(1 << 20)),
-            ("2GiB", Some(2 << 30)),
-            ("64B", Some(64)),
-            ("0", Some(0)),
-            ("", None),
-            ("KiB", None),
-            ("-1", None),
-            ("1.5MiB", None),
-            ("512KB", None),
-            ("99999999999999999999", None),
-            ("9223372036854775808", None),
-        ] {
-            assert_eq!(parse_size(text.as_bytes()), bytes, "{text:?}");
-        }
-        assert_eq!(parse_size(b"\xff"), None);
-    }
 
     #[test]
     fn the_stronger_source_wins() {
