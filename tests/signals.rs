@@ -254,11 +254,13 @@ fn a_handler_allocates_and_frees() {
 
 static CODES: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
+static MOST_FORKS: AtomicUsize = AtomicUsize::new(0);
 
 /// Forks. Every second child leaves from within the handler, the others go on with what was interrupted.
 extern "C" fn forking_handler(_: libc::c_int) {
     let number = HANDLED.load(Ordering::Relaxed);
-    if IS_CHILD.load(Ordering::Relaxed) {
+    // Behind the last one the work has ended: no child may go on from there.
+    if IS_CHILD.load(Ordering::Relaxed) || number >= MOST_FORKS.load(Ordering::Relaxed) {
         return;
     }
     // SAFETY: the inner allocator blocks signals, so none of its locks is held here.
@@ -306,6 +308,7 @@ fn a_handler_forks() {
     at_every_interval("a_handler_forks", || {
         install(forking_handler);
         let times = 100 * rounds();
+        MOST_FORKS.store(times, Ordering::Relaxed);
         interrupt(|| {
             interrupted(|| {
                 HANDLED.load(Ordering::Relaxed) >= times || IS_CHILD.load(Ordering::Relaxed)

@@ -18,9 +18,9 @@ static GLOBAL: SamplingAllocator<System> = SamplingAllocator::with_inner(System)
 const MOST_STACKS: u64 = 1 << 20;
 
 /// Bytes that are stated for these many entries. Of each table two places at worst, as it doubles; for a
-/// stack, 8 bytes for each of here at most 60 addresses; for a live block, the pages of its mark.
+/// stack, 8 bytes for each of here at most 70 addresses; for a live block, the pages of its mark.
 fn stated_bytes(stats: &heaptide::Stats) -> u64 {
-    let stack = 2 * 65 + 60 * 8;
+    let stack = 2 * 65 + 70 * 8;
     let live = 2 * 33 + 4096 + 48;
     stats.stacks * stack + stats.live_samples * live + (1 << 20)
 }
