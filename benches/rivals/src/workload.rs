@@ -10,10 +10,11 @@ pub enum Workload {
     CrossThread,
     GrowingVectors,
     Zeroed,
+    Kept,
 }
 
 impl Workload {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Churn,
         Self::ChurnDeep,
         Self::Json,
@@ -21,6 +22,7 @@ impl Workload {
         Self::GrowingVectors,
         Self::Zeroed,
         Self::ChurnTwice,
+        Self::Kept,
     ];
 
     /// As a program takes it for its argument.
@@ -33,6 +35,7 @@ impl Workload {
             Self::CrossThread => "cross-thread",
             Self::GrowingVectors => "growing-vectors",
             Self::Zeroed => "zeroed",
+            Self::Kept => "kept",
         }
     }
 
@@ -52,6 +55,7 @@ impl Workload {
             Self::CrossThread => "cross-thread free",
             Self::GrowingVectors => "growing vectors",
             Self::Zeroed => "zeroed buffers",
+            Self::Kept => "2 GiB of kept blocks",
         }
     }
 
@@ -60,7 +64,7 @@ impl Workload {
     pub fn operations(self) -> u64 {
         match self {
             Self::Churn | Self::ChurnDeep | Self::CrossThread => 1_000_000,
-            Self::ChurnTwice => 500_000,
+            Self::ChurnTwice | Self::Kept => 500_000,
             Self::Json => 300,
             Self::GrowingVectors => 100_000,
             Self::Zeroed => 100_000,
@@ -75,6 +79,8 @@ impl Workload {
             Self::Json => 1_000,
             Self::GrowingVectors => 2_000_000,
             Self::Zeroed => 400_000,
+            // Of 271.5 bytes on average.
+            Self::Kept => 7_910_000,
         }
     }
 

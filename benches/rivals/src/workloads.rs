@@ -20,6 +20,7 @@ pub fn run(workload: Workload, operations: u64, seed: u64) -> u64 {
         Workload::CrossThread => cross_thread(operations, seed),
         Workload::GrowingVectors => growing_vectors(operations, seed),
         Workload::Zeroed => zeroed(operations, seed),
+        Workload::Kept => kept(operations, seed),
     }
 }
 
@@ -138,4 +139,12 @@ fn zeroed(operations: u64, seed: u64) -> u64 {
         sum += u64::from(black_box(&slots[slot])[size / 2]) + size as u64;
     }
     sum
+}
+
+/// One operation allocates a block that stays until the end.
+#[inline(never)]
+fn kept(operations: u64, seed: u64) -> u64 {
+    let mut random = Random::new(seed);
+    let kept: Vec<Vec<u8>> = (0..operations).map(|_| block(random.bits())).collect();
+    kept.iter().map(|block| block.capacity() as u64).sum()
 }
