@@ -169,7 +169,9 @@ fn instruction(text: &str, inside: impl Fn(&str) -> Option<usize>) -> Instructio
             End::Inner,
         ),
         ("jmp" | "call" | "ret" | "ud2" | "int3", _) => (mnemonic.to_owned(), End::Cold),
+        // To a place in this function or, as a tail call, to a cold one.
         (_, Some(_)) => ("branch".to_owned(), End::No),
+        _ if mnemonic.starts_with('j') => ("branch".to_owned(), End::No),
         _ => (kind(mnemonic, operands), End::No),
     };
     Instruction { kind, jump, end }

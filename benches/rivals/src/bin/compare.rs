@@ -22,9 +22,9 @@ struct Arguments {
     /// Only these workloads, by name
     #[arg(long, value_delimiter = ',', value_parser = workload)]
     workloads: Vec<Workload>,
-    /// Only contenders that have this in their title, beside the baseline
-    #[arg(long)]
-    only: Option<String>,
+    /// Only contenders that have one of these in their title, beside the baseline
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// A file in which the tables are put, between its marks
     #[arg(long)]
     write: Option<PathBuf>,
@@ -54,12 +54,8 @@ fn main() -> ExitCode {
 }
 
 fn compare(arguments: &Arguments) -> Result<(), String> {
-    let wanted = |title: &str| {
-        arguments
-            .only
-            .as_deref()
-            .is_none_or(|part| title.contains(part))
-    };
+    let only = &arguments.only;
+    let wanted = |title: &str| only.is_empty() || only.iter().any(|part| title.contains(part));
     let rivals = contender::ALL.iter().skip(1);
     let rivals = rivals.filter(|contender| wanted(contender.title));
     let contenders: Vec<Contender> = [contender::BASELINE]
