@@ -9,4 +9,5 @@ pub mod document;
 pub mod frames;
 pub mod program;
 pub mod random;
+pub mod service;
 pub mod workload;

@@ -31,6 +31,9 @@ fn measure(run: impl FnOnce(Workload, u64, u64) -> u64) -> Result<String, String
     let start = Instant::now();
     let checksum = run(workload, operations, seed);
     let seconds = start.elapsed().as_secs_f64();
+    if checksum == 0 {
+        return Err("the work came to nothing".to_owned());
+    }
     Ok(format!("{seconds} {} {checksum}", peak_kib()?))
 }
 

@@ -11,10 +11,11 @@ pub enum Workload {
     GrowingVectors,
     Zeroed,
     Kept,
+    Service,
 }
 
 impl Workload {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Churn,
         Self::ChurnDeep,
         Self::Json,
@@ -23,6 +24,7 @@ impl Workload {
         Self::Zeroed,
         Self::ChurnTwice,
         Self::Kept,
+        Self::Service,
     ];
 
     /// As a program takes it for its argument.
@@ -36,6 +38,7 @@ impl Workload {
             Self::GrowingVectors => "growing-vectors",
             Self::Zeroed => "zeroed",
             Self::Kept => "kept",
+            Self::Service => "service",
         }
     }
 
@@ -56,6 +59,7 @@ impl Workload {
             Self::GrowingVectors => "growing vectors",
             Self::Zeroed => "zeroed buffers",
             Self::Kept => "2 GiB of kept blocks",
+            Self::Service => "a service",
         }
     }
 
@@ -65,7 +69,7 @@ impl Workload {
         match self {
             Self::Churn | Self::ChurnDeep | Self::CrossThread => 1_000_000,
             Self::ChurnTwice | Self::Kept => 500_000,
-            Self::Json => 300,
+            Self::Json | Self::Service => 300,
             Self::GrowingVectors => 100_000,
             Self::Zeroed => 100_000,
         }
@@ -81,13 +85,14 @@ impl Workload {
             Self::Zeroed => 400_000,
             // Of 271.5 bytes on average.
             Self::Kept => 7_910_000,
+            Self::Service => 4_000,
         }
     }
 
     /// How many threads it keeps busy.
     pub fn threads(self) -> usize {
         match self {
-            Self::CrossThread | Self::ChurnTwice => 2,
+            Self::CrossThread | Self::ChurnTwice | Self::Service => 2,
             _ => 1,
         }
     }

@@ -1,6 +1,6 @@
 //! The work, as ordinary code on the global allocator: a module of each program under test.
 
-use heaptide_rivals::{document, frames, random::Random, workload::Workload};
+use heaptide_rivals::{document, frames, random::Random, service, workload::Workload};
 use std::{
     hint::black_box,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
@@ -21,6 +21,7 @@ pub fn run(workload: Workload, operations: u64, seed: u64) -> u64 {
         Workload::GrowingVectors => growing_vectors(operations, seed),
         Workload::Zeroed => zeroed(operations, seed),
         Workload::Kept => kept(operations, seed),
+        Workload::Service => service::requests(operations, seed),
     }
 }
 
