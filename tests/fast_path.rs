@@ -18,24 +18,34 @@
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path, process::Command};
 
-const METHODS: [&str; 4] = ["alloc", "alloc_zeroed", "dealloc", "realloc"];
+/// The methods, and what of them stands out of line: the names have these in them, and others around.
+const FUNCTIONS: [&str; 7] = [
+    "fast_alloc",
+    "fast_alloc_zeroed",
+    "fast_dealloc",
+    "fast_realloc",
+    "15dealloc_aligned",
+    "11dealloc_any",
+    "11realloc_any",
+];
+/// What is jumped to in these is the rest of a fast path.
+const OUT_OF_LINE: [&str; 3] = ["dealloc_aligned", "dealloc_any", "realloc_any"];
 
 #[test]
 #[ignore = "needs objdump (Debian package binutils)"]
 fn hot_paths_are_as_they_were_reviewed() {
     let listing = disassemble();
     let mut shape = String::new();
-    for method in METHODS {
-        let code = instructions(&listing, &format!("fast_{method}"));
+    for (function, code) in FUNCTIONS.iter().flat_map(|name| functions(&listing, name)) {
         let mut paths = Vec::new();
         walk(&code, 0, &mut Vec::new(), &mut paths);
         assert!(
             !paths.is_empty(),
-            "no way from `{method}` to the inner allocator:\n{code:#?}"
+            "no way from `{function}` to the inner allocator:\n{code:#?}"
         );
         paths.sort_by_key(|path| (path.len(), path.clone()));
         for path in paths {
-            writeln!(shape, "{method}: {} instructions", path.len()).unwrap();
+            writeln!(shape, "{function}: {} instructions", path.len()).unwrap();
             for instruction in path {
                 writeln!(shape, "    {instruction}").unwrap();
             }
@@ -133,13 +143,27 @@ fn walk(code: &[Instruction], at: usize, before: &mut Vec<usize>, paths: &mut Ve
     before.pop();
 }
 
-/// The instructions of a function in the listing.
-fn instructions(listing: &str, function: &str) -> Vec<Instruction> {
-    let start = format!("<{function}>:\n");
-    let (_, body) = listing
-        .split_once(&start)
-        .expect("the function is in the program");
-    let body = body.split("\n\n").next().unwrap_or(body);
+/// The functions of the listing whose name is `name`, or has it in it if it begins with a length as mangled
+/// names do; the same functions in the same order whatever their addresses are.
+fn functions(listing: &str, name: &str) -> Vec<(String, Vec<Instruction>)> {
+    let is_mangled = name.starts_with(|c: char| c.is_ascii_digit());
+    let plain = name.trim_start_matches(|c: char| c.is_ascii_digit());
+    let mut found: Vec<_> = listing
+        .split("\n\n")
+        .filter_map(|function| {
+            let (heading, body) = function.trim_start().split_once(">:\n")?;
+            let (_, heading) = heading.split_once('<')?;
+            let is_it = heading == name || is_mangled && heading.contains(name);
+            is_it.then(|| (plain.to_owned(), instructions(body)))
+        })
+        .collect();
+    assert!(!found.is_empty(), "`{name}` is not in the program");
+    found.sort_by_key(|(_, code)| code.len());
+    found
+}
+
+/// The instructions of a function's body.
+fn instructions(body: &str) -> Vec<Instruction> {
     let lines = body.lines().filter_map(|line| line.split_once(":\t"));
     let lines: Vec<(&str, &str)> = lines.map(|(at, text)| (at.trim(), text)).collect();
     let places: BTreeMap<&str, usize> = lines
@@ -161,15 +185,17 @@ fn instruction(text: &str, inside: impl Fn(&str) -> Option<usize>) -> Instructio
     let jump = inside(operands.split(' ').next().unwrap_or_default());
     // Through the table of imports, or by name: all other calls are direct, to functions of heaptide.
     let is_inner = operands.contains("[rip") || operands.contains("<inner_");
+    let is_rest = OUT_OF_LINE.iter().any(|name| operands.contains(name));
     let (kind, end) = match (mnemonic, jump) {
         ("jmp", Some(_)) => ("jump".to_owned(), End::Jumps),
+        ("jmp", None) if is_rest => ("jump to the rest of it, out of line".to_owned(), End::Inner),
         ("jmp", None) if is_inner => ("jump to the inner allocator".to_owned(), End::Inner),
         ("call", _) if is_inner => (
             "call of the inner allocator, and what follows".to_owned(),
             End::Inner,
         ),
         ("jmp" | "call" | "ret" | "ud2" | "int3", _) => (mnemonic.to_owned(), End::Cold),
-        // To a place in this function or, as a tail call, to a cold one.
+        // To a place in this function or, as a tail call, to another one.
         (_, Some(_)) => ("branch".to_owned(), End::No),
         _ if mnemonic.starts_with('j') => ("branch".to_owned(), End::No),
         _ => (kind(mnemonic, operands), End::No),

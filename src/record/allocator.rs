@@ -118,10 +118,12 @@ impl<A> SamplingAllocator<A> {
 // a block of the asked size fits, and is aligned since OFFSET is a multiple of every markable alignment.
 // A block goes back with the layout it was made with, by the invariant of `blocks`. Nothing here unwinds.
 //
-// Every test has a cold function of its own, or the compiler merges the tests. They take what `GlobalAlloc`
-// is called with, in the order of the runtime's `__rust_alloc` and its like, and the allocator last: with
-// `self` first, or a `Layout` (whose alignment is passed before its size), each hot path would move its
-// arguments aside and back for a call that it does not make.
+// What stands here is inlined into the program's own code wherever it allocates, so it is as small as it can
+// be (`docs/overhead.md`). An allocation is worth it; a free and a realloc are calls, as they are without
+// heaptide, and their tests stand behind them, once. Functions take what `GlobalAlloc` is called with in the
+// order of the runtime's `__rust_alloc` and its like, and the allocator behind it: with `self` first, or a
+// `Layout` (whose alignment is passed before its size), each hot path would move its arguments aside and
+// back for a call that it does not make.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -145,34 +147,80 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if mark::has_signature(block.addr()) {
+        let size = layout.size();
+        // Where the alignment is known, and it is in nearly all code, one of these is left. In the runtime's
+        // `__rust_dealloc`, where it is not, two comparisons spare what an inner allocator makes of it.
+        match layout.align() {
             // SAFETY: what our caller promises of `block` and `layout`.
-            return unsafe { Self::dealloc_signed(block, layout.size(), layout.align(), self) };
-        }
-        if !mark::is_markable(layout) {
+            1 => unsafe { Self::dealloc_aligned::<1>(block, size, self) },
             // SAFETY: what our caller promises of `block` and `layout`.
-            return unsafe { Self::dealloc_large(block, layout.size(), layout.align(), self) };
+            8 => unsafe { Self::dealloc_aligned::<8>(block, size, self) },
+            // SAFETY: what our caller promises of `block` and `layout`.
+            align => unsafe { Self::dealloc_any(block, size, self, align) },
         }
-        // SAFETY: what our caller promises; not a candidate, so the inner allocator made it so.
-        unsafe { self.inner.dealloc(block, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let (size, align) = (layout.size(), layout.align());
+        // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
+        unsafe { Self::realloc_any(block, layout.size(), layout.align(), new_size, self) }
+    }
+}
+
+/// The rest of the fast paths.
+impl<A: GlobalAlloc> SamplingAllocator<A> {
+    #[inline(never)]
+    unsafe fn dealloc_aligned<const ALIGN: usize>(block: *mut u8, size: usize, this: &Self) {
+        // SAFETY: what our caller promises.
+        unsafe { Self::dealloc_here(block, size, this, ALIGN) };
+    }
+
+    #[inline(never)]
+    unsafe fn dealloc_any(block: *mut u8, size: usize, this: &Self, align: usize) {
+        // SAFETY: what our caller promises.
+        unsafe { Self::dealloc_here(block, size, this, align) };
+    }
+
+    /// Each test has a cold function of its own, or the compiler merges the tests.
+    #[inline(always)]
+    unsafe fn dealloc_here(block: *mut u8, size: usize, this: &Self, align: usize) {
+        // SAFETY: the parts of one layout.
+        let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+        if mark::has_signature(block.addr()) {
+            // SAFETY: what our caller promises of `block` and `layout`.
+            return unsafe { Self::dealloc_signed(block, size, this, align) };
+        }
+        if !mark::is_markable(layout) {
+            // SAFETY: what our caller promises of `block` and `layout`.
+            return unsafe { Self::dealloc_large(block, size, this, align) };
+        }
+        // SAFETY: what our caller promises; not a candidate, so the inner allocator made it so.
+        unsafe { this.inner.dealloc(block, layout) }
+    }
+
+    #[inline(never)]
+    unsafe fn realloc_any(
+        block: *mut u8,
+        size: usize,
+        align: usize,
+        new_size: usize,
+        this: &Self,
+    ) -> *mut u8 {
+        // SAFETY: the parts of one layout.
+        let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
         if thread::with(|thread| thread.count(new_size)) {
             // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
-            return unsafe { Self::realloc_due(block, size, align, new_size, self) };
+            return unsafe { Self::realloc_due(block, size, align, new_size, this) };
         }
         if mark::has_signature(block.addr()) {
             // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
-            return unsafe { Self::realloc_signed(block, size, align, new_size, self) };
+            return unsafe { Self::realloc_signed(block, size, align, new_size, this) };
         }
         if !mark::is_markable(layout) {
             // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
-            return unsafe { Self::realloc_large(block, size, align, new_size, self) };
+            return unsafe { Self::realloc_large(block, size, align, new_size, this) };
         }
         // SAFETY: what our caller promises; not a candidate, so the inner allocator made it so.
-        unsafe { self.inner.realloc(block, layout, new_size) }
+        unsafe { this.inner.realloc(block, layout, new_size) }
     }
 }

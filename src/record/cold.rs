@@ -115,7 +115,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
 
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn dealloc_signed(block: *mut u8, size: usize, align: usize, this: &Self) {
+    pub(super) unsafe fn dealloc_signed(block: *mut u8, size: usize, this: &Self, align: usize) {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `dealloc` promises.
@@ -124,7 +124,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
 
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn dealloc_large(block: *mut u8, size: usize, align: usize, this: &Self) {
+    pub(super) unsafe fn dealloc_large(block: *mut u8, size: usize, this: &Self, align: usize) {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `dealloc` promises.
