@@ -54,7 +54,7 @@
 //! # Costs and limits
 //!
 //! - An allocation that is not sampled pays a thread-local subtraction and a branch; a free, a test of
-//!   its address and size: 1 to 11 % more instructions than bare jemalloc, by work. `docs/overhead.md`
+//!   its address and size: 0 to 12 % more instructions than bare jemalloc, by work. `docs/overhead.md`
 //!   of the repository has the figures.
 //! - A sampled block below 64 KiB, aligned to at most 16, takes a multiple of 1 KiB. At an interval
 //!   of 1 that is every block: use it in tests.
