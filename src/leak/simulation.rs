@@ -289,7 +289,7 @@ fn the_innocent_are_acquitted_of_what_they_look_like() {
         found.map(|a| a.reason)
     };
     assert_eq!(reason("cache"), Some(Reason::LevelsOff));
-    assert_eq!(reason("warm_up"), Some(Reason::LevelsOff));
+    assert_eq!(reason("warm_up"), Some(Reason::WarmsUp));
     assert_eq!(reason("churn"), Some(Reason::Churns));
-    assert_eq!(reason("flushed"), Some(Reason::FallsBack));
+    assert_eq!(reason("flushed"), Some(Reason::Sawtooth));
 }
