@@ -10,7 +10,7 @@ use super::blame::{Siblings, blamed};
 use super::history::{History, StackHistory, Swing};
 use super::significance::{chance_of_so_many, discovery_cutoff, upper_quantile};
 use super::stack::{Names, StackFrame};
-use super::trend::{grown_intervals, grown_parts, largest_fall, slope};
+use super::trend::{doubled_lately, grown_intervals, grown_parts, largest_fall, slope};
 use super::verdict::{Acquitted, Reason, Suspect, Verdict};
 use crate::profile::Estimate;
 use crate::units::Bytes;
@@ -162,8 +162,14 @@ fn trend(frame: &Frame, stack: StackHistory) -> Suspect {
     let allocated = change(&stack.alloc_space, 0);
     // Rejecting "it did not grow" and "it did not grow lately" together is as unlikely as rejecting
     // the likelier of the two (an intersection-union test), so one p-value stands for both rules.
-    let overall = chance(stack.drift);
-    let late = chance(stack.late_drift);
+    let end = stack.inuse_space.len();
+    let is_steady = largest_fall(&stack.inuse_space) <= stack.growth.value * LARGEST_FALL;
+    let either = |drift: Estimate, from: usize| match stack.inuse_space.get(from..end) {
+        Some(series) if is_steady => either_chance(chance(drift), chance_of_steps(series)),
+        _ => either_chance(chance(drift), 1.0),
+    };
+    let overall = either(stack.drift, 0);
+    let late = either(stack.late_drift, frame.late);
     let (parts_grown, parts) = grown_parts(&stack.inuse_space);
     // What a sampled live set gained in one interval is (nearly) independent of what it gained
     // in another, since other blocks were drawn. The whole growth over the whole span thus
@@ -202,6 +208,7 @@ fn trend(frame: &Frame, stack: StackHistory) -> Suspect {
         largest_fall: largest_fall(&stack.inuse_space),
         swing_p_value: rise_p_value.max(fall_p_value),
         kept_while_rising: kept(frame, &stack, stack.rise),
+        doubled_lately: doubled_lately(&frame.seconds, &stack.inuse_space),
         allocated,
         last_allocated: change(&stack.alloc_space, frame.last_part),
         last_share: frame.last_seconds / frame.span,
@@ -243,7 +250,12 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
     if trend.shrink_p_value <= cutoff {
         return Some(Reason::Shrinks);
     }
+    // A list that doubles is one block at a time: its growth is sure, and whether it goes on is not.
+    let is_sure = *trend.growth.interval_95().start() > 0.0;
     if trend.growth_p_value > cutoff {
+        if trend.doubled_lately && is_sure {
+            return Some(Reason::Unproven);
+        }
         let live = trend.inuse_space.last().copied().unwrap_or_default();
         let replaced = trend.allocated > live as f64;
         return Some(if churns && replaced {
@@ -257,6 +269,9 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
     }
     let is_unproven = trend.p_value > cutoff;
     if trend.last_rate < steady || (is_unproven && trend.late_rate < steady) {
+        if trend.doubled_lately && is_sure {
+            return Some(Reason::Unproven);
+        }
         let evenly = trend.allocated * trend.last_share;
         return Some(if trend.last_allocated < evenly * STILL_ALLOCATING {
             Reason::WarmsUp
@@ -287,6 +302,23 @@ fn smallest_leak(frame: &Frame, stacks_tried: usize) -> f64 {
     let alone = FALSE_DISCOVERY_RATE / stacks_tried.max(1) as f64;
     let needed = (upper_quantile(alone) + NORMAL_90).powi(2);
     needed * frame.interval_bytes as f64 / frame.late_seconds
+}
+
+/// Chance that of the intervals in which it changed, it grew by chance in so many: the sign test.
+///
+/// A list that grows is one block, which comes and goes at each step. To the drift it is a single event,
+/// however large it gets; that it grew time after time is what tells. It is asked only of what does not
+/// fall back, since a sawtooth rises most of the time.
+fn chance_of_steps(series: &[i64]) -> f64 {
+    let grown = grown_intervals(series);
+    let changed = series.windows(2).filter(|pair| pair.first() != pair.last());
+    let fallen = changed.count().saturating_sub(grown);
+    chance_of_so_many(grown as f64, fallen as f64)
+}
+
+/// Chance that either of two tests says as much, by Bonferroni: their sum at most.
+fn either_chance(one: f64, other: f64) -> f64 {
+    (2.0 * one.min(other)).min(1.0)
 }
 
 /// Chance that noise alone drifts so far up: that of the samples that came and went, so many came.

@@ -130,7 +130,12 @@ impl fmt::Display for Acquitted {
             ),
             Reason::Unproven => write!(
                 f,
-                "unproven, {growth:+}, but within noise in the later half: watch longer"
+                "unproven, {growth:+}, but {}: watch longer",
+                if trend.doubled_lately {
+                    "by a doubling that may be the last"
+                } else {
+                    "within noise in the later half"
+                }
             ),
             Reason::Sawtooth => write!(
                 f,

@@ -107,6 +107,8 @@ pub struct Suspect {
     pub swing_p_value: f64,
     /// Its largest rise divided by what was allocated meanwhile.
     pub(super) kept_while_rising: f64,
+    /// Whether its last large step was a doubling that is no longer past than it took to come.
+    pub(super) doubled_lately: bool,
     /// Bytes allocated between the first profile and the last.
     pub allocated: f64,
     /// Those of them in the last part, and how long that is relative to the whole.
@@ -149,7 +151,8 @@ pub enum Reason {
     WarmsUp,
     /// It rises, and gives back what it had grown by.
     Sawtooth,
-    /// It grew, but not by more than noise in the later half of the span. Longer watching will tell.
+    /// It grew, but not by more than noise in the later half of the span, or by a last doubling that may be
+    /// followed by another. Longer watching will tell.
     Unproven,
     /// It grew in few parts of the span only.
     Unsteady,
