@@ -189,7 +189,7 @@ fn a_bounded_cache_levels_off() {
 fn a_sawtooth() {
     #[inline(never)]
     fn batch(rows: &mut Vec<Vec<u8>>, second: u32) {
-        if second % 20 == 0 {
+        if second.is_multiple_of(20) {
             rows.clear();
         }
         rows.extend((0..200).map(|_| Vec::with_capacity(4 * KIB)));
@@ -280,16 +280,16 @@ fn a_vec_that_doubles_is_unproven() {
 #[test]
 fn an_arc_cycle() {
     struct Node {
-        next: RefCell<Option<Arc<Node>>>,
+        next: Mutex<Option<Arc<Node>>>,
         _body: [u8; 2_000],
     }
     #[inline(never)]
     fn make_cycle() {
         let node = Arc::new(Node {
-            next: RefCell::new(None),
+            next: Mutex::new(None),
             _body: [0; 2_000],
         });
-        *node.next.borrow_mut() = Some(Arc::clone(&node));
+        *node.next.lock().expect("not poisoned") = Some(Arc::clone(&node));
     }
     let _alone = alone();
     let verdict = watch(60, 5, |_| (0..100).for_each(|_| make_cycle()));
@@ -318,7 +318,7 @@ fn a_leak_at_thread_exit() {
     struct AtExit(Vec<u8>);
     impl Drop for AtExit {
         fn drop(&mut self) {
-            std::mem::forget(std::mem::take(&mut self.0));
+            std::mem::take(&mut self.0).leak();
         }
     }
     thread_local! {
@@ -326,7 +326,7 @@ fn a_leak_at_thread_exit() {
     }
     #[inline(never)]
     fn connect() {
-        CONNECTION.set(Some(AtExit(Vec::with_capacity(64 * KIB))));
+        CONNECTION.set(Some(AtExit(vec![0; 64 * KIB])));
     }
     let _alone = alone();
     let verdict = watch(60, 5, |_| {

@@ -73,15 +73,19 @@ pub(super) fn doubled_lately(seconds: &[f64], values: &[i64]) -> bool {
     // From a quarter to six tenths of what it has now, to nine tenths or more.
     let end = values.last().copied().unwrap_or_default() as f64;
     let steps = seconds.iter().skip(1).zip(values.windows(2));
-    let jumps = steps.filter_map(|(time, pair)| match pair {
+    let is_jump = |pair: &[i64]| match pair {
         [before, after] => {
             let (before, after) = (*before as f64 / end, *after as f64 / end);
-            ((0.25..=0.6).contains(&before) && after >= 0.9).then_some(*time)
+            (0.25..=0.6).contains(&before) && after >= 0.9
         }
-        _ => None,
-    });
+        _ => false,
+    };
+    let jump = steps
+        .filter(|(_, pair)| is_jump(pair))
+        .map(|(time, _)| *time);
     let last = seconds.last().copied().unwrap_or_default();
-    jumps.last().is_some_and(|jump| last - jump <= jump)
+    jump.reduce(f64::max)
+        .is_some_and(|jump| last - jump <= jump)
 }
 
 /// In how many intervals between neighbors it grew.
