@@ -9,6 +9,8 @@ mod blame;
 mod history;
 mod json;
 mod judge;
+#[cfg(test)]
+mod least_leak;
 mod significance;
 #[cfg(test)]
 mod simulation;
