@@ -20,16 +20,18 @@ const SECONDS_APART: f64 = 60.0;
 const LIFE_SECONDS: f64 = 5.0;
 /// Other stacks, which stand still and count as tried.
 const OTHERS: usize = 49;
-const RUNS: u64 = 40;
+/// Runs for each figure; the figures were found with twice as many.
+const RUNS: u64 = 20;
 
 /// Numbers of snapshots, the columns of the table.
 const SNAPSHOTS: [u32; 4] = [10, 30, 60, 120];
-/// MiB a second that come and go on the stack that leaks, and the least leak in KiB a second in each column.
+/// MiB a second that come and go on the stack that leaks, and the least leak in KiB a second in each column:
+/// the least of a ladder with steps of a fifth that was found in 36 of 40 runs.
 const TABLE: [(f64, [f64; 4]); 4] = [
-    (0.0, [0.0; 4]),
-    (1.0, [0.0; 4]),
-    (10.0, [0.0; 4]),
-    (100.0, [0.0; 4]),
+    (0.0, [33.0, 13.5, 7.8, 3.1]),
+    (1.0, [119.0, 40.0, 23.0, 9.3]),
+    (10.0, [250.0, 69.0, 34.0, 16.0]),
+    (100.0, [600.0, 175.0, 83.0, 40.0]),
 ];
 
 struct Random(Xoshiro256PlusPlus);
@@ -135,26 +137,25 @@ fn profile(template: &Profile, number: u32, allocated: f64, live: f64) -> Profil
     }
 }
 
+/// Nine in ten are promised, 18 of 20: fewer than 13 have odds of 1 in 400. Of half the leak 18 are not found.
 #[test]
-fn search() {
-    for (churn, _) in TABLE {
-        for snapshots in SNAPSHOTS {
-            let (mut low, mut high) = (0, 36);
-            let leak = |step: i32| 0.5 * 1.2_f64.powi(step);
-            let found = |step| {
-                (0..RUNS)
-                    .filter(|seed| is_found(leak(step), churn, snapshots, 500 + seed))
-                    .count()
+fn the_least_leak_is_what_the_table_says() {
+    for (churn, row) in TABLE {
+        for (snapshots, least) in SNAPSHOTS.into_iter().zip(row) {
+            let found = |leak: f64| {
+                let seeds = 500..500 + RUNS;
+                let found = seeds.filter(|seed| is_found(leak, churn, snapshots, *seed));
+                found.count()
             };
-            while low < high {
-                let step = (low + high) / 2;
-                if found(step) * 10 >= RUNS as usize * 9 {
-                    high = step;
-                } else {
-                    low = step + 1;
-                }
-            }
-            println!("{churn} {snapshots}: {} {}", leak(low), found(low));
+            let (all, half) = (found(least), found(least / 2.0));
+            println!(
+                "{churn} MiB/s, {snapshots}: {least} KiB/s in {all} of {RUNS}, half in {half}"
+            );
+            assert!(all >= 13, "{churn} MiB/s, {snapshots} snapshots: {all}");
+            assert!(
+                half < 18,
+                "{churn} MiB/s, {snapshots} snapshots: half in {half}"
+            );
         }
     }
 }
