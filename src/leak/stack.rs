@@ -107,6 +107,8 @@ pub(super) struct Numbering<'a> {
     profile: &'a Profile,
     functions: Vec<Option<u32>>,
     places: Vec<Option<u32>>,
+    /// The places of the sample in hand.
+    path: Vec<u32>,
 }
 
 impl Numbering<'_> {
@@ -116,7 +118,7 @@ impl Numbering<'_> {
     ///
     /// Too large, if there are more frames than are remembered.
     pub(super) fn path(&mut self, sample: &Sample) -> Result<u32> {
-        let mut places = Vec::with_capacity(sample.locations.len());
+        self.path.clear();
         for id in &sample.locations {
             let Some(location) = self.profile.locations.get(id.index()) else {
                 continue;
@@ -129,11 +131,11 @@ impl Numbering<'_> {
             if let Some(slot) = self.places.get_mut(id.index()) {
                 *slot = Some(place);
             }
-            places.push(place);
+            self.path.push(place);
         }
-        match self.names.path_numbers.get(places.as_slice()) {
+        match self.names.path_numbers.get(self.path.as_slice()) {
             Some(&path) => Ok(path),
-            None => self.names.add_path(places.into()),
+            None => self.names.add_path(self.path.as_slice().into()),
         }
     }
 
@@ -172,6 +174,7 @@ impl Names {
             names: self,
             functions: vec![None; profile.functions.len()],
             places: vec![None; profile.locations.len()],
+            path: Vec::new(),
             profile,
         }
     }
