@@ -137,3 +137,7 @@ struct Readme;
 #[cfg(all(doctest, feature = "snapshotter"))]
 #[doc = include_str!("../docs/snapshots.md")]
 struct Snapshots;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/leaks.md")]
+struct Leaks;
