@@ -159,7 +159,6 @@ fn addresses_equal_pprof() {
             let address = u64::from_str_radix(address, 16).expect("an address");
             row.2 = format!("{address:#x} {file}");
         }
-        report.rows.sort();
         report
     };
     for kind in KINDS {
