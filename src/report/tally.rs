@@ -79,9 +79,7 @@ impl Tally {
             .collect();
         let nodes = match view.granularity {
             Granularity::Stacks => Vec::new(),
-            Granularity::Functions | Granularity::Lines => {
-                names.iter().map(|name| Node::named(name)).collect()
-            }
+            Granularity::Functions | Granularity::Lines => names.iter().map(Node::named).collect(),
         };
         Self {
             nodes,
