@@ -32,7 +32,12 @@ pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), 
     // The mode that any other program would give it.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder).map_err(fail)?;
+    let mut temporary = builder.tempfile_in(folder).map_err(|error| {
+        // It tells the temporary name too, which is not the user's.
+        let error = error.to_string();
+        let reason = error.split(" at path ").next().unwrap_or(&error);
+        Failure::with(file, reason)
+    })?;
     temporary.write_all(bytes).map_err(fail)?;
     let persisted = match existing {
         Existing::Replace => temporary.persist(file),
