@@ -173,12 +173,13 @@ fn addresses_equal_pprof() {
     }
 }
 
-/// Profiles of every kind: synthetic, random, Go's, and this process's own.
+/// Profiles of every kind: synthetic, random, Go's, jemalloc's, and this process's own.
 fn profiles(folder: &Path) -> Vec<String> {
     let data = |name| format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
     let own = folder.join("own").into_os_string().into_string();
     let own = own.expect("a path of text");
-    let kept: Vec<String> = (0..100).map(|at| format!("{at:>1000}")).collect();
+    // Sampled surely: missed once in exp(128) times.
+    let kept = vec![0_u8; 64 << 20];
     heaptide::write_heap_profile(fs::File::create(&own).expect("a new file")).expect("a profile");
     drop(kept);
     vec![
@@ -187,6 +188,8 @@ fn profiles(folder: &Path) -> Vec<String> {
         write(folder, "first", &random(1, 0)),
         write(folder, "second", &random(2, 0x7000)),
         data("go-1.19-heap.pb.gz"),
+        data("jemalloc-0.9-before.pb.gz"),
+        data("jemalloc-0.9-after.pb.gz"),
         own,
     ]
 }
@@ -285,15 +288,15 @@ fn views_equal_pprof() {
         let both = ["--granularity=lines", "--cum"];
         assert_equal(&kinds(file)[0], &["-lines", "-cum"], &both, &[file]);
     }
-    let [server, later, first, second, ..] = &files[..] else {
-        panic!("too few profiles");
+    let [server, later, first, second, _, before, after, _] = &files[..] else {
+        panic!("other profiles than expected");
     };
-    for pair in [[server, later], [first, second]] {
+    for pair in [[server, later], [first, second], [before, after]] {
         let pair = pair.map(String::as_str);
         let [base, new] = pair;
-        let filters = ["-focus=put|f1", "-hide=f2|run"];
-        let our_filters = ["--focus=put|f1", "--hide=f2|run"];
-        for kind in KINDS {
+        let filters = ["-focus=put|f1|fill", "-hide=f2|run|alloc"];
+        let our_filters = ["--focus=put|f1|fill", "--hide=f2|run|alloc"];
+        for kind in &kinds(pair[0]) {
             assert_equal(kind, &[], &[], &pair);
             for option in ["base", "diff_base"] {
                 let theirs = format!("-{option}={base}");
