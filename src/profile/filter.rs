@@ -311,9 +311,10 @@ mod tests {
     #[test]
     fn focus_and_ignore_choose_stacks() {
         let run = || Filter::default().focus(|name| name == "run");
-        assert_eq!(left(&run()).0, ["main run put push", "main run inflate"]);
+        let expected = vec!["main run put push".into(), "main run inflate".into()];
+        assert_eq!(left(&run()), (expected, vec![]));
         let no_push = run().ignore(|name| name == "push");
-        assert_eq!(left(&no_push).0, ["main run inflate"]);
+        assert_eq!(left(&no_push), (vec!["main run inflate".into()], vec![]));
         // The file mapped there counts too.
         let library = Filter::default().ignore(|name| name.ends_with("libz.so"));
         let expected = ["main run put push", "main ?", "main log"];
@@ -324,9 +325,11 @@ mod tests {
     fn hide_and_show_choose_frames() {
         let no_push = Filter::default().hide(|name| name == "push" || name == "log");
         let expected = ["main run put", "main run inflate", "main ?", "main"];
-        assert_eq!(left(&no_push).0, expected);
+        let (stacks, unmatched) = left(&no_push);
+        assert_eq!(stacks, expected);
+        assert_eq!(unmatched, [""; 0]);
         let few = Filter::default().show(|name| name == "push" || name.ends_with("libz.so"));
-        assert_eq!(left(&few).0, ["push", "inflate"]);
+        assert_eq!(left(&few), (vec!["push".into(), "inflate".into()], vec![]));
         // An address has no line that could match, and is hidden with its file.
         let server = Filter::default().hide(|name| name.ends_with("server"));
         assert_eq!(left(&server).0, ["inflate"]);
