@@ -494,11 +494,41 @@ fn a_flame_graph_goes_to_a_file_or_to_standard_output() {
         "{whole:?}"
     );
     assert!(!text(&whole.stdout).contains("server::cache::put"));
-    // A device is written to, not replaced.
-    let nowhere = run(folder.path(), "flamegraph -o /dev/null after.pb.gz");
-    assert_eq!(nowhere.status.code(), Some(0), "{nowhere:?}");
-    let kept = fs::metadata("/dev/null").expect("it is still there");
-    assert!(!kept.is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_ordinary_file_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = folder();
+    let svg = run(folder.path(), "flamegraph after.pb.gz").stdout;
+    let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
+    symlink("notes.txt", &link).expect("a new link");
+    let linked = run(folder.path(), "flamegraph -o link after.pb.gz");
+    assert_eq!(linked.status.code(), Some(0), "{linked:?}");
+    assert!(link.is_symlink(), "the link was replaced");
+    assert_eq!(
+        fs::read(folder.path().join("notes.txt")).expect("the file"),
+        svg
+    );
+
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo starts").success());
+    let mut reader = Command::new("cat");
+    let mut reader = reader
+        .arg(&pipe)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cat starts");
+    let piped = run(folder.path(), "flamegraph -o pipe after.pb.gz");
+    let is_pipe = fs::symlink_metadata(&pipe).is_ok_and(|kept| kept.file_type().is_fifo());
+    if !is_pipe {
+        // It would wait for a writer for ever.
+        reader.kill().expect("it is ours");
+    }
+    let read = reader.wait_with_output().expect("cat ends").stdout;
+    assert!(is_pipe, "the pipe was replaced");
+    assert_eq!((piped.status.code(), read), (Some(0), svg));
 }
 
 fn server(folder: &Path) -> Server {

@@ -17,11 +17,11 @@ pub(crate) enum Existing {
     Keep,
 }
 
-/// Writes a file under a temporary name beside it and then renames it. What is no ordinary file, a device
-/// or a pipe, is written to as it stands.
+/// Writes a file under a temporary name beside it and then renames it. What is no ordinary file, a device,
+/// a pipe or a link, is written to as it stands.
 pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
     let fail = |error: io::Error| Failure::with(file, error);
-    if fs::metadata(file).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
+    if fs::symlink_metadata(file).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
         return fs::write(file, bytes).map_err(fail);
     }
     let folder = match file.parent() {
