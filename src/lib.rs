@@ -36,6 +36,7 @@
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
 //! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
+//! | look at a part of a profile | [`Profile::filter`] |
 //! | know how far a number may be off | [`Profile::estimates`], [`profile::Estimate`] |
 //! | show who holds memory, and what grew | [`report`] |
 //! | find leaks | [`leak::find`] |
@@ -79,7 +80,7 @@
 //! | `symbolize` | yes | functions, files and lines in the profiles this process writes. Without: raw profiles |
 //! | `flamegraph` | | `report::write_flamegraph` |
 //! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, and share of the memory limit |
-//! | `cli` | | the command `heaptide` |
+//! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 
 mod error;
