@@ -408,6 +408,11 @@ fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
         ("leaks snapshots", 0, verdict.to_string()),
         ("leaks --fail-on leak snapshots", 1, verdict.to_string()),
         ("leaks --whole-stacks snapshots", 0, format!("{verdict:#}")),
+        (
+            "leaks --json --color=always snapshots",
+            0,
+            format!("{}\n", verdict.to_json()),
+        ),
     ] {
         let output = run(folder.path(), command_line);
         assert_eq!(text(&output.stdout), expected, "heaptide {command_line}");

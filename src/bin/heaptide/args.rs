@@ -82,6 +82,9 @@ pub(crate) struct Leaks {
     /// Snapshots of one process, in any order; of a folder all *.pb.gz
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Write the verdict as JSON, for programs
+    #[arg(long, conflicts_with = "whole_stacks")]
+    pub(crate) json: bool,
     /// Exit with 1 if this is found
     #[arg(long, value_name = "WHAT")]
     pub(crate) fail_on: Option<FailOn>,

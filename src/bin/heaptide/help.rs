@@ -49,6 +49,7 @@ Examples:
   heaptide leaks /dumps
   heaptide leaks 09.pb.gz 10.pb.gz 11.pb.gz
   heaptide leaks --fail-on leak /dumps   # exits 1 if there is one, for CI
+  heaptide leaks --json /dumps | jq '.leaks[].function'
 
 Snapshots are put in order of the time they state. Two can show growth only;
 from ten or so on a leak is told from a cache that fills.";

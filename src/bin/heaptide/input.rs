@@ -75,23 +75,58 @@ pub(crate) fn sum(files: &[PathBuf]) -> Result<Input, Failure> {
     Ok(Input { name, profile })
 }
 
-/// All profiles, those of folders too, by the time they state.
-pub(crate) fn series(files: &[PathBuf]) -> Result<Vec<Input>, Failure> {
-    let mut all = Vec::new();
-    for file in files {
-        if is_folder(file) {
-            all.extend(snapshots(file)?);
-        } else {
-            all.push(file.clone());
+/// A series of profiles, those of folders too. Only what can be read once is held.
+#[derive(Debug)]
+pub(crate) struct Series {
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+enum Member {
+    File(PathBuf),
+    Held(Box<Input>),
+}
+
+impl Series {
+    /// Reads standard input and URLs, and looks which files there are.
+    pub(crate) fn of(files: &[PathBuf]) -> Result<Self, Failure> {
+        let mut members = Vec::new();
+        for file in files {
+            if is_folder(file) {
+                members.extend(snapshots(file)?.into_iter().map(Member::File));
+            } else if file == Path::new("-") || download::url(file).is_some() {
+                members.push(Member::Held(Box::new(read(file)?)));
+            } else {
+                members.push(Member::File(file.clone()));
+            }
         }
+        Ok(Self { members })
     }
-    let bar = progress(all.len());
-    let mut inputs = Vec::with_capacity(all.len());
-    for file in bar.wrap_iter(all.iter()) {
-        inputs.push(read(file)?);
+
+    /// Takes the profiles in one after the other, as they were named, each with its name.
+    pub(crate) fn each(
+        &self,
+        mut take: impl FnMut(&str, &Profile) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let bar = progress(self.members.len());
+        for member in bar.wrap_iter(self.members.iter()) {
+            match member {
+                Member::File(file) => {
+                    let input = read(file)?;
+                    take(&input.name, &input.profile)?;
+                }
+                Member::Held(input) => take(&input.name, &input.profile)?,
+            }
+        }
+        Ok(())
     }
-    inputs.sort_by_key(|input| input.profile.time_nanos);
-    Ok(inputs)
+
+    /// Puts the profiles in order of their times, given in the order that they are in.
+    pub(crate) fn sort(&mut self, times: Vec<i64>) {
+        let mut timed: Vec<(i64, Member)> = times.into_iter().zip(self.members.drain(..)).collect();
+        timed.sort_by_key(|(time, _)| *time);
+        self.members = timed.into_iter().map(|(_, member)| member).collect();
+    }
 }
 
 /// The oldest and the newest profile of a folder, by the time they state.

@@ -1,29 +1,26 @@
 //! `heaptide leaks`: what keeps growing.
 
-use heaptide::{Profile, leak};
+use heaptide::{
+    Profile,
+    leak::{Verdict, Watch},
+};
 use regex::{Captures, Regex};
 
-use crate::{answer::Answer, args, failure::Failure, input, style};
+use crate::{answer::Answer, args, failure::Failure, input, input::Series, style};
 
 pub(crate) fn run(arguments: &args::Leaks, is_colored: bool) -> Result<Answer, Failure> {
     input::check_standard_input(&arguments.files)?;
-    let inputs = input::series(&arguments.files)?;
-    let (names, profiles): (Vec<String>, Vec<Profile>) = inputs
-        .into_iter()
-        .map(|input| (input.name, input.profile))
-        .unzip();
-    let verdict = leak::find(&profiles)
-        .map_err(|error| Failure::of("leaks", with_names(&error.to_string(), &names)))?;
-    let mut text = if arguments.whole_stacks {
-        format!("{verdict:#}")
-    } else {
-        verdict.to_string()
+    let verdict = judge(Series::of(&arguments.files)?)?;
+    let mut text = match (arguments.json, arguments.whole_stacks) {
+        (true, _) => format!("{}\n", verdict.to_json()),
+        (false, true) => format!("{verdict:#}"),
+        (false, false) => verdict.to_string(),
     };
-    if is_colored {
+    if is_colored && !arguments.json {
         text = style::verdict(&text);
     }
     let is_found = match arguments.fail_on {
-        Some(args::FailOn::Leak) => !verdict.suspects.is_empty(),
+        Some(args::FailOn::Leak) => verdict.has_leak(),
         None => false,
     };
     Ok(Answer {
@@ -31,6 +28,51 @@ pub(crate) fn run(arguments: &args::Leaks, is_colored: bool) -> Result<Answer, F
         remarks: Vec::new(),
         is_found,
     })
+}
+
+/// The verdict on a series; none of its profiles is held longer than it takes to look at it. Names of
+/// snapshots sort by time, so that they are put in order only if they are not.
+fn judge(mut series: Series) -> Result<Verdict, Failure> {
+    let mut times: Vec<i64> = Vec::new();
+    let mut watched = Watched::default();
+    series.each(|name, profile| {
+        times.push(profile.time_nanos);
+        if times.is_sorted() {
+            return watched.add(name, profile);
+        }
+        Ok(())
+    })?;
+    if !times.is_sorted() {
+        series.sort(times);
+        watched = Watched::default();
+        series.each(|name, profile| watched.add(name, profile))?;
+    }
+    let Watched { watch, names } = watched;
+    let mut verdict = watch.verdict().map_err(|error| fail(&error, &names))?;
+    for note in &mut verdict.notes {
+        *note = with_names(note, &names);
+    }
+    Ok(verdict)
+}
+
+/// What was looked at, and what its profiles are called.
+#[derive(Default)]
+struct Watched {
+    watch: Watch,
+    names: Vec<String>,
+}
+
+impl Watched {
+    fn add(&mut self, name: &str, profile: &Profile) -> Result<(), Failure> {
+        self.names.push(name.to_owned());
+        self.watch
+            .add(profile)
+            .map_err(|error| fail(&error, &self.names))
+    }
+}
+
+fn fail(error: &heaptide::Error, names: &[String]) -> Failure {
+    Failure::of("leaks", with_names(&error.to_string(), names))
 }
 
 /// The library numbers the profiles it was given, from 1; a user has named them.
