@@ -137,15 +137,20 @@ impl<F: Folder> Taker<F> {
         }
     }
 
+    /// One that cannot be removed keeps none of the others; the first error is told.
     fn remove_surplus(&self) -> io::Result<()> {
         let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
             let name = SnapshotName::parse(&name)?;
             Some(Entry { name, bytes })
         });
+        let mut outcome = Ok(());
         for name in self.keep.surplus(ours.collect()) {
-            self.folder.remove(&name.to_string())?;
-            self.counters.removed.fetch_add(1, Ordering::Relaxed);
+            let removed = self.folder.remove(&name.to_string());
+            if removed.is_ok() {
+                self.counters.removed.fetch_add(1, Ordering::Relaxed);
+            }
+            outcome = outcome.and(removed);
         }
-        Ok(())
+        outcome
     }
 }

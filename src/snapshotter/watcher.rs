@@ -139,6 +139,7 @@ mod tests {
         files: BTreeMap<String, Vec<u8>>,
         trouble: Option<io::ErrorKind>,
         cannot_remove: bool,
+        stuck: Option<String>,
         prepared: u32,
         said: Vec<String>,
     }
@@ -217,7 +218,7 @@ mod tests {
 
         fn remove(&self, name: &str) -> io::Result<()> {
             self.with(|world| {
-                if world.cannot_remove {
+                if world.cannot_remove || world.stuck.as_deref() == Some(name) {
                     return Err(io::ErrorKind::PermissionDenied.into());
                 }
                 assert!(world.files.remove(name).is_some());
@@ -353,6 +354,23 @@ mod tests {
         world.with(|world| world.now = Duration::from_secs(360));
         let _next = watcher.look();
         assert_eq!(world.reasons().len(), 2, "made up for");
+    }
+
+    #[test]
+    fn one_file_that_cannot_be_removed_keeps_no_other() {
+        let world = Shared::default();
+        let (mut watcher, _requests, counters) = watcher(&world, every(60), 2);
+        let stuck = "heap-19700101T000100.000Z-7-interval.pb.gz".to_owned();
+        world.with(|world| world.stuck = Some(stuck.clone()));
+        for minute in 1..=6 {
+            world.with(|world| world.now = Duration::from_secs(60 * minute));
+            let _next = watcher.look();
+        }
+        let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(names[0], stuck);
+        assert_eq!(counters.removed.load(Ordering::Relaxed), 3);
+        assert_eq!(world.with(|world| world.said.len()), 1);
     }
 
     #[test]
