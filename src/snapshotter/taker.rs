@@ -6,7 +6,7 @@ use super::{
     name::{SnapshotName, Stamp},
     process::{Process, remark},
     reason::Reason,
-    retention::{Entry, Keep},
+    retention::{Entry, Keep, Run},
     triggers::Measured,
     trouble::{Troubles, Work},
 };
@@ -33,11 +33,10 @@ pub(super) struct Counters {
 pub(super) struct Taker<F> {
     folder: F,
     keep: Keep,
-    pid: u32,
+    run: Run,
     counters: Arc<Counters>,
     troubles: Troubles,
     prepared: bool,
-    last: Option<Stamp>,
 }
 
 impl<F: Folder> Taker<F> {
@@ -51,11 +50,14 @@ impl<F: Folder> Taker<F> {
         Self {
             folder,
             keep,
-            pid,
+            run: Run {
+                process: pid,
+                before: None,
+                last: None,
+            },
             counters,
             troubles,
             prepared: false,
-            last: None,
         }
     }
 
@@ -96,11 +98,11 @@ impl<F: Folder> Taker<F> {
         measured: &Measured,
     ) -> Result<PathBuf> {
         self.prepare()?;
-        let stamp = Stamp::after(self.last, process.wall_clock());
+        let stamp = Stamp::after(self.run.last, process.wall_clock());
         let bytes = process.profile(&remark(&reason, &measured.memory))?;
         let name = SnapshotName {
             stamp,
-            process: self.pid,
+            process: self.run.process,
             reason,
         };
         let name = name.to_string();
@@ -109,8 +111,17 @@ impl<F: Folder> Taker<F> {
         written.map_err(|source| {
             Error::io(&format!("write the snapshot {}", path.display()), source)
         })?;
-        self.last = Some(stamp);
+        self.run.last = Some(stamp);
         Ok(path)
+    }
+
+    /// The snapshots in the folder.
+    fn ours(&self) -> io::Result<Vec<Entry>> {
+        let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
+            let name = SnapshotName::parse(&name)?;
+            Some(Entry { name, bytes })
+        });
+        Ok(ours.collect())
     }
 
     /// Once: a folder that vanishes later may be a volume that was taken away, and what would be made in
@@ -118,8 +129,11 @@ impl<F: Folder> Taker<F> {
     fn prepare(&mut self) -> Result<()> {
         if !self.prepared {
             let doing = || format!("use the snapshot folder {}", self.folder.path("").display());
-            let prepared = self.folder.prepare();
-            prepared.map_err(|source| Error::io(&doing(), source))?;
+            let prepared = self.folder.prepare().and_then(|()| self.ours());
+            let ours = prepared.map_err(|source| Error::io(&doing(), source))?;
+            // Names go on from there if the clock was set back, so that the new files are not the oldest.
+            self.run.before = ours.iter().map(|entry| entry.name.stamp).max();
+            self.run.last = self.run.before;
             self.prepared = true;
         }
         Ok(())
@@ -139,12 +153,8 @@ impl<F: Folder> Taker<F> {
 
     /// One that cannot be removed keeps none of the others; the first error is told.
     fn remove_surplus(&self) -> io::Result<()> {
-        let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
-            let name = SnapshotName::parse(&name)?;
-            Some(Entry { name, bytes })
-        });
         let mut outcome = Ok(());
-        for name in self.keep.surplus(ours.collect()) {
+        for name in self.keep.surplus(self.ours()?, self.run) {
             let removed = self.folder.remove(&name.to_string());
             if removed.is_ok() {
                 self.counters.removed.fetch_add(1, Ordering::Relaxed);

@@ -373,6 +373,61 @@ mod tests {
         assert_eq!(world.with(|world| world.said.len()), 1);
     }
 
+    /// Files of a process that was killed.
+    fn left_behind(world: &Shared, names: &[&str]) {
+        world.with(|world| {
+            for name in names {
+                world.files.insert((*name).to_owned(), Vec::new());
+            }
+        });
+    }
+
+    #[test]
+    fn a_restart_with_the_same_process_id_leaves_the_peak_of_the_one_that_was_killed() {
+        let world = Shared::default();
+        left_behind(&world, &["heap-19700101T000100.000Z-7-peak.pb.gz"]);
+        let rules = Rules {
+            peak: true,
+            ..Rules::default()
+        };
+        world.with(|world| world.now = Duration::from_secs(120));
+        let (mut watcher, _requests, _counters) = watcher(&world, rules, 10);
+        for second in 120..130 {
+            world.with(|world| {
+                world.now = Duration::from_secs(second);
+                world.live_bytes = 2 * second * second * MIB;
+            });
+            let _next = watcher.look();
+        }
+        let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+        let expected = [
+            "heap-19700101T000100.000Z-7-peak.pb.gz",
+            "heap-19700101T000206.000Z-7-peak.pb.gz",
+        ];
+        assert_eq!(names, expected, "its own first peak is replaced");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_costs_no_new_file() {
+        let world = Shared::default();
+        let later = [
+            "heap-20261121T000000.000Z-7-interval.pb.gz",
+            "heap-20261121T000100.000Z-7-interval.pb.gz",
+        ];
+        left_behind(&world, &later);
+        let (mut watcher, _requests, counters) = watcher(&world, every(60), 2);
+        for minute in 1..=2 {
+            world.with(|world| world.now = Duration::from_secs(60 * minute));
+            let _next = watcher.look();
+            let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+            assert_eq!(counters.taken.load(Ordering::Relaxed), minute);
+            assert_eq!(names.len(), 2);
+            // Behind those that were there: names keep their order.
+            let own = format!("heap-20261121T000100.00{minute}Z-7-interval.pb.gz");
+            assert_eq!(names[1], own, "{names:?}");
+        }
+    }
+
     #[test]
     fn requests_are_answered_in_order_and_the_last_is_taken_at_the_end() {
         let world = Shared::default();
