@@ -64,7 +64,6 @@ impl<P: Process, F: Folder> Watcher<P, F> {
                 Next::End => break,
             }
         }
-        alarm.set_level(None);
     }
 
     /// Takes what is due and what was asked for.
@@ -80,16 +79,22 @@ impl<P: Process, F: Folder> Watcher<P, F> {
                     // Who asked may have stopped waiting.
                     let _nobody_waits = reply.try_send(taken);
                 }
-                Ok(Request::Stop(last, _waits)) => {
+                Ok(Request::Stop(last, waits)) => {
                     if let Some(reason) = last {
                         let measured = self.process.measure();
                         // Counted and told by the taker.
                         let _told = self.taker.take(&self.process, reason, &measured);
                     }
+                    // Before who waits hears of the end, and lets another one start and set a level.
+                    self.process.wake_at(None);
+                    drop(waits);
                     return Next::End;
                 }
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Next::End,
+                Err(TryRecvError::Disconnected) => {
+                    self.process.wake_at(None);
+                    return Next::End;
+                }
             }
         }
         let mut measured = self.process.measure();
@@ -140,6 +145,7 @@ mod tests {
         trouble: Option<io::ErrorKind>,
         cannot_remove: bool,
         stuck: Option<String>,
+        waits: Option<Receiver<()>>,
         prepared: u32,
         said: Vec<String>,
     }
@@ -178,7 +184,13 @@ mod tests {
         }
 
         fn wake_at(&self, live_bytes: Option<u64>) {
-            self.with(|world| world.level = live_bytes);
+            self.with(|world| {
+                world.level = live_bytes;
+                if let Some(waits) = &world.waits {
+                    let told = waits.try_recv();
+                    assert_eq!(told, Err(TryRecvError::Empty), "the level of the next one");
+                }
+            });
         }
 
         fn profile(&self, remark: &str) -> Result<Vec<u8>> {
@@ -451,9 +463,17 @@ mod tests {
         let stop = Request::Stop(Some(Reason::Exit), reply);
         requests.send(stop).unwrap();
         let late = ask(Reason::Signal);
+        world.with(|world| {
+            world.level = Some(MIB);
+            world.waits = Some(ended);
+        });
         assert_eq!(watcher.look(), Next::End);
         assert_eq!(world.reasons(), ["a", "panic", "exit"]);
-        assert!(ended.try_recv().is_err());
+        world.with(|world| {
+            assert_eq!(world.level, None, "nobody listens any more");
+            let ended = world.waits.take().unwrap();
+            assert_eq!(ended.try_recv(), Err(TryRecvError::Disconnected));
+        });
         drop(watcher);
         assert!(
             late.recv().is_err(),
