@@ -28,6 +28,9 @@ pub(super) struct Counters {
     pub(super) removed: AtomicU64,
 }
 
+/// How many names are tried for a snapshot: more than there are replicas that write at once to one folder.
+const NAMES: u32 = 32;
+
 /// Writes snapshots of a process to a folder.
 #[derive(Debug)]
 pub(super) struct Taker<F> {
@@ -98,21 +101,33 @@ impl<F: Folder> Taker<F> {
         measured: &Measured,
     ) -> Result<PathBuf> {
         self.prepare()?;
-        let stamp = Stamp::after(self.run.last, process.wall_clock());
+        let time = process.wall_clock();
         let bytes = process.profile(&remark(&reason, &measured.memory))?;
-        let name = SnapshotName {
-            stamp,
+        let mut name = SnapshotName {
+            stamp: Stamp::after(self.run.last, time),
             process: self.run.process,
             reason,
         };
-        let name = name.to_string();
-        let path = self.folder.path(&name);
-        let written = self.folder.write(&name, &bytes);
-        written.map_err(|source| {
-            Error::io(&format!("write the snapshot {}", path.display()), source)
-        })?;
-        self.run.last = Some(stamp);
-        Ok(path)
+        let mut left = NAMES;
+        loop {
+            let text = name.to_string();
+            let path = self.folder.path(&text);
+            match self.folder.write(&text, &bytes) {
+                Ok(()) => {
+                    self.run.last = Some(name.stamp);
+                    return Ok(path);
+                }
+                // Another container's process of the same number, in the same millisecond.
+                Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && left > 1 => {
+                    left -= 1;
+                    name.stamp = Stamp::after(Some(name.stamp), time);
+                }
+                Err(source) => {
+                    let doing = format!("write the snapshot {}", path.display());
+                    return Err(Error::io(&doing, source));
+                }
+            }
+        }
     }
 
     /// The snapshots in the folder.

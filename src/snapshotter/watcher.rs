@@ -212,9 +212,9 @@ mod tests {
         fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
             self.with(|world| match world.trouble {
                 Some(kind) => Err(kind.into()),
+                None if world.files.contains_key(name) => Err(io::ErrorKind::AlreadyExists.into()),
                 None => {
-                    let new = world.files.insert(name.to_owned(), bytes.to_vec());
-                    assert_eq!(new, None, "no file is overwritten");
+                    world.files.insert(name.to_owned(), bytes.to_vec());
                     Ok(())
                 }
             })
@@ -438,6 +438,34 @@ mod tests {
             let own = format!("heap-20261121T000100.00{minute}Z-7-interval.pb.gz");
             assert_eq!(names[1], own, "{names:?}");
         }
+    }
+
+    #[test]
+    fn two_replicas_in_the_same_millisecond_have_a_file_each() {
+        let world = Shared::default();
+        let (mut one, _one_requests, _counters) = watcher(&world, every(60), 10);
+        let (mut other, _other_requests, counters) = watcher(&world, every(60), 10);
+        one.taker.begin();
+        other.taker.begin();
+        world.with(|world| world.now = Duration::from_secs(60));
+        let _next = one.look();
+        let _next = other.look();
+        let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+        let expected = [
+            "heap-19700101T000100.000Z-7-interval.pb.gz",
+            "heap-19700101T000100.001Z-7-interval.pb.gz",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(counters.taken.load(Ordering::Relaxed), 1);
+        // Where no name is free, that is an error and no loop.
+        let stamps: Vec<String> = (0..1000)
+            .map(|milli| format!("heap-19700101T000200.{milli:03}Z-7-interval.pb.gz"))
+            .collect();
+        let stamps: Vec<&str> = stamps.iter().map(String::as_str).collect();
+        left_behind(&world, &stamps);
+        world.with(|world| world.now = Duration::from_secs(120));
+        let _next = other.look();
+        assert_eq!(counters.failed.load(Ordering::Relaxed), 1);
     }
 
     #[test]
