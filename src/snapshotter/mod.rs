@@ -145,7 +145,8 @@ impl Snapshotter {
         })
     }
 
-    /// Takes a snapshot now and waits for its file, whose path it gives.
+    /// Takes a snapshot now and waits for its file, whose path it gives: as long as the disk takes, without
+    /// end if that hangs.
     ///
     /// # Errors
     ///
