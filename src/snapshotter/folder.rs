@@ -9,12 +9,14 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 /// A place for files.
 pub(super) trait Folder: Send {
     /// Makes the folder if it is not there, and removes what writers that died have left half done.
     fn prepare(&self) -> io::Result<()>;
-    /// Writes a file; what is there afterwards is complete, also after a crash of the machine.
+    /// Writes a file; what is there afterwards is complete, also after a crash of the machine. One that has
+    /// the name already stays, and is an error of the kind `AlreadyExists`.
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// Names and sizes of the files; names that are no text are left out, since none of ours is so.
     fn list(&self) -> io::Result<Vec<(String, u64)>>;
@@ -93,8 +95,7 @@ impl Folder for Disk {
         }
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(self.path(name))
-            .map_err(|failed| failed.error)?;
+        put_in_place(file, &self.path(name))?;
         self.sync()
     }
 
@@ -123,6 +124,24 @@ impl Folder for Disk {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+}
+
+/// Gives a file its name unless that is taken.
+fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let Err(failed) = file.persist_noclobber(path) else {
+        return Ok(());
+    };
+    match failed.error.kind() {
+        // Some file systems can neither refuse to replace a file nor make hard links. There a look before is
+        // what can be had.
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+            if !fs::exists(path).unwrap_or(true) =>
+        {
+            let persisted = failed.file.persist(path);
+            persisted.map(drop).map_err(|failed| failed.error)
+        }
+        _ => Err(failed.error),
     }
 }
 
@@ -177,7 +196,10 @@ mod tests {
         disk.write("x", b"hell").unwrap();
         fs::create_dir(disk.path("taken")).unwrap();
         assert!(disk.write("taken", b"x").is_err());
+        let error = disk.write("x", b"new").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(disk.list().unwrap(), [("x".to_owned(), 4)]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

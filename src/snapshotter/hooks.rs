@@ -6,7 +6,7 @@
 use super::{process::PATIENCE, reason::Reason, watcher::Request};
 use crate::{Error, Result, record};
 use std::{
-    panic,
+    mem, panic,
     sync::{
         Mutex, MutexGuard, TryLockError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -41,14 +41,18 @@ pub(super) struct Claim {
 impl Claim {
     /// # Errors
     ///
-    /// Busy, if there is one already.
+    /// Busy, if there is one already, or if this is a child that was forked at an unlucky moment.
     pub(super) fn new() -> Result<Self> {
         let process = std::process::id();
+        // Held until the slot is empty: a hook that finds the new number must not find the parent's channel.
+        let mut slot = running_slot().ok_or_else(locked_by_fork)?;
         if PROCESS.swap(process, Ordering::AcqRel) == process {
             return Err(Error::busy(
                 "a snapshotter runs in this process already: drop it before another is started",
             ));
         }
+        // Dropping it could take a lock of the channel that was held at the fork.
+        mem::forget(slot.take());
         Ok(Self { process })
     }
 
@@ -76,9 +80,7 @@ impl Claim {
                 ask(&Reason::Panic);
             }));
         }
-        let mut slot = running_slot().ok_or_else(|| {
-            Error::busy("could not start the snapshotter: its hooks stayed locked by a fork")
-        })?;
+        let mut slot = running_slot().ok_or_else(locked_by_fork)?;
         *slot = Some(running);
         Ok(())
     }
@@ -105,6 +107,10 @@ fn running_slot() -> Option<MutexGuard<'static, Option<Running>>> {
         }
     }
     None
+}
+
+fn locked_by_fork() -> Error {
+    Error::busy("could not start the snapshotter: its hooks stayed locked by a fork")
 }
 
 extern "C" fn at_exit() {
@@ -136,4 +142,31 @@ fn ask(reason: &Reason) {
             let _told = answer.recv_timeout(PATIENCE);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{TryRecvError, channel};
+
+    #[test]
+    fn a_forked_child_that_starts_its_own_does_not_ask_its_parents() {
+        // What a child inherits: the number of another process, and a way to a thread that it has not.
+        let (requests, received) = channel();
+        let id = thread::spawn(|| thread::current().id()).join().unwrap();
+        PROCESS.store(std::os::unix::process::parent_id(), Ordering::Release);
+        *RUNNING.lock().unwrap() = Some(Running {
+            requests,
+            at_exit: true,
+            on_panic: true,
+            thread: id,
+        });
+        let claim = Claim::new().unwrap();
+        ask(&Reason::Exit);
+        // Nor is the way closed, for which a lock of the parent's would be taken.
+        assert_eq!(received.try_recv().unwrap_err(), TryRecvError::Empty);
+        assert!(Claim::new().unwrap_err().is_busy());
+        drop(claim);
+        drop(Claim::new().unwrap());
+    }
 }

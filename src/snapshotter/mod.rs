@@ -89,7 +89,8 @@ pub struct Snapshotter {
     at_exit: bool,
     thread: Option<JoinHandle<()>>,
     signal: Option<Listener>,
-    // Last, so that nobody else starts before this one has ended.
+    // Last, so that nobody else starts before this one has taken its last snapshot and let go of the alarm,
+    // or has been waited for in vain.
     claim: Claim,
 }
 
@@ -144,7 +145,8 @@ impl Snapshotter {
         })
     }
 
-    /// Takes a snapshot now and waits for its file, whose path it gives.
+    /// Takes a snapshot now and waits for its file, whose path it gives: as long as the disk takes, without
+    /// end if that hangs.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@
 //! series them. A limit in bytes is over all, and there the rotation goes first.
 
 use super::{
-    name::SnapshotName,
+    name::{SnapshotName, Stamp},
     reason::{Rank, Reason},
 };
 
@@ -35,16 +35,35 @@ pub(super) struct Entry {
     pub(super) bytes: u64,
 }
 
+/// One snapshotter, from its start to its end: what it knows of its own files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) process: u32,
+    /// The latest stamp in the folder when it started; its own are later. Process ids do not tell it from
+    /// those before it: in a container they are often 1 for all restarts.
+    pub(super) before: Option<Stamp>,
+    /// The stamp of its last file.
+    pub(super) last: Option<Stamp>,
+}
+
+impl Run {
+    /// Whether it has written this file.
+    fn wrote(&self, name: &SnapshotName) -> bool {
+        name.process == self.process && Some(name.stamp) > self.before
+    }
+}
+
 impl Keep {
-    /// The files that have to go, in the order in which they go. The newest of all never does.
-    pub(super) fn surplus(&self, mut entries: Vec<Entry>) -> Vec<SnapshotName> {
+    /// The files that have to go, in the order in which they go. The newest of all never does, nor does the
+    /// last of `run`, which may be another one if clocks differ.
+    pub(super) fn surplus(&self, mut entries: Vec<Entry>, run: Run) -> Vec<SnapshotName> {
         entries.sort_by_key(|entry| (entry.name.reason.rank(), order(entry)));
         let newest = entries.iter().map(order).max();
         let is_rotating = |entry: &Entry| entry.name.reason.rank() == Rank::Rotating;
         let rotating = entries.iter().filter(|entry| is_rotating(entry)).count();
 
         let (old_peaks, mut stay): (Vec<_>, Vec<_>) =
-            (0..entries.len()).partition(|at| is_old_peak(&entries, *at));
+            (0..entries.len()).partition(|at| is_old_peak(&entries, *at, run));
         let mut going = old_peaks;
         let mut apart = stay.len() - rotating;
         let mut series = rotating;
@@ -62,8 +81,10 @@ impl Keep {
             } else {
                 &mut apart
             };
-            let stays =
-                Some(order(entry)) == newest || (*group <= self.files && bytes <= self.bytes);
+            let is_last = run.wrote(&entry.name) && Some(entry.name.stamp) == run.last;
+            let stays = is_last
+                || Some(order(entry)) == newest
+                || (*group <= self.files && bytes <= self.bytes);
             if !stays {
                 *group -= 1;
                 bytes -= entry.bytes;
@@ -77,31 +98,41 @@ impl Keep {
 }
 
 /// Oldest first; the name settles what the time leaves open.
-fn order(entry: &Entry) -> (super::name::Stamp, u32, String) {
+fn order(entry: &Entry) -> (Stamp, u32, String) {
     let name = &entry.name;
     (name.stamp, name.process, name.reason.to_string())
 }
 
-/// A peak that its process has left behind. The entries are sorted, so a later peak comes later.
-fn is_old_peak(entries: &[Entry], at: usize) -> bool {
+/// A peak that this run has left behind; those of others are evidence of how they ended. The entries are
+/// sorted, so a later peak comes later.
+fn is_old_peak(entries: &[Entry], at: usize, run: Run) -> bool {
     let Some((entry, later)) = entries.get(at..).and_then(<[Entry]>::split_first) else {
         return false;
     };
-    entry.name.reason == Reason::Peak
-        && later.iter().any(|other| {
-            other.name.reason == Reason::Peak && other.name.process == entry.name.process
-        })
+    let is_own_peak = |entry: &Entry| entry.name.reason == Reason::Peak && run.wrote(&entry.name);
+    is_own_peak(entry) && later.iter().any(is_own_peak)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshotter::{fraction::Fraction, name::Stamp};
+    use crate::snapshotter::fraction::Fraction;
     use proptest::prelude::*;
     use std::time::{Duration, UNIX_EPOCH};
 
+    fn stamp(millis: u64) -> Stamp {
+        Stamp::after(None, UNIX_EPOCH + Duration::from_millis(millis))
+    }
+
+    /// Process 1, that found an empty folder.
+    const FIRST: Run = Run {
+        process: 1,
+        before: None,
+        last: None,
+    };
+
     fn entry(millis: u64, process: u32, reason: Reason, bytes: u64) -> Entry {
-        let stamp = Stamp::after(None, UNIX_EPOCH + Duration::from_millis(millis));
+        let stamp = stamp(millis);
         let name = SnapshotName {
             stamp,
             process,
@@ -115,7 +146,7 @@ mod tests {
     }
 
     fn gone(keep: Keep, entries: &[Entry]) -> Vec<u64> {
-        let surplus = keep.surplus(entries.to_vec());
+        let surplus = keep.surplus(entries.to_vec(), FIRST);
         let at = |name: &SnapshotName| entries.iter().position(|entry| entry.name == *name);
         surplus
             .iter()
@@ -167,6 +198,39 @@ mod tests {
         assert_eq!(gone(keep, &entries), [0, 1], "and there are not too many");
     }
 
+    #[test]
+    fn a_peak_replaces_none_from_before_its_start() {
+        let entries = [
+            entry(0, 1, Reason::Peak, 1),
+            entry(1, 1, Reason::Peak, 1),
+            entry(2, 1, Reason::Peak, 1),
+            entry(3, 1, Reason::Peak, 1),
+        ];
+        let run = Run {
+            before: Some(stamp(1)),
+            ..FIRST
+        };
+        let surplus = Keep::default().surplus(entries.to_vec(), run);
+        assert_eq!(surplus, [entries[2].name.clone()]);
+    }
+
+    #[test]
+    fn what_was_just_written_stays_though_others_have_later_clocks() {
+        let keep = Keep { files: 1, bytes: 1 };
+        let entries = [
+            entry(0, 1, Reason::Interval, 1),
+            entry(1, 1, Reason::Interval, 1),
+            entry(2, 2, Reason::Interval, 1),
+            entry(3, 2, Reason::Interval, 1),
+        ];
+        let run = Run {
+            last: Some(stamp(1)),
+            ..FIRST
+        };
+        let surplus = keep.surplus(entries.to_vec(), run);
+        assert_eq!(surplus, [entries[0].name.clone(), entries[2].name.clone()]);
+    }
+
     fn reasons() -> impl Strategy<Value = Reason> {
         prop_oneof![
             4 => Just(Reason::Interval),
@@ -192,8 +256,10 @@ mod tests {
             entries in folders().prop_shuffle(),
             files in 1..8usize,
             bytes in 0..1500u64,
+            before in prop::option::of((0..30u64).prop_map(stamp)),
         ) {
-            let surplus = Keep { files, bytes }.surplus(entries.clone());
+            let run = Run { before, ..FIRST };
+            let surplus = Keep { files, bytes }.surplus(entries.clone(), run);
             let goes = |entry: &Entry| surplus.contains(&entry.name);
             let (left, kept): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(goes);
             prop_assert_eq!(left.len(), surplus.len(), "each goes once and was there");
@@ -214,8 +280,8 @@ mod tests {
                 let is_rotating = rank(last) == Rank::Rotating;
                 let same = if is_rotating { rotating } else { kept.len() - rotating };
                 let old_peak = |a: &Entry| rank(a) == Rank::Peak && entries.iter().any(|b| {
-                    rank(b) == Rank::Peak && b.name.process == a.name.process
-                        && b.name.stamp > a.name.stamp
+                    rank(b) == Rank::Peak && b.name.process == 1 && a.name.process == 1
+                        && Some(a.name.stamp) > before && b.name.stamp > a.name.stamp
                 });
                 prop_assert!(same == files || total + last.bytes > bytes || old_peak(last));
 

@@ -6,7 +6,7 @@ use super::{
     name::{SnapshotName, Stamp},
     process::{Process, remark},
     reason::Reason,
-    retention::{Entry, Keep},
+    retention::{Entry, Keep, Run},
     triggers::Measured,
     trouble::{Troubles, Work},
 };
@@ -28,16 +28,18 @@ pub(super) struct Counters {
     pub(super) removed: AtomicU64,
 }
 
+/// How many names are tried for a snapshot: more than there are replicas that write at once to one folder.
+const NAMES: u32 = 32;
+
 /// Writes snapshots of a process to a folder.
 #[derive(Debug)]
 pub(super) struct Taker<F> {
     folder: F,
     keep: Keep,
-    pid: u32,
+    run: Run,
     counters: Arc<Counters>,
     troubles: Troubles,
     prepared: bool,
-    last: Option<Stamp>,
 }
 
 impl<F: Folder> Taker<F> {
@@ -51,11 +53,14 @@ impl<F: Folder> Taker<F> {
         Self {
             folder,
             keep,
-            pid,
+            run: Run {
+                process: pid,
+                before: None,
+                last: None,
+            },
             counters,
             troubles,
             prepared: false,
-            last: None,
         }
     }
 
@@ -96,21 +101,42 @@ impl<F: Folder> Taker<F> {
         measured: &Measured,
     ) -> Result<PathBuf> {
         self.prepare()?;
-        let stamp = Stamp::after(self.last, process.wall_clock());
+        let time = process.wall_clock();
         let bytes = process.profile(&remark(&reason, &measured.memory))?;
-        let name = SnapshotName {
-            stamp,
-            process: self.pid,
+        let mut name = SnapshotName {
+            stamp: Stamp::after(self.run.last, time),
+            process: self.run.process,
             reason,
         };
-        let name = name.to_string();
-        let path = self.folder.path(&name);
-        let written = self.folder.write(&name, &bytes);
-        written.map_err(|source| {
-            Error::io(&format!("write the snapshot {}", path.display()), source)
-        })?;
-        self.last = Some(stamp);
-        Ok(path)
+        let mut left = NAMES;
+        loop {
+            let text = name.to_string();
+            let path = self.folder.path(&text);
+            match self.folder.write(&text, &bytes) {
+                Ok(()) => {
+                    self.run.last = Some(name.stamp);
+                    return Ok(path);
+                }
+                // Another container's process of the same number, in the same millisecond.
+                Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && left > 1 => {
+                    left -= 1;
+                    name.stamp = Stamp::after(Some(name.stamp), time);
+                }
+                Err(source) => {
+                    let doing = format!("write the snapshot {}", path.display());
+                    return Err(Error::io(&doing, source));
+                }
+            }
+        }
+    }
+
+    /// The snapshots in the folder.
+    fn ours(&self) -> io::Result<Vec<Entry>> {
+        let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
+            let name = SnapshotName::parse(&name)?;
+            Some(Entry { name, bytes })
+        });
+        Ok(ours.collect())
     }
 
     /// Once: a folder that vanishes later may be a volume that was taken away, and what would be made in
@@ -118,8 +144,11 @@ impl<F: Folder> Taker<F> {
     fn prepare(&mut self) -> Result<()> {
         if !self.prepared {
             let doing = || format!("use the snapshot folder {}", self.folder.path("").display());
-            let prepared = self.folder.prepare();
-            prepared.map_err(|source| Error::io(&doing(), source))?;
+            let prepared = self.folder.prepare().and_then(|()| self.ours());
+            let ours = prepared.map_err(|source| Error::io(&doing(), source))?;
+            // Names go on from there if the clock was set back, so that the new files are not the oldest.
+            self.run.before = ours.iter().map(|entry| entry.name.stamp).max();
+            self.run.last = self.run.before;
             self.prepared = true;
         }
         Ok(())
@@ -137,15 +166,16 @@ impl<F: Folder> Taker<F> {
         }
     }
 
+    /// One that cannot be removed keeps none of the others; the first error is told.
     fn remove_surplus(&self) -> io::Result<()> {
-        let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
-            let name = SnapshotName::parse(&name)?;
-            Some(Entry { name, bytes })
-        });
-        for name in self.keep.surplus(ours.collect()) {
-            self.folder.remove(&name.to_string())?;
-            self.counters.removed.fetch_add(1, Ordering::Relaxed);
+        let mut outcome = Ok(());
+        for name in self.keep.surplus(self.ours()?, self.run) {
+            let removed = self.folder.remove(&name.to_string());
+            if removed.is_ok() {
+                self.counters.removed.fetch_add(1, Ordering::Relaxed);
+            }
+            outcome = outcome.and(removed);
         }
-        Ok(())
+        outcome
     }
 }

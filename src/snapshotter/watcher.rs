@@ -64,7 +64,6 @@ impl<P: Process, F: Folder> Watcher<P, F> {
                 Next::End => break,
             }
         }
-        alarm.set_level(None);
     }
 
     /// Takes what is due and what was asked for.
@@ -80,16 +79,22 @@ impl<P: Process, F: Folder> Watcher<P, F> {
                     // Who asked may have stopped waiting.
                     let _nobody_waits = reply.try_send(taken);
                 }
-                Ok(Request::Stop(last, _waits)) => {
+                Ok(Request::Stop(last, waits)) => {
                     if let Some(reason) = last {
                         let measured = self.process.measure();
                         // Counted and told by the taker.
                         let _told = self.taker.take(&self.process, reason, &measured);
                     }
+                    // Before who waits hears of the end, and lets another one start and set a level.
+                    self.process.wake_at(None);
+                    drop(waits);
                     return Next::End;
                 }
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Next::End,
+                Err(TryRecvError::Disconnected) => {
+                    self.process.wake_at(None);
+                    return Next::End;
+                }
             }
         }
         let mut measured = self.process.measure();
@@ -139,6 +144,8 @@ mod tests {
         files: BTreeMap<String, Vec<u8>>,
         trouble: Option<io::ErrorKind>,
         cannot_remove: bool,
+        stuck: Option<String>,
+        waits: Option<Receiver<()>>,
         prepared: u32,
         said: Vec<String>,
     }
@@ -177,7 +184,13 @@ mod tests {
         }
 
         fn wake_at(&self, live_bytes: Option<u64>) {
-            self.with(|world| world.level = live_bytes);
+            self.with(|world| {
+                world.level = live_bytes;
+                if let Some(waits) = &world.waits {
+                    let told = waits.try_recv();
+                    assert_eq!(told, Err(TryRecvError::Empty), "the level of the next one");
+                }
+            });
         }
 
         fn profile(&self, remark: &str) -> Result<Vec<u8>> {
@@ -199,9 +212,9 @@ mod tests {
         fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
             self.with(|world| match world.trouble {
                 Some(kind) => Err(kind.into()),
+                None if world.files.contains_key(name) => Err(io::ErrorKind::AlreadyExists.into()),
                 None => {
-                    let new = world.files.insert(name.to_owned(), bytes.to_vec());
-                    assert_eq!(new, None, "no file is overwritten");
+                    world.files.insert(name.to_owned(), bytes.to_vec());
                     Ok(())
                 }
             })
@@ -217,7 +230,7 @@ mod tests {
 
         fn remove(&self, name: &str) -> io::Result<()> {
             self.with(|world| {
-                if world.cannot_remove {
+                if world.cannot_remove || world.stuck.as_deref() == Some(name) {
                     return Err(io::ErrorKind::PermissionDenied.into());
                 }
                 assert!(world.files.remove(name).is_some());
@@ -356,6 +369,106 @@ mod tests {
     }
 
     #[test]
+    fn one_file_that_cannot_be_removed_keeps_no_other() {
+        let world = Shared::default();
+        let (mut watcher, _requests, counters) = watcher(&world, every(60), 2);
+        let stuck = "heap-19700101T000100.000Z-7-interval.pb.gz".to_owned();
+        world.with(|world| world.stuck = Some(stuck.clone()));
+        for minute in 1..=6 {
+            world.with(|world| world.now = Duration::from_secs(60 * minute));
+            let _next = watcher.look();
+        }
+        let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert_eq!(names[0], stuck);
+        assert_eq!(counters.removed.load(Ordering::Relaxed), 3);
+        assert_eq!(world.with(|world| world.said.len()), 1);
+    }
+
+    /// Files of a process that was killed.
+    fn left_behind(world: &Shared, names: &[&str]) {
+        world.with(|world| {
+            for name in names {
+                world.files.insert((*name).to_owned(), Vec::new());
+            }
+        });
+    }
+
+    #[test]
+    fn a_restart_with_the_same_process_id_leaves_the_peak_of_the_one_that_was_killed() {
+        let world = Shared::default();
+        left_behind(&world, &["heap-19700101T000100.000Z-7-peak.pb.gz"]);
+        let rules = Rules {
+            peak: true,
+            ..Rules::default()
+        };
+        world.with(|world| world.now = Duration::from_secs(120));
+        let (mut watcher, _requests, _counters) = watcher(&world, rules, 10);
+        for second in 120..130 {
+            world.with(|world| {
+                world.now = Duration::from_secs(second);
+                world.live_bytes = 2 * second * second * MIB;
+            });
+            let _next = watcher.look();
+        }
+        let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+        let expected = [
+            "heap-19700101T000100.000Z-7-peak.pb.gz",
+            "heap-19700101T000206.000Z-7-peak.pb.gz",
+        ];
+        assert_eq!(names, expected, "its own first peak is replaced");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_costs_no_new_file() {
+        let world = Shared::default();
+        let later = [
+            "heap-20261121T000000.000Z-7-interval.pb.gz",
+            "heap-20261121T000100.000Z-7-interval.pb.gz",
+        ];
+        left_behind(&world, &later);
+        let (mut watcher, _requests, counters) = watcher(&world, every(60), 2);
+        for minute in 1..=2 {
+            world.with(|world| world.now = Duration::from_secs(60 * minute));
+            let _next = watcher.look();
+            let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+            assert_eq!(counters.taken.load(Ordering::Relaxed), minute);
+            assert_eq!(names.len(), 2);
+            // Behind those that were there: names keep their order.
+            let own = format!("heap-20261121T000100.00{minute}Z-7-interval.pb.gz");
+            assert_eq!(names[1], own, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn two_replicas_in_the_same_millisecond_have_a_file_each() {
+        let world = Shared::default();
+        let (mut one, _one_requests, _counters) = watcher(&world, every(60), 10);
+        let (mut other, _other_requests, counters) = watcher(&world, every(60), 10);
+        one.taker.begin();
+        other.taker.begin();
+        world.with(|world| world.now = Duration::from_secs(60));
+        let _next = one.look();
+        let _next = other.look();
+        let names: Vec<String> = world.with(|world| world.files.keys().cloned().collect());
+        let expected = [
+            "heap-19700101T000100.000Z-7-interval.pb.gz",
+            "heap-19700101T000100.001Z-7-interval.pb.gz",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(counters.taken.load(Ordering::Relaxed), 1);
+        // Where no name is free, that is an error and no loop.
+        let stamps: Vec<String> = (0..1000)
+            .map(|milli| format!("heap-19700101T000200.{milli:03}Z-7-interval.pb.gz"))
+            .collect();
+        let stamps: Vec<&str> = stamps.iter().map(String::as_str).collect();
+        left_behind(&world, &stamps);
+        world.with(|world| world.now = Duration::from_secs(120));
+        let _next = other.look();
+        assert_eq!(counters.failed.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
     fn requests_are_answered_in_order_and_the_last_is_taken_at_the_end() {
         let world = Shared::default();
         let (mut watcher, requests, _counters) = watcher(&world, Rules::default(), 10);
@@ -378,9 +491,17 @@ mod tests {
         let stop = Request::Stop(Some(Reason::Exit), reply);
         requests.send(stop).unwrap();
         let late = ask(Reason::Signal);
+        world.with(|world| {
+            world.level = Some(MIB);
+            world.waits = Some(ended);
+        });
         assert_eq!(watcher.look(), Next::End);
         assert_eq!(world.reasons(), ["a", "panic", "exit"]);
-        assert!(ended.try_recv().is_err());
+        world.with(|world| {
+            assert_eq!(world.level, None, "nobody listens any more");
+            let ended = world.waits.take().unwrap();
+            assert_eq!(ended.try_recv(), Err(TryRecvError::Disconnected));
+        });
         drop(watcher);
         assert!(
             late.recv().is_err(),
