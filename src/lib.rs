@@ -36,6 +36,7 @@
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
 //! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
+//! | look at a part of a profile | [`Profile::filter`] |
 //! | know how far a number may be off | [`Profile::estimates`], [`profile::Estimate`] |
 //! | show who holds memory, and what grew | [`report`] |
 //! | find leaks | [`leak::find`] |
@@ -56,7 +57,7 @@
 //! # Costs and limits
 //!
 //! - An allocation that is not sampled pays a thread-local subtraction and a branch; a free, a test of
-//!   its address and size: 1 to 11 % more instructions than bare jemalloc, by work. `docs/overhead.md`
+//!   its address and size: 0 to 12 % more instructions than bare jemalloc, by work. `docs/overhead.md`
 //!   of the repository has the figures.
 //! - A sampled block below 64 KiB, aligned to at most 16, takes a multiple of 1 KiB. At an interval
 //!   of 1 that is every block: use it in tests.
@@ -81,7 +82,7 @@
 //! | `symbolize` | yes | functions, files and lines in the profiles this process writes. Without: raw profiles |
 //! | `flamegraph` | | `report::write_flamegraph` |
 //! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, and share of the memory limit |
-//! | `cli` | | the command `heaptide` |
+//! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 
 mod error;
@@ -139,3 +140,7 @@ struct Readme;
 #[cfg(all(doctest, feature = "snapshotter"))]
 #[doc = include_str!("../docs/snapshots.md")]
 struct Snapshots;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/leaks.md")]
+struct Leaks;

@@ -12,8 +12,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use heaptide::profile::*;
+use canned_server::{Canned, Server, serve};
+use heaptide::{leak, profile::*};
 
+mod canned_server;
 #[path = "../src/profile/example.rs"]
 mod example;
 
@@ -56,7 +58,38 @@ fn folder() -> tempfile::TempDir {
     fs::write(folder.path().join("cut.pb.gz"), &whole[..whole.len() / 2]).expect("a new file");
     fs::write(folder.path().join("notes.txt"), "heap\n").expect("a new file");
     fs::write(folder.path().join("empty"), "").expect("a new file");
+    let snapshots = folder.path().join("snapshots");
+    fs::create_dir(&snapshots).expect("a new folder");
+    fs::create_dir(snapshots.join("old.pb.gz")).expect("a new folder");
+    fs::write(snapshots.join("notes.txt"), "heap\n").expect("a new file");
+    for (name, profile) in ORDER.into_iter().zip(snapshots_of(KEPT)) {
+        let file = fs::File::create(snapshots.join(name)).expect("a new file");
+        profile.write(file).expect("a valid profile");
+    }
     folder
+}
+
+/// The names of the snapshots, oldest first: no order of names.
+const ORDER: [&str; 5] = ["c.pb.gz", "a.pb.gz", "e.pb.gz", "d.pb.gz", "b.pb.gz"];
+/// What a function keeps in each of them, in MiB.
+const KEPT: [i64; 5] = [10, 60, 110, 160, 210];
+
+fn snapshots_of(kept: [i64; 5]) -> Vec<Profile> {
+    let times = (0..).map(|minute: i64| 1_700_000_000_000_000_000 + minute * 60_000_000_000);
+    kept.into_iter()
+        .zip(times)
+        .map(|(mib, time_nanos)| {
+            let (objects, bytes) = (mib << 10, mib << 20);
+            let text = format!(
+                "main / server::run / server::track = {objects} {bytes} {objects} {bytes} bytes=1024
+                 main / server::run / server::config = 10240 10485760 10240 10485760 bytes=1024"
+            );
+            Profile {
+                time_nanos,
+                ..example::profile(&text, 0)
+            }
+        })
+        .collect()
 }
 
 fn heaptide(folder: &Path, command_line: &str) -> Command {
@@ -102,7 +135,7 @@ fn golden_outputs() {
         assert_eq!(text(&output.stdout), expected, "heaptide {command_line}");
         checked += 1;
     }
-    assert_eq!(checked, 8, "golden outputs have come or gone");
+    assert_eq!(checked, 18, "golden outputs have come or gone");
 }
 
 #[test]
@@ -115,7 +148,57 @@ fn bad_input_is_one_clear_line() {
             "top missing.pb.gz",
             "missing.pb.gz: No such file or directory (os error 2)".to_owned(),
         ),
-        ("top .", ".: Is a directory (os error 21)".to_owned()),
+        (
+            "leaks .",
+            "./cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete deflate stream".to_owned(),
+        ),
+        (
+            "top snapshots/old.pb.gz",
+            "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end otherwise".to_owned(),
+        ),
+        (
+            "top --focus cache( before.pb.gz",
+            "--focus: `cache(` is no regular expression: unclosed group".to_owned(),
+        ),
+        (
+            "flamegraph --tagignore tenant=[ before.pb.gz",
+            "--tagignore: `[` is no regular expression: unclosed character class".to_owned(),
+        ),
+        (
+            "diff before.pb.gz",
+            "before.pb.gz: what is it to be compared with? Name a second profile, or a folder of them".to_owned(),
+        ),
+        (
+            "top - before.pb.gz --base -",
+            "standard input: only one of the profiles can be read from it".to_owned(),
+        ),
+        (
+            "top before.pb.gz cpu.pb.gz",
+            format!(
+                "before.pb.gz and cpu.pb.gz: the profiles have different sample types: \
+                 [{with_units}, inuse_space/bytes] and [{with_units}, cpu/nanoseconds]"
+            ),
+        ),
+        (
+            "flamegraph --base cpu.pb.gz before.pb.gz",
+            "cpu.pb.gz and before.pb.gz: the profiles count different things: cpu/nanoseconds and inuse_space/bytes".to_owned(),
+        ),
+        (
+            "flamegraph --focus nobody before.pb.gz",
+            "before.pb.gz: there is nothing to draw: all inuse_space of the profile are 0".to_owned(),
+        ),
+        (
+            "flamegraph -o none/heap.svg before.pb.gz",
+            "none/heap.svg: No such file or directory (os error 2)".to_owned(),
+        ),
+        (
+            "fetch localhost:6060",
+            "localhost:6060: not a URL that can be fetched: it has to begin with http://".to_owned(),
+        ),
+        (
+            "top https://localhost/",
+            "https://localhost/: this command has no TLS: use a port forward and http://, or `curl -s URL | heaptide top -`".to_owned(),
+        ),
         ("top notes.txt", "notes.txt: not a pprof profile: expected a message of profile.proto, with or without gzip, but what is at byte 2 is no field of one: failed to decode Protobuf message: buffer underflow".to_owned()),
         (
             "top empty",
@@ -151,7 +234,7 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "diff - -",
-            "standard input: only one of the two profiles can be read from it".to_owned(),
+            "standard input: only one of the profiles can be read from it".to_owned(),
         ),
     ];
     for (command_line, reason) in cases {
@@ -170,13 +253,20 @@ fn bad_input_is_one_clear_line() {
 fn usage_errors_are_told_and_exit_2() {
     let folder = folder();
     let cases = [
-        ("", "Usage: heaptide <COMMAND>"),
-        ("top", "<FILE>"),
-        ("diff before.pb.gz", "<NEW>"),
+        ("", "Usage: heaptide [OPTIONS] <COMMAND>"),
+        ("top", "<PROFILE>..."),
+        ("diff", "<BASE>"),
         (
             "top --colour before.pb.gz",
             "unexpected argument '--colour'",
         ),
+        (
+            "top --unit ell before.pb.gz",
+            "use auto, B, KiB, MiB, GiB or TiB",
+        ),
+        ("top --lines --stacks before.pb.gz", "cannot be used with"),
+        ("leaks --fail-on growth snapshots", "possible values: leak"),
+        ("fetch --seconds 0 http://localhost", "not in 1..=86400"),
         ("top -n many before.pb.gz", "invalid value 'many'"),
         ("flop before.pb.gz", "unrecognized subcommand 'flop'"),
     ];
@@ -195,8 +285,17 @@ fn usage_errors_are_told_and_exit_2() {
 #[test]
 fn help_has_examples_and_version_is_the_package_s() {
     let folder = folder();
-    for command_line in ["--help", "top --help", "diff --help"] {
+    let commands = ["top", "diff", "leaks", "flamegraph", "fetch"];
+    for command_line in commands
+        .map(|command| format!("{command} --help"))
+        .iter()
+        .chain(&["--help".to_owned()])
+    {
         let output = run(folder.path(), command_line);
+        let too_wide = text(&output.stdout)
+            .lines()
+            .find(|line| line.chars().count() > 80);
+        assert_eq!(too_wide, None, "heaptide {command_line}");
         assert!(
             text(&output.stdout).contains("\nExamples:\n  heaptide "),
             "heaptide {command_line}"
@@ -239,10 +338,18 @@ fn with_closed_output(command_line: &str, input: &[u8]) -> Output {
 #[test]
 fn a_broken_pipe_ends_quietly() {
     let mut profile = Vec::new();
-    example::profile(AFTER, 0)
-        .write(&mut profile)
-        .expect("a valid profile");
-    for command_line in ["top -", "diff before.pb.gz -"] {
+    Profile {
+        time_nanos: 1_800_000_000_000_000_000,
+        ..example::profile(AFTER, 0)
+    }
+    .write(&mut profile)
+    .expect("a valid profile");
+    for command_line in [
+        "top -",
+        "diff before.pb.gz -",
+        "flamegraph -",
+        "leaks before.pb.gz -",
+    ] {
         let output = with_closed_output(command_line, &profile);
         assert_eq!(text(&output.stderr), "", "heaptide {command_line}");
         assert_eq!(output.status.code(), Some(0), "heaptide {command_line}");
@@ -267,4 +374,399 @@ fn output_that_cannot_be_written_is_a_failure() {
         assert_eq!(text(&output.stderr), expected, "heaptide {command_line}");
         assert_eq!(output.status.code(), Some(2), "heaptide {command_line}");
     }
+}
+
+#[test]
+fn a_folder_is_its_snapshots_by_time() {
+    let folder = folder();
+    let same = [
+        ("top snapshots", "top snapshots/b.pb.gz"),
+        ("diff snapshots", "diff snapshots/c.pb.gz snapshots/b.pb.gz"),
+        (
+            "diff snapshots/a.pb.gz snapshots",
+            "diff snapshots/a.pb.gz snapshots/b.pb.gz",
+        ),
+        ("flamegraph snapshots", "flamegraph snapshots/b.pb.gz"),
+        (
+            "leaks snapshots",
+            "leaks snapshots/a.pb.gz snapshots/b.pb.gz snapshots/c.pb.gz snapshots/d.pb.gz snapshots/e.pb.gz",
+        ),
+    ];
+    for (of_folder, of_files) in same {
+        let (of_folder, of_files) = (run(folder.path(), of_folder), run(folder.path(), of_files));
+        assert_eq!(of_folder, of_files);
+        assert_eq!(of_folder.status.code(), Some(0), "{of_folder:?}");
+    }
+}
+
+#[test]
+fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
+    let folder = folder();
+    let verdict = leak::find(&snapshots_of(KEPT)).expect("one process");
+    assert_eq!(&*verdict.suspects[0].function.name, "server::track");
+    for (command_line, code, expected) in [
+        ("leaks snapshots", 0, verdict.to_string()),
+        ("leaks --fail-on leak snapshots", 1, verdict.to_string()),
+        ("leaks --whole-stacks snapshots", 0, format!("{verdict:#}")),
+    ] {
+        let output = run(folder.path(), command_line);
+        assert_eq!(text(&output.stdout), expected, "heaptide {command_line}");
+        assert_eq!(text(&output.stderr), "", "heaptide {command_line}");
+        assert_eq!(output.status.code(), Some(code), "heaptide {command_line}");
+    }
+    // What the library calls the second profile has a name here.
+    let twice = run(folder.path(), "leaks before.pb.gz after.pb.gz before.pb.gz");
+    let told = text(&twice.stderr);
+    assert!(
+        told.starts_with("heaptide: leaks: profile before.pb.gz is "),
+        "{told}"
+    );
+    assert_eq!(
+        (told.lines().count(), twice.status.code()),
+        (1, Some(2)),
+        "{told}"
+    );
+    let alone = run(folder.path(), "leaks --fail-on leak before.pb.gz");
+    assert_eq!(alone.status.code(), Some(2), "{alone:?}");
+    for (name, profile) in ORDER.into_iter().zip(snapshots_of([210; 5])) {
+        let file = fs::File::create(folder.path().join("snapshots").join(name));
+        profile
+            .write(file.expect("a file"))
+            .expect("a valid profile");
+    }
+    let output = run(folder.path(), "leaks --fail-on leak snapshots");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn a_filter_that_matches_nothing_is_told() {
+    let folder = folder();
+    let cases = [
+        (
+            "top --focus nobody before.pb.gz",
+            "heaptide: --focus matched nothing\n",
+        ),
+        // It matches in one of the two.
+        ("diff --ignore server::log before.pb.gz after.pb.gz", ""),
+        (
+            "diff --hide nobody --tagignore tenant=red before.pb.gz after.pb.gz",
+            "heaptide: --hide matched nothing\nheaptide: --tagignore matched nothing\n",
+        ),
+        ("top --focus= before.pb.gz", ""),
+    ];
+    for (command_line, remarks) in cases {
+        let output = run(folder.path(), command_line);
+        assert_eq!(text(&output.stderr), remarks, "heaptide {command_line}");
+        assert_eq!(output.status.code(), Some(0), "heaptide {command_line}");
+    }
+}
+
+#[test]
+fn a_flame_graph_goes_to_a_file_or_to_standard_output() {
+    let folder = folder();
+    for command_line in [
+        "flamegraph after.pb.gz",
+        "flamegraph --base before.pb.gz after.pb.gz",
+    ] {
+        let shown = run(folder.path(), command_line);
+        assert_eq!(text(&shown.stderr), "");
+        let svg = text(&shown.stdout);
+        assert!(
+            svg.starts_with("<?xml") && svg.contains("<title>server::cache::put ("),
+            "{svg}"
+        );
+        assert_eq!(svg.contains("red has grown"), command_line.contains("base"));
+        let saved = run(folder.path(), &format!("{command_line} -o heap.svg"));
+        assert_eq!(
+            (saved.status.code(), text(&saved.stdout)),
+            (Some(0), ""),
+            "{saved:?}"
+        );
+        let file = fs::read_to_string(folder.path().join("heap.svg"));
+        assert_eq!(file.expect("it was written"), svg);
+    }
+    let whole = run(
+        folder.path(),
+        "flamegraph before.pb.gz after.pb.gz --ignore put",
+    );
+    assert!(
+        text(&whole.stdout).contains("<title>server::log (12,288 bytes"),
+        "{whole:?}"
+    );
+    assert!(!text(&whole.stdout).contains("server::cache::put"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_ordinary_file_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = folder();
+    let svg = run(folder.path(), "flamegraph after.pb.gz").stdout;
+    let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
+    symlink("notes.txt", &link).expect("a new link");
+    let linked = run(folder.path(), "flamegraph -o link after.pb.gz");
+    assert_eq!(linked.status.code(), Some(0), "{linked:?}");
+    assert!(link.is_symlink(), "the link was replaced");
+    assert_eq!(
+        fs::read(folder.path().join("notes.txt")).expect("the file"),
+        svg
+    );
+
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo starts").success());
+    let mut reader = Command::new("cat");
+    let mut reader = reader
+        .arg(&pipe)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cat starts");
+    let piped = run(folder.path(), "flamegraph -o pipe after.pb.gz");
+    let is_pipe = fs::symlink_metadata(&pipe).is_ok_and(|kept| kept.file_type().is_fifo());
+    if !is_pipe {
+        // It would wait for a writer for ever.
+        reader.kill().expect("it is ours");
+    }
+    let read = reader.wait_with_output().expect("cat ends").stdout;
+    assert!(is_pipe, "the pipe was replaced");
+    assert_eq!((piped.status.code(), read), (Some(0), svg));
+}
+
+fn server(folder: &Path) -> Server {
+    let profile = fs::read(folder.join("after.pb.gz")).expect("just written");
+    let canned = |path, head, body: &[u8]| Canned {
+        path,
+        head,
+        body: body.to_vec(),
+    };
+    let long = "x".repeat(400);
+    serve(vec![
+        canned("/debug/pprof/heap", "200 OK", &profile),
+        canned("/moved", "302 Found\r\nLocation: /debug/pprof/heap", b""),
+        canned(
+            "/off",
+            "503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nX-Go-Pprof: 1",
+            b"recording is off:\x1b[2J set HEAPTIDE_SAMPLE_INTERVAL\n",
+        ),
+        canned(
+            "/page",
+            "404 Not Found\r\nContent-Type: text/html",
+            b"<html>not here</html>",
+        ),
+        canned("/long", "500 Internal Server Error", long.as_bytes()),
+        canned(
+            "/other",
+            "200 OK\r\nContent-Type: text/html",
+            b"<html>hello</html>",
+        ),
+        canned("/large", "200 OK\r\nContent-Length: 300000000", b""),
+        canned("/short", "200 OK\r\nContent-Length: 300000", &profile),
+    ])
+}
+
+#[test]
+fn a_url_is_read_like_a_file() {
+    let folder = folder();
+    let server = server(folder.path());
+    let url = &server.url;
+    let from_file = run(folder.path(), "top after.pb.gz");
+    for path in ["", "/", "/debug/pprof/heap?gc=1", "/moved"] {
+        let mut command = heaptide(folder.path(), &format!("top {url}{path}"));
+        // A proxy does not know this machine's loopback; there is none at this port either.
+        let output = command.env("http_proxy", "http://127.0.0.1:9").output();
+        assert_eq!(output.expect("the command starts"), from_file, "{path}");
+    }
+    let requests: Vec<String> = server.requests.try_iter().collect();
+    let asked: Vec<&str> = requests
+        .iter()
+        .filter_map(|head| head.split(' ').nth(1))
+        .collect();
+    let usual = "/debug/pprof/heap";
+    assert_eq!(
+        asked,
+        [usual, usual, "/debug/pprof/heap?gc=1", "/moved", usual]
+    );
+    assert!(requests[0].contains("heaptide/"), "{}", requests[0]);
+}
+
+#[test]
+fn a_refusal_is_told_in_one_line_with_the_server_s_reason() {
+    let folder = folder();
+    let server = server(folder.path());
+    let long = format!("{}...", "x".repeat(300));
+    let cases = [
+        (
+            "/off",
+            "the server refused: 503 Service Unavailable: recording is off:\\u{1b}[2J set HEAPTIDE_SAMPLE_INTERVAL",
+        ),
+        (
+            "/page",
+            "the server refused: 404 Not Found (profiles usually are at /debug/pprof/heap)",
+        ),
+        (
+            "/long",
+            &format!("the server refused: 500 Internal Server Error: {long}"),
+        ),
+        (
+            "/large",
+            "the answer is larger than 256 MiB, which no heap profile is",
+        ),
+    ];
+    for (path, reason) in cases {
+        let url = format!("{}{path}", server.url);
+        let output = run(folder.path(), &format!("fetch -o got.pb.gz {url}"));
+        assert_eq!(text(&output.stderr), format!("heaptide: {url}: {reason}\n"));
+        assert_eq!(output.status.code(), Some(2), "{path}");
+    }
+    // What is no profile, what is cut short, and no answer at all.
+    for path in ["/other", "/short", "/closed"] {
+        let url = format!("{}{path}", server.url);
+        let output = run(folder.path(), &format!("fetch -o got.pb.gz {url}"));
+        let told = text(&output.stderr);
+        assert!(told.starts_with(&format!("heaptide: {url}: ")), "{told}");
+        assert_eq!(
+            (told.lines().count(), output.status.code()),
+            (1, Some(2)),
+            "{told}"
+        );
+    }
+    assert!(
+        !folder.path().join("got.pb.gz").exists(),
+        "nothing is saved of a failure"
+    );
+    let nobody = run(folder.path(), "top http://127.0.0.1:1/heap");
+    assert_eq!(
+        text(&nobody.stderr),
+        "heaptide: http://127.0.0.1:1/heap: Connection refused (os error 111): is the service \
+         running, and on this port?\n"
+    );
+}
+
+#[test]
+fn fetch_saves_what_it_got_under_a_name_that_says_so() {
+    let folder = folder();
+    let server = server(folder.path());
+    let url = &server.url;
+    let port = url.rsplit(':').next().expect("a port");
+    let name = format!("heap-20231114T234320Z-127.0.0.1_{port}.pb.gz");
+    let profile = fs::read(folder.path().join("after.pb.gz")).expect("just written");
+    let cases = [
+        (format!("fetch --seconds 3 {url}"), name.clone()),
+        (
+            format!("fetch -o snapshots {url}"),
+            format!("snapshots/{name}"),
+        ),
+        (format!("fetch -o notes.txt {url}"), "notes.txt".to_owned()),
+    ];
+    for (command_line, file) in cases {
+        let output = run(folder.path(), &command_line);
+        assert_eq!(text(&output.stdout), format!("{file}\n"), "{output:?}");
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(
+            fs::read(folder.path().join(file)).expect("it was written"),
+            profile
+        );
+    }
+    let asked = server.requests.recv().expect("a request");
+    assert!(
+        asked.starts_with("GET /debug/pprof/heap?seconds=3 "),
+        "{asked}"
+    );
+    // A name that was made up replaces nothing.
+    let again = run(folder.path(), &format!("fetch {url}"));
+    assert_eq!(
+        text(&again.stderr),
+        format!("heaptide: {name}: File exists (os error 17)\n")
+    );
+    assert_eq!(again.status.code(), Some(2));
+    let piped = run(folder.path(), &format!("fetch -o - {url}"));
+    assert_eq!((piped.status.code(), piped.stdout), (Some(0), profile));
+    let left = fs::read_dir(folder.path()).expect("the folder");
+    let left = left.filter(|entry| {
+        let entry = entry.as_ref().expect("an entry");
+        entry.file_name().to_string_lossy().starts_with(".tmp")
+    });
+    assert_eq!(left.count(), 0, "temporary files are left");
+}
+
+#[test]
+fn colors_are_shown_where_asked_for_only() {
+    let folder = folder();
+    for command_line in [
+        "top before.pb.gz",
+        "diff before.pb.gz after.pb.gz",
+        "leaks snapshots",
+    ] {
+        let plain = run(folder.path(), command_line);
+        assert!(
+            !text(&plain.stdout).contains('\u{1b}'),
+            "heaptide {command_line}"
+        );
+        let never = run(folder.path(), &format!("{command_line} --color never"));
+        assert_eq!(never, plain);
+        let mut always = heaptide(folder.path(), &format!("{command_line} --color=always"));
+        let always = always
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("the command starts");
+        let codes = ["\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[1;31m", "\x1b[0m"];
+        let colored = text(&always.stdout).to_owned();
+        assert!(
+            codes.iter().any(|code| colored.contains(code)),
+            "heaptide {command_line}"
+        );
+        let stripped = codes
+            .iter()
+            .fold(colored, |text, code| text.replace(code, ""));
+        assert_eq!(stripped, text(&plain.stdout), "heaptide {command_line}");
+    }
+}
+
+/// What a terminal shows of a command line, standard error included.
+fn on_a_terminal(folder: &Path, command_line: &str, variables: &[(&str, &str)]) -> String {
+    let command = format!("{} {command_line}", env!("CARGO_BIN_EXE_heaptide"));
+    let mut script = Command::new("script");
+    script
+        .args(["-qec", &command, "/dev/null"])
+        .current_dir(folder);
+    script
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .stdin(Stdio::null());
+    let output = script.envs(variables.iter().copied()).output();
+    let output = output.unwrap_or_else(|error| panic!("script does not start: {error}"));
+    text(&output.stdout).to_owned()
+}
+
+#[test]
+#[ignore = "needs script, which makes a terminal (Debian bsdutils)"]
+fn a_terminal_has_colors_and_progress_and_no_svg() {
+    let folder = folder();
+    let shown = |command_line: &str, variables: &[(&str, &str)]| {
+        on_a_terminal(folder.path(), command_line, variables)
+    };
+    let diff = "diff before.pb.gz after.pb.gz";
+    assert!(shown(diff, &[]).contains("\x1b[31m"));
+    assert!(shown(diff, &[("NO_COLOR", "")]).contains("\x1b[31m"));
+    for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let plain = shown(diff, &[variable]);
+        assert!(
+            plain.contains("server::run") && !plain.contains('\u{1b}'),
+            "{plain}"
+        );
+    }
+    assert!(!shown(&format!("{diff} --color never"), &[]).contains('\u{1b}'));
+    let refused = shown("flamegraph after.pb.gz", &[]);
+    let expected =
+        "heaptide: standard output: a terminal shows no SVG: name a file with -o, or redirect";
+    assert_eq!(refused.trim_end(), expected);
+    // Twenty are enough for a bar, which is gone at the end; five are not.
+    let many = "snapshots/a.pb.gz ".repeat(20);
+    let bar = shown(&format!("top {many}"), &[]);
+    assert!(
+        bar.contains("/20 profiles") && bar.contains("\x1b[2K"),
+        "{bar}"
+    );
+    assert!(!shown("leaks snapshots", &[]).contains("profiles\u{1b}"));
+    let few = shown("leaks snapshots", &[]);
+    assert!(!few.contains("/5 profiles"), "{few}");
 }

@@ -18,6 +18,7 @@ fn resident() -> u64 {
 
 /// Bytes that the process grows by, and those that the profiler says are its own, while `BLOCKS` blocks
 /// of 100 bytes are made and kept.
+#[expect(clippy::vec_box, reason = "the boxes are what is measured")]
 fn growth(kept: &mut Vec<Box<[u8; 100]>>) -> (u64, u64) {
     let own = || heaptide::stats().overhead_bytes.unwrap();
     let (resident_before, own_before) = (resident(), own());

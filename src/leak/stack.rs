@@ -1,15 +1,16 @@
 //! Call stacks by name: what makes two samples the same stack, and which frame gets the blame.
 //!
-//! Separate from `history` because it decides whom to blame: never the standard library. It judges names and paths only, never amounts.
+//! Separate from `history` because it decides where a stack begins: never in the standard library. It
+//! judges names and paths only, never amounts, and keeps each once, however many profiles name it.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Profile;
 use crate::printable::printable;
-use crate::profile::{Frame, Location, Sample};
+use crate::profile::{Location, Sample};
 use crate::symbolize::is_standard_library;
+use crate::{Error, Profile, Result};
 
 /// A logical call on a stack, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,17 @@ pub struct StackFrame {
     pub file: Arc<str>,
     /// Line in the file; 0 where it is not known.
     pub line: i64,
+}
+
+impl StackFrame {
+    /// What stands for the frames of a stack that has none.
+    pub(super) fn none() -> Self {
+        Self {
+            name: "[no stack]".into(),
+            file: "".into(),
+            line: 0,
+        }
+    }
 }
 
 impl fmt::Display for StackFrame {
@@ -48,13 +60,29 @@ fn short_path(file: &str) -> &str {
 }
 
 /// A function by its number in [`Names`], and a line in it.
-pub(super) type Call = (usize, i64);
+type Call = (u32, i64);
 
-/// The functions met so far, numbered, so that stacks of different profiles compare by numbers.
+/// Most frames that are remembered of all different stacks together: a quarter of a gigabyte at worst.
+/// The stacks of a large service are some millions, while a few bytes of a file can name a location with
+/// many lines over and over.
+const MOST_FRAMES: usize = 16 << 20;
+
+/// The functions, places and stacks met so far, numbered in the order they were met, so that those of
+/// different profiles compare by numbers and each is kept once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    numbers: HashMap<(Arc<str>, Arc<str>), usize>,
     functions: Vec<NamedFunction>,
+    function_numbers: HashMap<(Arc<str>, Arc<str>), u32>,
+    /// The calls of a location: as many as were inlined there.
+    places: Vec<Arc<[Call]>>,
+    place_numbers: HashMap<Arc<[Call]>, u32>,
+    addresses: HashMap<u64, u32>,
+    paths: Vec<Path>,
+    path_numbers: HashMap<Arc<[u32]>, u32>,
+    /// From the innermost function outside the standard library to the root.
+    stacks: Vec<Arc<[u32]>>,
+    stack_numbers: HashMap<Arc<[u32]>, u32>,
+    frames: usize,
 }
 
 #[derive(Debug)]
@@ -62,62 +90,252 @@ struct NamedFunction {
     name: Arc<str>,
     file: Arc<str>,
     is_standard: bool,
+    is_address: bool,
+}
+
+/// The places of a call stack, leaf first, and the rolled-up stack it is a part of.
+#[derive(Debug)]
+struct Path {
+    places: Arc<[u32]>,
+    stack: u32,
+}
+
+/// A profile whose tables are being numbered, as far as its samples need them.
+#[derive(Debug)]
+pub(super) struct Numbering<'a> {
+    names: &'a mut Names,
+    profile: &'a Profile,
+    functions: Vec<Option<u32>>,
+    places: Vec<Option<u32>>,
+    /// The places of the sample in hand.
+    path: Vec<u32>,
+}
+
+impl Numbering<'_> {
+    /// The number of a sample's path.
+    ///
+    /// # Errors
+    ///
+    /// Too large, if there are more frames than are remembered.
+    pub(super) fn path(&mut self, sample: &Sample) -> Result<u32> {
+        self.path.clear();
+        for id in &sample.locations {
+            let Some(location) = self.profile.locations.get(id.index()) else {
+                continue;
+            };
+            let known = self.places.get(id.index()).copied().flatten();
+            let place = match known {
+                Some(place) => place,
+                None => self.place(location)?,
+            };
+            if let Some(slot) = self.places.get_mut(id.index()) {
+                *slot = Some(place);
+            }
+            self.path.push(place);
+        }
+        match self.names.path_numbers.get(self.path.as_slice()) {
+            Some(&path) => Ok(path),
+            None => self.names.add_path(self.path.as_slice().into()),
+        }
+    }
+
+    fn place(&mut self, location: &Location) -> Result<u32> {
+        if location.lines.is_empty() {
+            return self.names.unnamed(location.address);
+        }
+        let mut calls = Vec::with_capacity(location.lines.len());
+        for line in &location.lines {
+            let index = line.function.index();
+            let known = self.functions.get(index).copied().flatten();
+            let function = match (known, self.profile.functions.get(index)) {
+                (Some(number), _) => number,
+                (None, Some(function)) => match function.shown_name() {
+                    Some(name) => self.names.function(name, &function.file, false)?,
+                    None => self.names.address(location.address)?,
+                },
+                (None, None) => self.names.address(location.address)?,
+            };
+            let has_name = self.profile.functions.get(index);
+            if has_name.is_some_and(|f| f.shown_name().is_some())
+                && let Some(slot) = self.functions.get_mut(index)
+            {
+                *slot = Some(function);
+            }
+            calls.push((function, line.line));
+        }
+        self.names.add_place(calls.into())
+    }
 }
 
 impl Names {
-    /// The calls of a sample, leaf first, inlined ones included.
-    pub(super) fn calls(&mut self, profile: &Profile, sample: &Sample) -> Vec<Call> {
-        profile
-            .frames(sample)
-            .map(|frame| (self.number(&frame), frame.line))
-            .collect()
-    }
-
-    /// How many calls at the leaf are standard library code, called by the frame that is to blame.
-    /// If there is nothing else on the stack, none is skipped.
-    pub(super) fn skipped(&self, calls: &[Call]) -> usize {
-        calls
-            .iter()
-            .position(|call| self.functions.get(call.0).is_some_and(|f| !f.is_standard))
-            .unwrap_or(0)
-    }
-
-    /// A call with its names; `None` for a stack without frames.
-    pub(super) fn frame(&self, call: Option<&Call>) -> StackFrame {
-        let function = call.and_then(|call| self.functions.get(call.0));
-        StackFrame {
-            name: function.map_or_else(|| "[no stack]".into(), |f| Arc::clone(&f.name)),
-            file: function.map_or_else(|| "".into(), |f| Arc::clone(&f.file)),
-            line: call.map_or(0, |call| call.1),
+    /// Numbers the stacks of a profile.
+    pub(super) fn number<'a>(&'a mut self, profile: &'a Profile) -> Numbering<'a> {
+        Numbering {
+            names: self,
+            functions: vec![None; profile.functions.len()],
+            places: vec![None; profile.locations.len()],
+            path: Vec::new(),
+            profile,
         }
     }
 
-    fn number(&mut self, frame: &Frame<'_>) -> usize {
-        let named = frame
-            .function
-            .and_then(|f| Some((f.shown_name()?, &f.file)));
-        let (name, file) = match named {
-            Some((name, file)) => (Arc::clone(name), Arc::clone(file)),
-            None => (address_name(frame.location), "".into()),
+    /// The rolled-up stack of a path.
+    pub(super) fn stack_of(&self, path: u32) -> u32 {
+        self.paths.get(path as usize).map_or(0, |path| path.stack)
+    }
+
+    /// How many rolled-up stacks there are.
+    pub(super) fn stacks(&self) -> usize {
+        self.stacks.len()
+    }
+
+    /// The functions of a rolled-up stack, from the one that allocates to the root.
+    pub(super) fn functions(&self, stack: u32) -> &[u32] {
+        self.stacks.get(stack as usize).map_or(&[], |stack| stack)
+    }
+
+    /// Whether a function is the standard library's.
+    pub(super) fn is_standard(&self, function: u32) -> bool {
+        self.functions
+            .get(function as usize)
+            .is_some_and(|f| f.is_standard)
+    }
+
+    /// Whether the function that a stack is blamed on has no name but its address.
+    pub(super) fn is_unnamed(&self, stack: u32) -> bool {
+        let function = self.functions(stack).first();
+        function.is_some_and(|&f| self.functions.get(f as usize).is_some_and(|f| f.is_address))
+    }
+
+    /// The frames of a path, leaf first.
+    pub(super) fn frames(&self, path: u32) -> Vec<StackFrame> {
+        self.calls(path).map(|call| self.frame(call)).collect()
+    }
+
+    /// Position in a path of the frame that its rolled-up stack begins with: what lies before it is the
+    /// standard library's.
+    pub(super) fn skipped(&self, path: u32) -> usize {
+        let of_program = |call: Call| !self.is_standard(call.0);
+        self.calls(path).position(of_program).unwrap_or(0)
+    }
+
+    /// The call that a path's rolled-up stack begins with; `None` for a stack without frames.
+    pub(super) fn site(&self, path: u32) -> Option<Call> {
+        self.calls(path).nth(self.skipped(path))
+    }
+
+    /// The function that allocates, without a line.
+    pub(super) fn function_of(&self, stack: u32) -> StackFrame {
+        match self.functions(stack).first() {
+            Some(&function) => self.frame((function, 0)),
+            None => StackFrame::none(),
+        }
+    }
+
+    fn calls(&self, path: u32) -> impl Iterator<Item = Call> {
+        let places = self.paths.get(path as usize).map(|path| &*path.places);
+        let places = places.unwrap_or_default().iter();
+        places
+            .filter_map(|&place| self.places.get(place as usize))
+            .flat_map(|calls| calls.iter().copied())
+    }
+
+    fn frame(&self, (function, line): Call) -> StackFrame {
+        let Some(function) = self.functions.get(function as usize) else {
+            return StackFrame::none();
         };
-        let next = self.functions.len();
-        let number = *self
-            .numbers
-            .entry((Arc::clone(&name), Arc::clone(&file)))
-            .or_insert(next);
-        if number == next {
-            self.functions.push(NamedFunction {
-                is_standard: is_standard(&name, &file),
-                name,
-                file,
-            });
+        StackFrame {
+            name: Arc::clone(&function.name),
+            file: Arc::clone(&function.file),
+            line,
         }
-        number
+    }
+
+    fn function(&mut self, name: &Arc<str>, file: &Arc<str>, is_address: bool) -> Result<u32> {
+        let key = (Arc::clone(name), Arc::clone(file));
+        if let Some(&number) = self.function_numbers.get(&key) {
+            return Ok(number);
+        }
+        let number = self.spend(self.functions.len(), 1)?;
+        self.functions.push(NamedFunction {
+            is_standard: is_standard(name, file),
+            name: Arc::clone(name),
+            file: Arc::clone(file),
+            is_address,
+        });
+        self.function_numbers.insert(key, number);
+        Ok(number)
+    }
+
+    fn address(&mut self, address: u64) -> Result<u32> {
+        self.function(&format!("{address:#x}").into(), &"".into(), true)
+    }
+
+    fn unnamed(&mut self, address: u64) -> Result<u32> {
+        if let Some(&place) = self.addresses.get(&address) {
+            return Ok(place);
+        }
+        let function = self.address(address)?;
+        let place = self.add_place([(function, 0)].into())?;
+        self.addresses.insert(address, place);
+        Ok(place)
+    }
+
+    fn add_place(&mut self, calls: Arc<[Call]>) -> Result<u32> {
+        if let Some(&place) = self.place_numbers.get(&calls) {
+            return Ok(place);
+        }
+        let place = self.spend(self.places.len(), calls.len())?;
+        self.places.push(Arc::clone(&calls));
+        self.place_numbers.insert(calls, place);
+        Ok(place)
+    }
+
+    fn add_path(&mut self, places: Arc<[u32]>) -> Result<u32> {
+        let path = self.spend(self.paths.len(), places.len())?;
+        let of = |place: &u32| self.places.get(*place as usize);
+        let frames: usize = places.iter().filter_map(of).map(|calls| calls.len()).sum();
+        // Before they are expanded.
+        self.spend(self.stacks.len(), frames)?;
+        let calls = places.iter().filter_map(|&p| self.places.get(p as usize));
+        let functions: Vec<u32> = calls.flat_map(|calls| calls.iter().map(|c| c.0)).collect();
+        let of_program = functions.iter().position(|&f| !self.is_standard(f));
+        let rolled = functions.get(of_program.unwrap_or(0)..).unwrap_or_default();
+        let stack = match self.stack_numbers.get(rolled) {
+            Some(&stack) => stack,
+            None => {
+                let stack = number(self.stacks.len())?;
+                let rolled: Arc<[u32]> = rolled.into();
+                self.stacks.push(Arc::clone(&rolled));
+                self.stack_numbers.insert(rolled, stack);
+                stack
+            }
+        };
+        let key = Arc::clone(&places);
+        self.paths.push(Path { places, stack });
+        self.path_numbers.insert(key, path);
+        Ok(path)
+    }
+
+    /// Takes frames off what may be remembered, and numbers what they are for.
+    fn spend(&mut self, next: usize, frames: usize) -> Result<u32> {
+        self.frames = self.frames.saturating_add(frames);
+        if self.frames > MOST_FRAMES {
+            return Err(too_many());
+        }
+        number(next)
     }
 }
 
-fn address_name(location: &Location) -> Arc<str> {
-    format!("{:#x}", location.address).into()
+fn number(next: usize) -> Result<u32> {
+    u32::try_from(next).map_err(|_too_big| too_many())
+}
+
+fn too_many() -> Error {
+    Error::too_large(format!(
+        "the profiles' call stacks have more than {MOST_FRAMES} frames, inlined ones expanded: leave out \
+         stacks that are of no interest, or give fewer profiles"
+    ))
 }
 
 /// Whether a function is code of the standard library, which allocates on behalf of its caller.

@@ -1,21 +1,13 @@
-//! What is told to people: the suspects with their stacks, who was acquitted and of what, and the
-//! small print.
+//! The answer: the suspects with their stacks, who was acquitted and of what, and what else was noticed.
 //!
-//! The values are public so that programs can act on them; the text is for reading and may change.
+//! Values for programs to act on; `text` writes them for people and `json` for machines.
 
-use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::json;
 use super::stack::StackFrame;
-use crate::printable::printable;
 use crate::profile::Estimate;
-use crate::units::{Bytes, PlusMinus};
-
-/// How many acquitted stacks the text lists: those with most live bytes, then those that allocated most.
-const LISTED: usize = 6;
-
-/// How many frames of a suspect's stack the text shows: what leads from the handler to the leaf.
-const SHOWN_FRAMES: usize = 8;
 
 /// The answer of [`find`](super::find). Its `Display` is for people; `{:#}` shows whole stacks.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,14 +29,53 @@ pub struct Verdict {
     /// out of ten on a stack of its own, made of blocks smaller than the sample interval, given the
     /// span and the stacks tried.
     pub smallest_leak: f64,
+    /// What else was noticed, a sentence each: restarts, what the profiler lost, names that are missing.
+    pub notes: Vec<String>,
+}
+
+impl Verdict {
+    /// The stacks that leak, fastest first.
+    #[must_use]
+    pub fn leaks(&self) -> &[Suspect] {
+        &self.suspects
+    }
+
+    /// Whether any stack leaks.
+    #[must_use]
+    pub fn has_leak(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
+    /// The verdict as a JSON object, for programs; docs/leaks.md lists its fields. Fields may be added.
+    ///
+    /// ```
+    /// # use heaptide::{Profile, profile::ValueType, leak};
+    /// # let kinds = ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"];
+    /// # let profiles = [1, 2].map(|second| Profile {
+    /// #     sample_types: kinds.map(|kind| ValueType::new(kind, "")).to_vec(),
+    /// #     time_nanos: second * 1_000_000_000,
+    /// #     period: 512 * 1024,
+    /// #     ..Profile::default()
+    /// # });
+    /// let json = leak::find(&profiles)?.to_json();
+    /// assert!(json.starts_with(r#"{"has_leak":false,"leaks":[],"#));
+    /// # Ok::<(), heaptide::Error>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json::verdict(self)
+    }
 }
 
 /// What the profiles say of one rolled-up call stack.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Suspect {
-    /// The innermost function outside the standard library, at the line that grew most.
+    /// The function to blame, at the line that grew most: where the stack first differs from those that
+    /// do not leak, counted from the function that allocates.
     pub function: StackFrame,
+    /// The function that allocates: the innermost one outside the standard library.
+    pub site: StackFrame,
     /// The whole call stack that grew most, leaf first.
     pub stack: Vec<StackFrame>,
     /// Live bytes at each profile.
@@ -53,8 +84,13 @@ pub struct Suspect {
     pub live: Estimate,
     /// Growth of the live bytes from the first profile to the last.
     pub growth: Estimate,
-    /// Mean growth in bytes per second.
+    /// Mean growth in bytes per second, from the first profile to the last.
     pub rate: Estimate,
+    /// Trend in bytes per second over all profiles: the median of the slopes between any two (of a hundred
+    /// means, if there are more profiles).
+    pub slope: f64,
+    /// A range that holds the true trend about 95 times in 100, going by what sampling blurs.
+    pub slope_95: RangeInclusive<f64>,
     /// Growth in bytes per second over the later half of the span.
     pub late_rate: f64,
     /// Growth in bytes per second over the last quarter of the span.
@@ -67,8 +103,17 @@ pub struct Suspect {
     pub parts: usize,
     /// The largest fall of the live bytes from an earlier peak, in bytes.
     pub largest_fall: f64,
+    /// Chance that noise alone shows a rise and a fall as large as its largest ones.
+    pub swing_p_value: f64,
+    /// Its largest rise divided by what was allocated meanwhile.
+    pub(super) kept_while_rising: f64,
+    /// Whether its last large step was a doubling that is no longer past than it took to come.
+    pub(super) doubled_lately: bool,
     /// Bytes allocated between the first profile and the last.
     pub allocated: f64,
+    /// Those of them in the last part, and how long that is relative to the whole.
+    pub(super) last_allocated: f64,
+    pub(super) last_share: f64,
     /// Growth divided by what was allocated in the same time; 0 if nothing was.
     pub retention: f64,
     /// Chance that noise alone, of sampling and of blocks that come and go at random, shows such
@@ -100,160 +145,32 @@ pub enum Reason {
     WithinNoise,
     /// It frees about as much as it allocates.
     Churns,
-    /// It grew, and has stopped or slowed down.
+    /// It grew, and has stopped or slowed down, while it goes on allocating: a cache that is full.
     LevelsOff,
-    /// It gave back most of what it had grown by.
-    FallsBack,
-    /// It grew, but not by more than noise in the later half of the span. Longer watching will tell.
+    /// It grew, and then stopped allocating: what is set up once.
+    WarmsUp,
+    /// It rises, and gives back what it had grown by.
+    Sawtooth,
+    /// It grew, but not by more than noise in the later half of the span, or by a last doubling that may be
+    /// followed by another. Longer watching will tell.
     Unproven,
     /// It grew in few parts of the span only.
     Unsteady,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for suspect in &self.suspects {
-            writeln!(f, "leak: {suspect}")?;
-            suspect.write_stack(f)?;
-            writeln!(f)?;
+impl Reason {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shrinks => "shrinking",
+            Self::WithinNoise => "within_noise",
+            Self::Churns => "churn",
+            Self::LevelsOff => "levels_off",
+            Self::WarmsUp => "warm_up",
+            Self::Sawtooth => "sawtooth",
+            Self::Unproven => "unproven",
+            Self::Unsteady => "unsteady",
         }
-        if self.suspects.is_empty() {
-            writeln!(
-                f,
-                "no leak found: one of {} or more on a call stack of its own would have stood out \
-                 nine times out of ten\n",
-                per_time(self.smallest_leak, self.smallest_leak)
-            )?;
-        }
-        if !self.acquitted.is_empty() {
-            writeln!(f, "not accused:")?;
-            for acquitted in self.acquitted.iter().take(LISTED) {
-                writeln!(f, "    {acquitted}")?;
-            }
-            let more = self.acquitted.len().saturating_sub(LISTED);
-            if more > 0 {
-                writeln!(f, "    and {more} more that hold less")?;
-            }
-            writeln!(f)?;
-        }
-        write!(
-            f,
-            "{} call stacks tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is one \
-             standard error",
-            self.stacks_tried,
-            self.false_discovery_rate * 100.0,
-            self.snapshots,
-            self.span.as_secs_f64(),
-        )?;
-        if self.snapshots == 2 {
-            f.write_str("; two snapshots cannot tell a leak from what is still filling up")?;
-        }
-        writeln!(f)
-    }
-}
-
-impl Suspect {
-    /// The stack from the leaf on, as far as it tells people something; whole with `{:#}`.
-    fn write_stack(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = if f.alternate() {
-            self.stack.len()
-        } else {
-            SHOWN_FRAMES
-        };
-        for frame in self.stack.iter().take(shown) {
-            writeln!(f, "    {frame}")?;
-        }
-        let more = self.stack.len().saturating_sub(shown);
-        match self.stack.last() {
-            Some(root) if more > 0 => {
-                writeln!(f, "    and {more} more, up to {}", printable(&root.name))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Suspect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {} \
-             intervals)",
-            self.function,
-            rate(self.rate),
-            amount(self.growth),
-            amount(self.live),
-            self.retention * 100.0,
-            self.intervals_grown,
-            self.inuse_space.len().saturating_sub(1),
-        )
-    }
-}
-
-impl fmt::Display for Acquitted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let trend = &self.trend;
-        let growth = amount(trend.growth);
-        write!(f, "{}, {} live: ", trend.function, amount(trend.live))?;
-        match self.reason {
-            Reason::Shrinks => write!(f, "shrinking, {growth:+}"),
-            Reason::WithinNoise => write!(f, "within noise, {growth:+}"),
-            Reason::Churns => write!(
-                f,
-                "churns, {growth:+} while allocating {}",
-                Bytes::nearest(trend.allocated)
-            ),
-            Reason::LevelsOff => write!(
-                f,
-                "levels off, {} at last against {} over the span",
-                per_time(trend.last_rate, trend.rate.value),
-                rate(trend.rate)
-            ),
-            Reason::Unproven => write!(
-                f,
-                "unproven, {growth:+}, but within noise in the later half: watch longer"
-            ),
-            Reason::FallsBack => write!(
-                f,
-                "falls back, gave back {} at once or in steps while growing by {growth}",
-                Bytes::nearest(trend.largest_fall)
-            ),
-            Reason::Unsteady => write!(
-                f,
-                "unsteady, {growth:+} in {} of {} parts of the span",
-                trend.parts_grown, trend.parts
-            ),
-        }
-    }
-}
-
-fn amount(estimate: Estimate) -> PlusMinus {
-    PlusMinus {
-        bytes: estimate.value,
-        error: estimate.standard_error,
-    }
-}
-
-/// An estimated rate with its error, per second, or per hour where it is less than 1 KiB per second.
-fn rate(per_second: Estimate) -> String {
-    let (factor, unit) = time_unit(per_second.value);
-    let rate = PlusMinus {
-        bytes: per_second.value * factor,
-        error: per_second.standard_error * factor,
-    };
-    format!("{rate}/{unit}")
-}
-
-/// A rate in the unit of time that `typical` has, so that rates that are compared have the same.
-fn per_time(bytes_per_second: f64, typical: f64) -> String {
-    let (factor, unit) = time_unit(typical);
-    format!("{}/{unit}", Bytes::nearest(bytes_per_second * factor))
-}
-
-fn time_unit(bytes_per_second: f64) -> (f64, char) {
-    if bytes_per_second.abs() < 1024.0 {
-        (3600.0, 'h')
-    } else {
-        (1.0, 's')
     }
 }

@@ -188,19 +188,36 @@ impl<'a> Builder<'a> {
 
 fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
     let lost = snapshot.lost();
+    // What is lost, of one and of several.
     let losses = [
-        (lost.samples, "sampled allocations in no column"),
-        (lost.live, "sampled allocations not in the inuse columns"),
-        (lost.stacks, "sampled allocations without their own stack"),
+        (
+            lost.samples,
+            "sampled allocation in no column",
+            "sampled allocations in no column",
+        ),
+        (
+            lost.live,
+            "sampled allocation not in the inuse columns",
+            "sampled allocations not in the inuse columns",
+        ),
+        (
+            lost.stacks,
+            "sampled allocation without its own stack",
+            "sampled allocations without their own stack",
+        ),
         (
             lost.frees,
+            "free of a sampled block (it stays in the inuse columns)",
             "frees of sampled blocks (they stay in the inuse columns)",
         ),
     ];
     let mut comments: Vec<Arc<str>> = losses
         .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("heaptide lost {count} {what}").into())
+        .filter(|(count, _, _)| *count > 0)
+        .map(|(count, one, many)| {
+            let what = if count == 1 { one } else { many };
+            format!("heaptide lost {count} {what}").into()
+        })
         .collect();
     if snapshot.sample_interval() == 0 {
         comments.push("heaptide is not recording: the sample interval is 0".into());
@@ -404,7 +421,7 @@ mod tests {
             comments,
             [
                 "heaptide lost 3 sampled allocations in no column",
-                "heaptide lost 1 frees of sampled blocks (they stay in the inuse columns)",
+                "heaptide lost 1 free of a sampled block (it stays in the inuse columns)",
                 "heaptide is not recording: the sample interval is 0",
                 "heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes",
                 "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value covers \

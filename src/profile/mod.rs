@@ -15,6 +15,7 @@ mod estimate;
 mod estimates;
 #[cfg(test)]
 pub(crate) mod example;
+mod filter;
 mod header;
 mod interval;
 mod merge;
@@ -24,6 +25,7 @@ mod sum;
 use std::sync::Arc;
 
 pub use estimate::Estimate;
+pub use filter::{Filter, Filtered};
 pub use population::Population;
 
 /// A profile: what was measured, where in the program, and when.

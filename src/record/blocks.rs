@@ -13,7 +13,7 @@ use super::{
     candidates::{self, is_candidate},
     global,
     live::Lookup,
-    mark, prepaid,
+    mark,
     recorder::Recorded,
     stacks::Allocation,
     thread::{self, Pick, Thread},
@@ -62,7 +62,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             self.enter(thread);
             match self.decide(thread, layout) {
                 Some(pick) => self.allocate_sampled(thread, layout, pick, frame, fresh),
-                None => prepaid::take(thread, layout).unwrap_or_else(|| fresh(layout)),
+                None => fresh(layout),
             }
         })
     }

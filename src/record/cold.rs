@@ -8,7 +8,7 @@
 use super::{
     SamplingAllocator,
     candidates::is_candidate,
-    errno,
+    errno, prepaid,
     thread::{self, Thread},
 };
 use core::alloc::{GlobalAlloc, Layout};
@@ -44,8 +44,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let frame = frame_address!();
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `alloc` promises.
-        let fresh = |layout| unsafe { this.inner.alloc(layout) };
+        let fresh = |layout| {
+            thread::with(|thread| prepaid::take(thread, layout)).unwrap_or_else(|| {
+                // SAFETY: what the caller of `alloc` promises.
+                unsafe { this.inner.alloc(layout) }
+            })
+        };
         errno::kept_unless_null(|| this.allocate(layout, frame, fresh))
     }
 

@@ -25,12 +25,12 @@ pub(super) fn kept(work: impl FnOnce()) {
     set(before);
 }
 
-fn get() -> c_int {
+pub(super) fn get() -> c_int {
     // SAFETY: the address below is that of the C library's variable, valid for as long as the thread runs.
     unsafe { address().read() }
 }
 
-fn set(value: c_int) {
+pub(super) fn set(value: c_int) {
     // SAFETY: as above; nobody keeps a reference to it.
     unsafe { address().write(value) };
 }

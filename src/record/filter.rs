@@ -65,8 +65,8 @@ impl<const COUNTERS: usize> Filter<COUNTERS> {
 
     #[inline]
     fn counter(&self, address: usize) -> Option<&AtomicU8> {
-        // Fibonacci hashing: blocks this large lie at multiples of a page or more, so the low bits say
-        // nothing and the product's high bits are taken.
+        // Fibonacci hashing: marked blocks all have the same low bits, and large ones lie at multiples of a
+        // page or more; so the low bits say nothing and the product's high bits are taken.
         let hash = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let index = hash >> (u64::BITS - COUNTERS.ilog2());
         self.counters.get(usize::try_from(index).ok()?)

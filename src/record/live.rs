@@ -181,7 +181,7 @@ impl LiveTable {
         let Some(entry) = entry.filter(|entry| entry.transit == 0) else {
             return Lookup::NotSampled;
         };
-        // Wraps after four billion reallocs of sampled blocks, long after this one has ended.
+        // Wraps after two billion reallocs of sampled blocks, long after this one has ended.
         #[expect(
             clippy::cast_possible_truncation,
             reason = "any nonzero number will do"

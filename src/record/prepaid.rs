@@ -52,16 +52,17 @@ pub(super) fn construct<R>(
     made
 }
 
-/// A block that was paid for, if this thread's constructor is the one that asks.
+/// A block that was paid for, if this thread's constructor is the one that asks. It is not zeroed.
 pub(super) fn take(thread: &Thread, layout: Layout) -> Option<*mut u8> {
-    let mut prepaid = thread.prepaid.get();
-    if prepaid.layout != layout {
+    if thread.prepaid.get().layout != layout {
         return None;
     }
-    let block = prepaid.blocks.iter_mut().find(|block| **block != 0)?;
-    let address = core::mem::take(block);
+    // Empty meanwhile: a signal handler that asks for the same layout now gets none of these.
+    let mut prepaid = thread.prepaid.replace(Prepaid::NOTHING);
+    let block = prepaid.blocks.iter_mut().find(|block| **block != 0);
+    let address = block.map(core::mem::take);
     thread.prepaid.set(prepaid);
-    Some(ptr::with_exposed_provenance_mut(address))
+    address.map(ptr::with_exposed_provenance_mut)
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@
 //! The rows and percentages are those of `go tool pprof -top -diff_base`. Whether a growth is more than
 //! chance, and whether it goes on, is not answered here.
 
-use super::{text::Text, top::Top};
+use super::{
+    text::Text,
+    top::Top,
+    view::{Granularity, View},
+};
 use crate::{
     Profile, Result,
     printable::printable,
@@ -50,7 +54,16 @@ impl Diff {
     /// A mismatch if the profiles have different types or no such sample type, and as
     /// [`Profile::merge`].
     pub fn new(base: &Profile, new: &Profile, sample_index: usize) -> Result<Self> {
-        let mut top = Top::new(&new.diff_keeping_base(base)?, sample_index)?;
+        Self::with(base, new, sample_index, &View::default())
+    }
+
+    /// The same as the view asks for it: by line, by whole stack, as a share of another total.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with(base: &Profile, new: &Profile, sample_index: usize, view: &View) -> Result<Self> {
+        let mut top = Top::count(&new.diff_keeping_base(base)?, sample_index, view, true)?;
         // The sum of two durations is the length of nothing.
         top.header.duration_nanos = 0;
         Ok(Self {
@@ -81,7 +94,16 @@ impl Diff {
         let top = &self.top;
         let functions = |sign: i128| {
             let count = self.changes().filter(|flat| flat.signum() == sign).count();
-            let name = if count == 1 { "function" } else { "functions" };
+            let one = match top.granularity {
+                Granularity::Functions => "function",
+                Granularity::Lines => "line",
+                Granularity::Stacks => "stack",
+            };
+            let name = if count == 1 {
+                one.into()
+            } else {
+                format!("{one}s")
+            };
             format!("{} {name}", Count(i64::try_from(count).unwrap_or(i64::MAX)))
         };
         let mut lines = top.header.lines();
@@ -189,7 +211,7 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
      flat          ±   flat%    sum%        cum          ±    cum%  function
 +2.93 KiB  38.71 KiB  37.50%  37.50%  +2.93 KiB  38.71 KiB  37.50%  put
    -600 B  17.32 KiB  -7.50%  30.00%     -600 B  17.32 KiB  -7.50%  load
-    +48 B   4.90 KiB   0.60%  30.60%      +48 B   4.90 KiB   0.60%  log
+    +48 B   4.90 KiB   0.60%  30.60%      +48 B   4.90 KiB   0.60%  log (new)
       0 B        0 B      0%  30.60%  +2.93 KiB  38.71 KiB  37.50%  cache
       0 B        0 B      0%  30.60%  +2.39 KiB  42.69 KiB  30.60%  main
 ";

@@ -3,13 +3,14 @@
 //! Apart from the other reports because it is behind the feature `flamegraph`. It draws; what a stack
 //! is called is for `folded`.
 
-use std::io::Write;
+use std::{collections::BTreeMap, io::Write};
 
 use inferno::flamegraph::color::{BasicPalette, Palette};
 use inferno::flamegraph::{Options, from_lines};
 
-use super::folded::folded;
+use super::folded::{Folded, folded};
 use crate::printable::printable;
+use crate::profile::ValueType;
 use crate::{Error, Profile, Result};
 
 /// Draws the value at `sample_index` (see [`Profile::sample_index`]) as a flame graph and writes it
@@ -20,6 +21,59 @@ use crate::{Error, Profile, Result};
 /// A mismatch if the profile has no such sample type, nothing to draw, a negative value (as in the
 /// difference of two profiles), or a sum beyond 64 bits; an I/O error if writing fails.
 pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Write) -> Result<()> {
+    let (kind, folded) = stacks(profile, sample_index)?;
+    let lines: Vec<String> = folded
+        .iter()
+        .map(|(stack, value)| format!("{stack} {value}"))
+        .collect();
+    draw(&lines, kind, printable(&kind.kind), writer)
+}
+
+/// Draws the value at `sample_index` of `new` as [`write_flamegraph`] does, in colors that say what has
+/// changed since `base`: red has grown, blue has shrunk, by how much each frame itself has; white stayed
+/// the same. What only the base has is not in the picture.
+///
+/// # Errors
+///
+/// As [`write_flamegraph`] of each, and a mismatch if their sample types differ.
+///
+/// # Examples
+///
+/// ```
+/// use heaptide::{Profile, report::write_diff_flamegraph};
+///
+/// let empty = Profile::default();
+/// // There is nothing to draw.
+/// assert!(write_diff_flamegraph(&empty, &empty, 0, std::io::sink()).unwrap_err().is_mismatch());
+/// ```
+pub fn write_diff_flamegraph(
+    base: &Profile,
+    new: &Profile,
+    sample_index: usize,
+    writer: impl Write,
+) -> Result<()> {
+    let (kind, now) = stacks(new, sample_index)?;
+    let (base_kind, before) = stacks(base, sample_index)?;
+    if kind != base_kind {
+        return Err(Error::mismatch(format!(
+            "the profiles count different things: {}/{} and {}/{}",
+            base_kind.kind, base_kind.unit, kind.kind, kind.unit
+        )));
+    }
+    let before: BTreeMap<&str, i64> = before.iter().collect();
+    let lines: Vec<String> = now
+        .iter()
+        .map(|(stack, value)| {
+            let before = before.get(stack).copied().unwrap_or(0);
+            format!("{stack} {before} {value}")
+        })
+        .collect();
+    let title = format!("{}: red has grown, blue has shrunk", printable(&kind.kind));
+    draw(&lines, kind, title, writer)
+}
+
+/// The stacks that can be drawn: none is negative, and their sum is a number.
+fn stacks(profile: &Profile, sample_index: usize) -> Result<(&ValueType, Folded)> {
     let Some(kind) = profile.sample_types.get(sample_index) else {
         return Err(Error::mismatch(format!(
             "there is no sample type {sample_index} to draw: the profile has {}",
@@ -34,26 +88,28 @@ pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Wri
             kind.kind
         )));
     }
-    let lines: Vec<String> = folded
+    // The drawing adds up without looking.
+    let sum = folded
         .iter()
-        .map(|(stack, value)| format!("{stack} {value}"))
-        .collect();
+        .try_fold(0_i64, |sum, (_, value)| sum.checked_add(value));
+    if sum.is_none() {
+        return Err(Error::mismatch(format!(
+            "a flame graph cannot show the {} of the profile: they add up to more than 64 bits hold",
+            kind.kind
+        )));
+    }
+    Ok((kind, folded))
+}
+
+fn draw(lines: &[String], kind: &ValueType, title: String, writer: impl Write) -> Result<()> {
     if lines.is_empty() {
         return Err(Error::mismatch(format!(
             "there is nothing to draw: all {} of the profile are 0",
             kind.kind
         )));
     }
-    // The drawing adds up without looking.
-    let mut values = folded.iter().map(|(_, value)| value);
-    if values.try_fold(0, i64::checked_add).is_none() {
-        return Err(Error::mismatch(format!(
-            "a flame graph cannot show the {} of the profile: they add up to more than 64 bits hold",
-            kind.kind
-        )));
-    }
     let mut options = Options::default();
-    options.title = printable(&kind.kind);
+    options.title = title;
     let count_name = if &*kind.unit == "count" {
         "objects"
     } else {
@@ -71,7 +127,7 @@ pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Wri
 mod tests {
     use std::io;
 
-    use super::write_flamegraph;
+    use super::{write_diff_flamegraph, write_flamegraph};
     use crate::report::folded::tests::profile;
 
     const NAMES: [&str; 5] = ["main", "handle", "store<[u8; 4]>", "outer", "inner"];
@@ -111,6 +167,55 @@ mod tests {
         assert!(svg.contains(">inuse_space</text>"), "the title is missing");
         let again = draw(&[(&[5, 0], 1000), (&[2, 1, 0], 3000)]).unwrap();
         assert_eq!(svg, again, "the drawing depends on more than the profile");
+    }
+
+    #[test]
+    fn a_difference_is_drawn_as_the_new_profile_colored_by_the_change() {
+        let base = profile(
+            &NAMES,
+            &[(&[1, 0], 3000), (&[2, 0], 500), (&[3, 0], 70), (&[4, 0], 9)],
+        );
+        let new = profile(&NAMES, &[(&[1, 0], 1000), (&[2, 0], 3500), (&[4, 0], 9)]);
+        let mut svg = Vec::new();
+        write_diff_flamegraph(&base, &new, 0, &mut svg).unwrap();
+        let svg = String::from_utf8(svg).unwrap();
+        let titles = frames(&svg);
+        let find = |name: &str| titles.iter().find(|title| title.starts_with(name)).copied();
+        assert_eq!(find("main"), Some("main (4,509 bytes, 100.00%; 0.00%)"));
+        assert_eq!(find("outer"), None);
+        // Red above 0, blue below, white at 0, as the part of the whole that each has changed by.
+        let color = |name: &str| {
+            let (_, rest) = svg.split_once(&format!("<title>{name} ")).unwrap();
+            let (_, rest) = rest.split_once("fill=\"rgb(").unwrap();
+            let (color, _) = rest.split_once(')').unwrap();
+            let parts: Vec<u8> = color.split(',').map(|part| part.parse().unwrap()).collect();
+            [parts[0], parts[1], parts[2]]
+        };
+        let [red, _, blue] = color("store&lt;[u8: 4]&gt;");
+        assert!(red > blue, "{red} {blue}");
+        let [red, _, blue] = color("handle");
+        assert!(red < blue, "{red} {blue}");
+        let [red, green, blue] = color("inner");
+        assert!(red == blue && red == green, "{red} {green} {blue}");
+        assert!(svg.contains(">inuse_space: red has grown, blue has shrunk</text>"));
+    }
+
+    #[test]
+    fn a_base_that_counts_something_else_is_refused() {
+        let mut base = profile(&NAMES, &[(&[0], 5)]);
+        base.sample_types[0].unit = "count".into();
+        let new = profile(&NAMES, &[(&[0], 5)]);
+        let error = write_diff_flamegraph(&base, &new, 0, io::sink()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the profiles count different things: inuse_space/count and inuse_space/bytes"
+        );
+        let negative = profile(&NAMES, &[(&[0], -5)]);
+        assert!(
+            write_diff_flamegraph(&negative, &new, 0, io::sink())
+                .unwrap_err()
+                .is_mismatch()
+        );
     }
 
     #[test]

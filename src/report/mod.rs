@@ -10,17 +10,22 @@ mod flamegraph;
 mod folded;
 mod header;
 mod names;
+mod tally;
 mod text;
 mod top;
+mod unit;
 mod value;
+mod view;
 
 pub use diff::Diff;
 #[cfg(feature = "flamegraph")]
-pub use flamegraph::write_flamegraph;
+pub use flamegraph::{write_diff_flamegraph, write_flamegraph};
 pub use folded::{Folded, folded};
 pub use names::shorten;
 pub use text::Text;
-pub use top::{Inlined, RowEstimates, Top, TopRow};
+pub use top::{Change, Inlined, RowEstimates, Top, TopRow, total};
+pub use unit::Unit;
+pub use view::{Granularity, View};
 
 #[cfg(test)]
 mod tests {

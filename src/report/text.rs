@@ -5,8 +5,10 @@
 
 use super::{
     names::shorten,
-    top::{Inlined, Top, TopRow},
+    top::{Change, Inlined, Top, TopRow},
+    unit::Unit,
     value::Value,
+    view::Granularity,
 };
 use crate::{
     printable::printable,
@@ -16,6 +18,15 @@ use crate::{
 
 /// Rows shown unless told otherwise: a screenful with its header.
 const DEFAULT_ROWS: usize = 20;
+
+/// Callers of a stack that are shown unless told otherwise.
+const SHOWN_CALLERS: usize = 7;
+
+/// What a terminal is told: ECMA-48, select graphic rendition.
+const BOLD: &str = "\x1b[1m";
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const PLAIN: &str = "\x1b[0m";
 
 /// How a report is written.
 ///
@@ -33,6 +44,9 @@ pub struct Text {
     short: bool,
     signs: bool,
     errors: bool,
+    colors: bool,
+    whole_stacks: bool,
+    unit: Unit,
 }
 
 impl Default for Text {
@@ -43,6 +57,9 @@ impl Default for Text {
             short: false,
             signs: false,
             errors: true,
+            colors: false,
+            whole_stacks: false,
+            unit: Unit::Fitting,
         }
     }
 }
@@ -73,6 +90,28 @@ impl Text {
     #[must_use]
     pub fn without_errors(mut self) -> Self {
         self.errors = false;
+        self
+    }
+
+    /// Writes all bytes in one unit.
+    #[must_use]
+    pub fn unit(mut self, unit: Unit) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// Shows all callers of a stack; the 7 innermost unless set.
+    #[must_use]
+    pub fn whole_stacks(mut self) -> Self {
+        self.whole_stacks = true;
+        self
+    }
+
+    /// Colors for a terminal: what the columns are in bold, and in a difference what has grown in red and
+    /// what has shrunk in green.
+    #[must_use]
+    pub fn colored(mut self) -> Self {
+        self.colors = true;
         self
     }
 
@@ -157,15 +196,22 @@ impl Text {
 
     fn scaled<'a>(&self, top: &'a Top, value: i64) -> Value<'a> {
         let value_type = &top.value_type;
-        Value { value, value_type }
+        Value {
+            value,
+            value_type,
+            unit: self.unit,
+        }
     }
 
     fn table(&self, top: &Top, rows: &[TopRow]) -> Vec<String> {
         let with_errors = self.errors && top.estimate.is_some();
-        let columns: &[&str] = if with_errors {
-            &["flat", "±", "flat%", "sum%", "cum", "±", "cum%"]
-        } else {
-            &["flat", "flat%", "sum%", "cum", "cum%"]
+        // Of a whole stack flat and cum are the same.
+        let with_cum = top.granularity != Granularity::Stacks;
+        let columns: &[&str] = match (with_errors, with_cum) {
+            (true, true) => &["flat", "±", "flat%", "sum%", "cum", "±", "cum%"],
+            (false, true) => &["flat", "flat%", "sum%", "cum", "cum%"],
+            (true, false) => &["flat", "±", "flat%", "sum%"],
+            (false, false) => &["flat", "flat%", "sum%"],
         };
         let mut cells = vec![
             columns
@@ -183,9 +229,11 @@ impl Text {
             line.extend(error(estimates.map(|e| e.flat)));
             line.push(share(row.flat, top.total).to_string());
             line.push(share(clamp(running), top.total).to_string());
-            line.push(self.number(top, row.cum));
-            line.extend(error(estimates.map(|e| e.cum)));
-            line.push(share(row.cum, top.total).to_string());
+            if with_cum {
+                line.push(self.number(top, row.cum));
+                line.extend(error(estimates.map(|e| e.cum)));
+                line.push(share(row.cum, top.total).to_string());
+            }
             cells.push(line);
         }
         let width = |column: usize| {
@@ -193,18 +241,50 @@ impl Text {
             widths.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-        let names = std::iter::once("function".into()).chain(rows.iter().map(|row| self.name(row)));
-        cells
-            .iter()
-            .zip(names)
-            .map(|(row, name): (_, String)| {
-                let cells = row.iter().zip(&widths);
-                let cells: String = cells
-                    .map(|(cell, width)| format!("{cell:>width$}  "))
-                    .collect();
-                format!("{cells}{name}")
-            })
-            .collect()
+        let heading = match top.granularity {
+            Granularity::Functions => "function",
+            Granularity::Lines => "line",
+            Granularity::Stacks => "stack",
+        };
+        let indent = widths.iter().map(|width| width + 2).sum();
+        let mut lines = Vec::with_capacity(cells.len());
+        for (at, cells) in cells.iter().enumerate() {
+            let row = at.checked_sub(1).and_then(|at| rows.get(at));
+            let cells: String = cells
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:>width$}  "))
+                .collect();
+            let name = row.map_or_else(|| heading.to_owned(), |row| self.name(row));
+            lines.push(
+                match (self.colors, self.signs, row.map(|row| row.flat.signum())) {
+                    (true, _, None) => format!("{BOLD}{cells}{name}{PLAIN}"),
+                    (true, true, Some(1)) => format!("{RED}{cells}{PLAIN}{name}"),
+                    (true, true, Some(-1)) => format!("{GREEN}{cells}{PLAIN}{name}"),
+                    _ => format!("{cells}{name}"),
+                },
+            );
+            lines.extend(row.into_iter().flat_map(|row| self.callers(row, indent)));
+        }
+        lines
+    }
+
+    /// The callers of a stack, a line each, below the function that they lead to.
+    fn callers(&self, row: &TopRow, indent: usize) -> Vec<String> {
+        let shown = match row.callers.get(..SHOWN_CALLERS) {
+            // A line that says "and 1 more" would be no shorter.
+            Some(few) if !self.whole_stacks && row.callers.len() > SHOWN_CALLERS + 1 => few,
+            _ => &row.callers[..],
+        };
+        let indent = " ".repeat(indent);
+        let names = shown.iter().map(|name| self.shown_name(name));
+        let mut lines: Vec<String> = names.map(|name| format!("{indent}  {name}")).collect();
+        let more = row.callers.len() - shown.len();
+        if let (1.., Some(root)) = (more, row.callers.last()) {
+            let root = self.shown_name(root);
+            lines.push(format!("{indent}  and {more} more, up to {root}"));
+        }
+        lines
     }
 
     fn name(&self, row: &TopRow) -> String {
@@ -213,12 +293,27 @@ impl Text {
             Inlined::Partly => " (partial-inline)",
             Inlined::Everywhere => " (inline)",
         };
-        let name = if self.short {
-            shorten(&row.name)
-        } else {
-            row.name.to_string()
+        let change = match row.change {
+            Change::None => "",
+            Change::Came => " (new)",
+            Change::Went => " (gone)",
         };
-        format!("{}{mark}", printable(&name))
+        format!("{}{mark}{change}", self.shown_name(&row.name))
+    }
+
+    fn shown_name(&self, name: &str) -> String {
+        if !self.short {
+            return printable(name);
+        }
+        // Of a line only the function is shortened, and a function's name may have spaces too.
+        let place = name.rsplit_once(' ').filter(|(_, end)| {
+            let line = end.rsplit_once(':').map_or("", |(_, line)| line);
+            !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        printable(&match place {
+            Some((function, place)) => format!("{} {place}", shorten(function)),
+            None => shorten(name),
+        })
     }
 }
 
@@ -237,6 +332,7 @@ fn clamped(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::View;
     use crate::{Profile, profile::example::profile};
 
     fn top(text: &str) -> Top {
@@ -256,8 +352,8 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
     flat          ±   flat%     sum%       cum          ±     cum%  function
 1.50 KiB  27.69 KiB  75.00%   75.00%  1.50 KiB  27.69 KiB   75.00%  b (inline)
    512 B  16.00 KiB  25.00%  100.00%     512 B  16.00 KiB   25.00%  c
-     0 B        0 B      0%  100.00%  2.00 KiB  31.98 KiB  100.00%  main
      0 B        0 B      0%  100.00%  1.50 KiB  27.69 KiB   75.00%  a
+     0 B        0 B      0%  100.00%  2.00 KiB  31.98 KiB  100.00%  main
 ";
         let text = top.text(&Text::default());
         let build_id = text
@@ -288,6 +384,57 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
         ];
         assert_eq!(tail, expected);
         assert_eq!(top.text(&Text::default().rows(0)).lines().count(), 10);
+    }
+
+    #[test]
+    fn stacks_show_who_called_and_how_many_more() {
+        let callers: Vec<String> = (0..12).map(|at| format!("a::b::f{at}<T>")).collect();
+        let stack = format!("{} / x::y::leaf = 1 1 1 1536", callers.join(" / "));
+        let view = View::default().granularity(Granularity::Stacks);
+        let top = Top::with(&profile(&stack, 0), 3, &view).expect("four sample types");
+        let text = top.text(&Text::default().short_names());
+        let table: Vec<&str> = text.lines().skip(6).collect();
+        assert_eq!(table.len(), 10, "{text}");
+        assert!(table[0].ends_with("flat%     sum%  stack"), "{text}");
+        let start = table[1].find("y::leaf /src/").expect("the leaf");
+        // ± is two bytes long, and stands in the heading only.
+        assert_eq!(table[2].find("b::f11 /src/"), Some(start + 2), "{text}");
+        assert_eq!(table[8].find("b::f5 /src/"), Some(start + 2), "{text}");
+        assert!(
+            table[9].contains("  and 5 more, up to b::f0 /src/"),
+            "{text}"
+        );
+        let whole = top.text(&Text::default().whole_stacks());
+        assert_eq!(whole.lines().count(), 6 + 14, "{whole}");
+        assert!(whole.contains("  a::b::f0<T> /src/"), "{whole}");
+    }
+
+    #[test]
+    fn colors_are_around_cells_and_nothing_else_changes() {
+        let new = profile("main / a = 1 1 1 1536\n main / b = 1 1 1 12", 0);
+        let base = profile("main / a = 1 1 1 512\n main / b = 1 1 1 512", 0);
+        let diff = crate::report::Diff::new(&base, &new, 3).expect("same types");
+        let plain = diff.text(&Text::default());
+        let colored = diff.text(&Text::default().colored());
+        for (color, part) in [(BOLD, "flat"), (RED, "+1.00 KiB"), (GREEN, "-500 B")] {
+            let line = colored.lines().find(|line| line.starts_with(color));
+            assert!(line.is_some_and(|line| line.contains(part)), "{colored}");
+        }
+        let stripped = [BOLD, RED, GREEN, PLAIN]
+            .iter()
+            .fold(colored, |text, code| text.replace(code, ""));
+        assert_eq!(stripped, plain);
+        // Numbers that are no growth have no color.
+        let top = Top::new(&new, 3).expect("four sample types");
+        assert!(!top.text(&Text::default().colored()).contains(RED));
+    }
+
+    #[test]
+    fn one_unit_can_be_asked_for() {
+        let top = top("main / a = 1 1 1 1536");
+        let text = top.text(&Text::default().unit(Unit::KibiBytes).without_errors());
+        assert!(text.contains("\n1.50 KiB  100.00%"), "{text}");
+        assert!(text.contains("0.00 KiB"), "{text}");
     }
 
     #[test]

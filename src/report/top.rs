@@ -1,21 +1,26 @@
 //! The functions that hold the most: each one's own (flat) and its callees' (cum) values.
 //!
-//! Counting follows `go tool pprof -top` at its granularity `functions`, to the unit, so that both can be
-//! read side by side. How the rows are written is `text`'s business.
+//! Counting follows `go tool pprof -top`, to the unit, so that both can be read side by side. How rows
+//! come about is `tally`'s business, and how they are written `text`'s.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use super::{header::Header, text::Text};
+use super::{
+    header::Header,
+    tally::Tally,
+    text::Text,
+    view::{Granularity, View},
+};
 use crate::{
     Error, Result,
     printable::printable,
-    profile::{Estimate, Function, Line, Location, Profile, Sample, ValueType},
+    profile::{Estimate, Profile, Sample, ValueType},
     units::clamp,
 };
 
 /// The functions of a profile, the largest first.
 ///
-/// Functions are told apart by name alone. A sample's value is *flat* for the innermost function of its
+/// Or its lines, or its stacks: [`with`](Self::with). Functions are told apart by name alone. A sample's value is *flat* for the innermost function of its
 /// stack and *cum* for each function on it, once, however often it recurs. Inlined calls are functions
 /// of their own. A place without a function name is its address and the file mapped there,
 /// `0x40 [server]`, a row for each address; `pprof` sums these up for each file unless it is asked for
@@ -50,9 +55,10 @@ pub struct Top {
     /// What all samples add up to, with its error; in a diff that is what the new profile has more than
     /// the base. `None` where no sampling error is known, see [`Profile::estimates`].
     pub estimate: Option<Estimate>,
-    /// The functions, by falling size of `flat`, then of `cum`, then by name. Functions that hold
-    /// nothing are left out.
+    /// The functions, by falling size of `flat`, then by name, then by falling size of `cum`, as in
+    /// `pprof`. Functions that hold nothing are left out.
     pub rows: Vec<TopRow>,
+    pub(super) granularity: Granularity,
     pub(super) header: Header,
     /// Why there are no errors, if that needs to be said.
     pub(super) no_errors: Option<String>,
@@ -62,14 +68,18 @@ pub struct Top {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TopRow {
-    /// The function's name.
+    /// The function's name; of a line or a stack, with file and line.
     pub name: Arc<str>,
+    /// Who called, the innermost first: of a whole stack only.
+    pub callers: Vec<Arc<str>>,
     /// What it holds itself.
     pub flat: i64,
     /// What it and all it calls hold.
     pub cum: i64,
     /// Whether the compiler has put it into its callers.
     pub inlined: Inlined,
+    /// Whether it has come or gone, in a difference.
+    pub change: Change,
     /// The numbers with their errors; `None` where no sampling error is known.
     pub estimates: Option<RowEstimates>,
 }
@@ -96,8 +106,20 @@ pub enum Inlined {
     Everywhere,
 }
 
+/// Whether something is in only one of two profiles that are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// It is in both, or nothing is compared.
+    #[default]
+    None,
+    /// The base has nothing of it: it is new.
+    Came,
+    /// Only the base has it: it is gone.
+    Went,
+}
+
 impl Top {
-    /// Sums up the values at `sample_index`, a position in [`Profile::sample_types`].
+    /// Sums up the functions' values at `sample_index`, a position in [`Profile::sample_types`].
     ///
     /// Sums beyond 64 bits are cut off there. References that lead nowhere are left out; a profile that
     /// passes [`Profile::check`] has none.
@@ -106,13 +128,33 @@ impl Top {
     ///
     /// A mismatch if the profile has no such sample type.
     pub fn new(profile: &Profile, sample_index: usize) -> Result<Self> {
+        Self::with(profile, sample_index, &View::default())
+    }
+
+    /// The same as the view asks for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with(profile: &Profile, sample_index: usize, view: &View) -> Result<Self> {
+        let is_difference = profile.samples.iter().any(Sample::is_base);
+        Self::count(profile, sample_index, view, is_difference)
+    }
+
+    /// A difference is one too where the base has nothing.
+    pub(super) fn count(
+        profile: &Profile,
+        sample_index: usize,
+        view: &View,
+        is_difference: bool,
+    ) -> Result<Self> {
         let value_type = profile.sample_types.get(sample_index).ok_or_else(|| {
             Error::mismatch(format!(
                 "the profile has no sample type {sample_index}: it has {}",
                 profile.sample_types.len()
             ))
         })?;
-        let mut tally = Tally::new(profile);
+        let mut tally = Tally::new(profile, *view);
         let (estimates, no_errors) = match profile.estimates(sample_index) {
             Ok(estimates) => (Some(estimates), None),
             // Of what no profiler samples nobody expects an error.
@@ -128,16 +170,12 @@ impl Top {
                 tally.add(at, sample, value, estimate);
             }
         }
-        let total = if tally.base == 0 {
-            tally.all
-        } else {
-            tally.base
-        };
         Ok(Self {
             value_type: value_type.clone(),
-            total: clamp(total),
+            total: view.total.unwrap_or_else(|| total(profile, sample_index)),
             estimate: estimates.as_ref().map(|all| all.iter().copied().sum()),
-            rows: tally.into_rows(estimates.is_some()),
+            rows: tally.into_rows(estimates.is_some(), is_difference),
+            granularity: view.granularity,
             header: Header::of(profile),
             no_errors,
         })
@@ -154,176 +192,26 @@ impl Top {
     }
 }
 
-/// Sums under construction. Nodes are functions, by position in `nodes`.
-struct Tally {
-    nodes: Vec<Node>,
-    /// The nodes of each location's lines, innermost first.
-    locations: Vec<Vec<usize>>,
-    /// Caller and callee, and how the calls were made.
-    calls: HashMap<(usize, usize), Call>,
-    all: i128,
-    base: i128,
-}
-
-struct Node {
-    name: Arc<str>,
-    flat: i128,
-    cum: i128,
-    estimates: RowEstimates,
-    last_sample: Option<usize>,
-}
-
-struct Call {
-    all_inlined: bool,
-    last_sample: usize,
-}
-
-impl Tally {
-    fn new(profile: &Profile) -> Self {
-        let mut nodes: Vec<Node> = Vec::new();
-        let mut known: HashMap<Arc<str>, usize> = HashMap::new();
-        let mut node = |name: Arc<str>| {
-            *known.entry(name).or_insert_with_key(|name| {
-                nodes.push(Node {
-                    name: Arc::clone(name),
-                    flat: 0,
-                    cum: 0,
-                    estimates: RowEstimates::default(),
-                    last_sample: None,
-                });
-                nodes.len() - 1
-            })
-        };
-        let locations = profile
-            .locations
-            .iter()
-            .map(|location| {
-                if location.lines.is_empty() {
-                    return vec![node(address_name(profile, location))];
-                }
-                let lines = location.lines.iter();
-                lines
-                    .map(|line| node(line_name(profile, location, line)))
-                    .collect()
-            })
-            .collect();
-        Self {
-            nodes,
-            locations,
-            calls: HashMap::new(),
-            all: 0,
-            base: 0,
-        }
-    }
-
-    fn add(&mut self, at: usize, sample: &Sample, value: i64, estimate: Estimate) {
-        let value = i128::from(value);
-        self.all += value.abs();
+/// What 100 percent of a profile is: the sum of all samples at `sample_index`, each taken as positive;
+/// where samples are labeled as a diff's base, the sum of those, unless that is 0.
+#[must_use]
+pub fn total(profile: &Profile, sample_index: usize) -> i64 {
+    let (mut all, mut base) = (0_i128, 0);
+    for sample in &profile.samples {
+        let value = sample.values.get(sample_index).copied().unwrap_or(0);
+        let value = i128::from(value).abs();
+        all += value;
         if sample.is_base() {
-            self.base += value.abs();
-        }
-        let mut caller = None;
-        for id in sample.locations.iter().rev() {
-            let Some(lines) = self.locations.get(id.index()) else {
-                continue;
-            };
-            for (depth, &index) in lines.iter().rev().enumerate() {
-                if let Some(node) = self.nodes.get_mut(index)
-                    && node.last_sample != Some(at)
-                {
-                    node.last_sample = Some(at);
-                    node.cum += value;
-                    node.estimates.cum = node.estimates.cum + estimate;
-                }
-                if let Some(caller) = caller
-                    && caller != index
-                {
-                    note_call(&mut self.calls, (caller, index), depth > 0, at);
-                }
-                caller = Some(index);
-            }
-        }
-        if let Some(leaf) = caller.and_then(|index| self.nodes.get_mut(index)) {
-            leaf.flat += value;
-            leaf.estimates.flat = leaf.estimates.flat + estimate;
+            base += value;
         }
     }
-
-    fn into_rows(self, has_errors: bool) -> Vec<TopRow> {
-        let mut inlined = vec![(false, false); self.nodes.len()];
-        #[expect(
-            clippy::iter_over_hash_type,
-            reason = "an `or` over all calls has no order"
-        )]
-        for ((_, callee), call) in &self.calls {
-            if let Some((some, not_all)) = inlined.get_mut(*callee) {
-                *some |= call.all_inlined;
-                *not_all |= !call.all_inlined;
-            }
-        }
-        let mut rows: Vec<TopRow> = self
-            .nodes
-            .into_iter()
-            .zip(inlined)
-            .filter(|(node, _)| node.flat != 0 || node.cum != 0)
-            .map(|(node, inlined)| TopRow {
-                name: node.name,
-                flat: clamp(node.flat),
-                cum: clamp(node.cum),
-                estimates: has_errors.then_some(node.estimates),
-                inlined: match inlined {
-                    (false, _) => Inlined::Nowhere,
-                    (true, true) => Inlined::Partly,
-                    (true, false) => Inlined::Everywhere,
-                },
-            })
-            .collect();
-        rows.sort_by(|a, b| {
-            let size = |row: &TopRow| Reverse((row.flat.unsigned_abs(), row.cum.unsigned_abs()));
-            size(a).cmp(&size(b)).then_with(|| a.name.cmp(&b.name))
-        });
-        rows
-    }
-}
-
-/// A call counts as inlined if it is so wherever it occurs; within one sample its outermost occurrence
-/// decides, as in `pprof`.
-fn note_call(
-    calls: &mut HashMap<(usize, usize), Call>,
-    pair: (usize, usize),
-    inlined: bool,
-    at: usize,
-) {
-    let call = calls.entry(pair).or_insert(Call {
-        all_inlined: inlined,
-        last_sample: at,
-    });
-    if call.last_sample != at {
-        call.last_sample = at;
-        call.all_inlined &= inlined;
-    }
-}
-
-fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
-    let function: Option<&Function> = profile.functions.get(line.function.index());
-    function
-        .and_then(Function::shown_name)
-        .map_or_else(|| address_name(profile, location), Arc::clone)
-}
-
-fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
-    let mapping = location
-        .mapping
-        .and_then(|id| profile.mappings.get(id.index()));
-    let file = mapping.map_or("", |mapping| super::header::file_name(&mapping.file));
-    let file = if file.is_empty() { "unknown" } else { file };
-    format!("{:#x} [{file}]", location.address).into()
+    clamp(if base == 0 { all } else { base })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::example::profile;
+    use crate::profile::{Line, Location, LocationId, example::profile};
 
     fn rows(text: &str) -> Vec<(String, i64, i64, Inlined)> {
         let profile = profile(text, 0);
@@ -356,9 +244,9 @@ mod tests {
         let expected = [
             row("b", 7, 7, Partly),
             row("d", 1, 1, Everywhere),
-            row("main", 0, 8, Nowhere),
             row("a", 0, 5, Nowhere),
             row("c", 0, 1, Nowhere),
+            row("main", 0, 8, Nowhere),
         ];
         assert_eq!(rows, expected);
     }
@@ -398,13 +286,105 @@ mod tests {
     }
 
     #[test]
-    fn order_is_size_then_cum_then_name() {
+    fn order_is_size_then_name_then_cum() {
         let rows = rows(
             "z / y = 1 1 1 -5\n b = 1 1 1 5\n a = 1 1 1 5\n x / w = 1 1 1 1\n x / v = 1 1 1 -1",
         );
         let names: Vec<&str> = rows.iter().map(|row| &*row.0).collect();
         // `x` holds nothing: its callees cancel.
         assert_eq!(names, ["a", "b", "y", "v", "w", "z"]);
+        let text = "a / leaf = 1 1 1 5\n z / y = 1 1 1 -1\n z / leaf = 1 1 1 2";
+        let by_cum = Top::with(&profile(text, 0), 3, &View::default().by_cum());
+        let by_cum = by_cum.expect("four sample types");
+        let names: Vec<&str> = by_cum.rows.iter().map(|row| &*row.name).collect();
+        assert_eq!(names, ["leaf", "a", "y", "z"]);
+    }
+
+    #[test]
+    fn rows_may_be_lines_or_whole_stacks() {
+        let mut two = profile(
+            "main / put = 1 1 1 5\n put = 1 1 1 2\n put / put = 1 1 1 4",
+            0,
+        );
+        // One function at two lines.
+        let line = two.locations[1].lines[0];
+        two.locations.push(Location {
+            lines: vec![Line { line: 7, ..line }],
+            ..Location::default()
+        });
+        two.samples[1].locations = LocationId::new(2).into_iter().collect();
+        let rows = |granularity| {
+            let view = View::default().granularity(granularity);
+            let top = Top::with(&two, 3, &view).expect("four sample types");
+            assert_eq!(top.total, 11);
+            let row = |row: TopRow| (row.name.to_string(), row.callers.len(), row.flat, row.cum);
+            top.rows.into_iter().map(row).collect::<Vec<_>>()
+        };
+        let place = |at: usize| {
+            let line = two.locations[at].lines[0];
+            let function = &two.functions[line.function.index()];
+            format!("{} {}:{}", function.name, function.file, line.line)
+        };
+        let (main, put, seven) = (place(0), place(1), place(2));
+        assert!(seven.ends_with(":7") && seven != put);
+        let expected = [
+            (put.clone(), 0, 9, 9),
+            (seven.clone(), 0, 2, 2),
+            (main, 0, 0, 5),
+        ];
+        assert_eq!(rows(Granularity::Lines), expected);
+        let expected = [(put.clone(), 1, 5, 5), (put, 1, 4, 4), (seven, 0, 2, 2)];
+        assert_eq!(rows(Granularity::Stacks), expected);
+        let expected = [("put".into(), 0, 11, 11), ("main".into(), 0, 0, 5)];
+        assert_eq!(rows(Granularity::Functions), expected);
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_marked_in_a_difference() {
+        let new = profile(
+            "main / a = 1 1 1 5\n main / b = 1 1 1 0\n main / d = 1 1 1 1",
+            0,
+        );
+        let base = profile(
+            "main / a = 1 1 1 3\n main / c = 1 1 1 2\n main / d = 1 1 1 0",
+            0,
+        );
+        let kept = new.diff_keeping_base(&base).expect("same types");
+        let changes = |top: Top| {
+            let rows = top.rows.into_iter();
+            rows.map(|row| (row.name.to_string(), row.change))
+                .collect::<Vec<_>>()
+        };
+        use Change::{Came, None, Went};
+        let named = |rows: &[(&str, Change)]| {
+            rows.iter()
+                .map(|(name, change)| (String::from(*name), *change))
+                .collect::<Vec<_>>()
+        };
+        let expected = [("a", None), ("c", Went), ("d", Came), ("main", None)];
+        assert_eq!(
+            changes(Top::new(&kept, 3).expect("four sample types")),
+            named(&expected)
+        );
+        // Whichever of its samples come first, as in a difference that another tool has saved.
+        let mut turned = kept.clone();
+        turned.samples.reverse();
+        assert_eq!(
+            changes(Top::new(&turned, 3).expect("four sample types")),
+            named(&expected)
+        );
+        // Without a base nothing is compared.
+        let alone = changes(Top::new(&base, 3).expect("four sample types"));
+        assert!(alone.iter().all(|(_, change)| *change == None));
+    }
+
+    #[test]
+    fn a_part_is_a_share_of_the_whole() {
+        let whole = profile("main / a = 1 1 1 5\n main / b = 1 1 1 3", 0);
+        let part = whole.filter(&crate::profile::Filter::default().focus(|name| name == "a"));
+        let view = View::default().out_of(total(&whole, 3));
+        let top = Top::with(&part.profile, 3, &view).expect("four sample types");
+        assert_eq!((top.total, top.rows[1].cum), (8, 5));
     }
 
     #[test]

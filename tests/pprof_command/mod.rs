@@ -10,7 +10,7 @@ pub(crate) const KINDS: [&str; 4] = [
 ];
 
 /// What a report says: what its functions account for, of which total, and each row's flat, cum and
-/// name. Sorted, since the two sort equal `flat` values differently.
+/// name, in their order.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Report {
     pub(crate) accounted: i64,
@@ -27,8 +27,7 @@ pub(crate) fn parse(output: &str) -> Report {
     let table = output
         .lines()
         .skip_while(|line| !line.trim_start().starts_with("flat "));
-    let mut rows: Vec<_> = table.skip(1).map(row).collect();
-    rows.sort();
+    let rows = table.skip(1).map(row).collect();
     Report {
         accounted: number(words[0].trim_end_matches(',')),
         total: number(words[3]),
@@ -45,7 +44,11 @@ pub(crate) fn row(line: &str) -> (i64, i64, String) {
         word
     };
     let (flat, _, _, cum, _) = (word(), word(), word(), word(), word());
-    (number(flat), number(cum), rest.trim().to_owned())
+    // That a function is new or gone is ours to say.
+    let name = rest.trim();
+    let name = name.strip_suffix(" (new)").unwrap_or(name);
+    let name = name.strip_suffix(" (gone)").unwrap_or(name);
+    (number(flat), number(cum), name.to_owned())
 }
 
 /// A plain number, with a sign or not, or one with pprof's unit of one byte.

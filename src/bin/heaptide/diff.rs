@@ -1,25 +1,46 @@
 //! `heaptide diff`: what has grown and what has shrunk.
 
-use std::path::Path;
+use heaptide::report::{Diff, total};
 
-use heaptide::report::Diff;
+use crate::{
+    answer::Answer,
+    args,
+    failure::Failure,
+    filter::Filters,
+    input::{self, Input},
+    table,
+};
 
-use crate::{args, failure::Failure, input, top::text};
-
-pub(crate) fn run(arguments: &args::Diff) -> Result<String, Failure> {
-    let (base_file, new_file) = (&arguments.base, &arguments.new);
-    let stdin = Path::new("-");
-    if base_file == stdin && new_file == stdin {
-        return Err(Failure::with(
-            stdin,
-            "only one of the two profiles can be read from it",
-        ));
-    }
-    let (base, new) = (input::read(base_file)?, input::read(new_file)?);
+pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Answer, Failure> {
+    let report = &arguments.report;
+    let filters = Filters::new(&report.filter)?;
+    let (base, new) = inputs(arguments)?;
+    let fail = |error| Failure::between(&base.name, &new.name, error);
     let index = new
-        .sample_index(&arguments.report.sample_index)
-        .map_err(|error| Failure::with(new_file, error))?;
-    let diff = Diff::new(&base, &new, index)
-        .map_err(|error| Failure::between(base_file, new_file, error))?;
-    Ok(diff.text(&text(&arguments.report)))
+        .profile
+        .sample_index(&report.counted.sample_index)
+        .map_err(|error| Failure::of(&new.name, error))?;
+    let whole = new.profile.diff_keeping_base(&base.profile).map_err(fail)?;
+    let view = table::view(report, total(&whole, index));
+    let ([base_part, new_part], remarks) = filters.apply_to([&base.profile, &new.profile]);
+    let diff = Diff::with(&base_part, &new_part, index, &view).map_err(fail)?;
+    Ok(Answer::new(
+        diff.text(&table::text(report, is_colored)),
+        remarks,
+    ))
+}
+
+fn inputs(arguments: &args::Diff) -> Result<(Input, Input), Failure> {
+    let base = &arguments.base;
+    let Some(new) = &arguments.new else {
+        if input::is_folder(base) {
+            return input::ends(base);
+        }
+        return Err(Failure::with(
+            base,
+            "what is it to be compared with? Name a second profile, or a folder of them",
+        ));
+    };
+    input::check_standard_input([base, new])?;
+    Ok((input::one(base)?, input::one(new)?))
 }

@@ -16,29 +16,29 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure of, or with, a file.
     pub(crate) fn with(file: &Path, reason: impl Display) -> Self {
+        Self::of(&name(file), reason)
+    }
+
+    /// A failure of, or with, something that has a name.
+    pub(crate) fn of(subject: &str, reason: impl Display) -> Self {
         Self {
-            subject: name(file),
+            subject: subject.to_owned(),
             reason: reason.to_string(),
         }
     }
 
     /// Two files that are both fine do not go together.
-    pub(crate) fn between(base: &Path, new: &Path, reason: impl Display) -> Self {
-        Self {
-            subject: format!("{} and {}", name(base), name(new)),
-            reason: reason.to_string(),
-        }
+    pub(crate) fn between(base: &str, new: &str, reason: impl Display) -> Self {
+        Self::of(&format!("{base} and {new}"), reason)
     }
 
     pub(crate) fn output(error: io::Error) -> Self {
-        Self {
-            subject: "standard output".into(),
-            reason: error.to_string(),
-        }
+        Self::of("standard output", error)
     }
 }
 
-fn name(file: &Path) -> String {
+/// What a file is called to its user.
+pub(crate) fn name(file: &Path) -> String {
     if file == Path::new("-") {
         "standard input".into()
     } else {
@@ -49,14 +49,17 @@ fn name(file: &Path) -> String {
 impl Display for Failure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let line = format!("{}: {}", self.subject, self.reason);
-        // Names of files and of a profile's types may hold line breaks and escape sequences.
-        for c in line.chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
+        f.write_str(&one_line(&line))
     }
+}
+
+/// Names of files and of a profile's types may hold line breaks and escape sequences, and so may what a
+/// server says.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| match c.is_control() {
+            true => c.escape_default().to_string(),
+            false => c.to_string(),
+        })
+        .collect()
 }

@@ -1,24 +1,169 @@
-//! Profiles from files and from standard input.
+//! Profiles from wherever they are: files, folders, standard input, URLs.
+//!
+//! What is read is named for whoever has to be told about it. Nothing here knows what a profile is read
+//! for, except whether one is wanted, the sum of several, or all in order of time.
 
 use std::{
     fs,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use heaptide::Profile;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use crate::failure::Failure;
+use crate::{
+    download,
+    failure::{Failure, name},
+};
 
-/// Reads the profile at `file`; `-` is standard input.
-pub(crate) fn read(file: &Path) -> Result<Profile, Failure> {
+/// From so many files on reading takes long enough for a progress bar.
+const MANY: usize = 16;
+
+/// What the snapshots in a folder end in.
+const SNAPSHOT: &str = ".pb.gz";
+
+/// A profile, and where it is from.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) name: String,
+    pub(crate) profile: Profile,
+}
+
+/// Standard input can be read once.
+pub(crate) fn check_standard_input<I>(files: I) -> Result<(), Failure>
+where
+    I: IntoIterator<Item: AsRef<Path>>,
+{
+    let stdin = Path::new("-");
+    let files = files.into_iter();
+    if files.filter(|file| file.as_ref() == stdin).count() > 1 {
+        return Err(Failure::with(
+            stdin,
+            "only one of the profiles can be read from it",
+        ));
+    }
+    Ok(())
+}
+
+/// One profile; of a folder the newest.
+pub(crate) fn one(file: &Path) -> Result<Input, Failure> {
+    if is_folder(file) {
+        let (_, newest) = ends(file)?;
+        return Ok(newest);
+    }
+    read(file)
+}
+
+/// The sum of all profiles; of a folder the newest counts.
+pub(crate) fn sum(files: &[PathBuf]) -> Result<Input, Failure> {
+    if let [file] = files {
+        return one(file);
+    }
+    let bar = progress(files.len());
+    let mut inputs = Vec::with_capacity(files.len());
+    for file in bar.wrap_iter(files.iter()) {
+        inputs.push(one(file)?);
+    }
+    let name = match &inputs[..] {
+        [first, second] => format!("{} and {}", first.name, second.name),
+        [first, rest @ ..] => format!("{} and {} more", first.name, rest.len()),
+        [] => String::new(),
+    };
+    let profiles: Vec<&Profile> = inputs.iter().map(|input| &input.profile).collect();
+    let profile = Profile::merge(&profiles).map_err(|error| Failure::of(&name, error))?;
+    Ok(Input { name, profile })
+}
+
+/// All profiles, those of folders too, by the time they state.
+pub(crate) fn series(files: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+    let mut all = Vec::new();
+    for file in files {
+        if is_folder(file) {
+            all.extend(snapshots(file)?);
+        } else {
+            all.push(file.clone());
+        }
+    }
+    let bar = progress(all.len());
+    let mut inputs = Vec::with_capacity(all.len());
+    for file in bar.wrap_iter(all.iter()) {
+        inputs.push(read(file)?);
+    }
+    inputs.sort_by_key(|input| input.profile.time_nanos);
+    Ok(inputs)
+}
+
+/// The oldest and the newest profile of a folder, by the time they state.
+pub(crate) fn ends(folder: &Path) -> Result<(Input, Input), Failure> {
+    let files = snapshots(folder)?;
+    let (mut oldest, mut newest) = (None::<(i64, usize)>, None::<(i64, usize)>);
+    let bar = progress(files.len());
+    for (at, file) in bar.wrap_iter(files.iter().enumerate()) {
+        let time = (read(file)?.profile.time_nanos, at);
+        oldest = Some(oldest.map_or(time, |oldest| oldest.min(time)));
+        newest = Some(newest.map_or(time, |newest| newest.max(time)));
+    }
+    let read_again = |end: Option<(i64, usize)>| {
+        let file = end.and_then(|(_, at)| files.get(at));
+        file.map_or_else(|| Err(no_snapshots(folder)), |file| read(file))
+    };
+    Ok((read_again(oldest)?, read_again(newest)?))
+}
+
+pub(crate) fn is_folder(file: &Path) -> bool {
+    file.is_dir()
+}
+
+fn snapshots(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let fail = |error| Failure::with(folder, error);
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let is_named_so = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().ends_with(SNAPSHOT.as_bytes()));
+        if is_named_so && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(no_snapshots(folder));
+    }
+    Ok(files)
+}
+
+fn no_snapshots(folder: &Path) -> Failure {
+    let reason =
+        format!("the folder has no *{SNAPSHOT} files: name the files, if they end otherwise");
+    Failure::with(folder, reason)
+}
+
+fn read(file: &Path) -> Result<Input, Failure> {
     let bytes = if file == Path::new("-") {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut bytes);
         read.map(|_| bytes)
+            .map_err(|error| Failure::with(file, error))?
+    } else if let Some(url) = download::url(file) {
+        download::get(url, None)?
     } else {
-        fs::read(file)
+        fs::read(file).map_err(|error| Failure::with(file, error))?
     };
-    let bytes = bytes.map_err(|error| Failure::with(file, error))?;
-    Profile::read(&bytes).map_err(|error| Failure::with(file, error))
+    let profile = Profile::read(&bytes).map_err(|error| Failure::with(file, error))?;
+    let name = name(file);
+    Ok(Input { name, profile })
+}
+
+/// A progress bar on standard error if that is a terminal and there is much to read; it leaves no trace.
+fn progress(files: usize) -> ProgressBar {
+    if files < MANY {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(files as u64).with_finish(ProgressFinish::AndClear);
+    match ProgressStyle::with_template("reading {bar:30} {pos}/{len} profiles") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }

@@ -1,13 +1,25 @@
 //! The `heaptide` command: profiles in, reports out.
 //!
-//! Exit code 0 is success, also when the reader of a pipe has had enough; 2 is everything that went
-//! wrong, with one line on standard error. A report is written only once it is complete, so a failure
-//! leaves nothing half written. What a report says is the library's business.
+//! Exit code 0 is success, also when the reader of a pipe has had enough; 1 means that what `--fail-on`
+//! asked for was found; 2 is everything that went wrong, usage included, with one line on standard error.
+//! So a script can tell a finding from a failure to look, as with `grep`. A report is written only once it
+//! is complete, so a failure leaves nothing half written. What a report says is the library's business.
 
+mod answer;
 mod args;
 mod diff;
+mod download;
 mod failure;
+mod fetch;
+mod filter;
+mod flamegraph;
+mod help;
 mod input;
+mod labels;
+mod leaks;
+mod output;
+mod style;
+mod table;
 mod top;
 
 use std::{
@@ -17,9 +29,11 @@ use std::{
 
 use clap::Parser;
 
+use answer::Answer;
 use args::{Arguments, Command};
 use failure::Failure;
 
+const FOUND: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -27,29 +41,36 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(answer) => return answer_usage(&answer),
     };
-    let report = match arguments.command {
-        Command::Top(arguments) => top::run(&arguments),
-        Command::Diff(arguments) => diff::run(&arguments),
+    let is_colored = style::is_colored(arguments.color);
+    let answer = match arguments.command {
+        Command::Top(arguments) => top::run(&arguments, is_colored),
+        Command::Diff(arguments) => diff::run(&arguments, is_colored),
+        Command::Leaks(arguments) => leaks::run(&arguments, is_colored),
+        Command::Flamegraph(arguments) => flamegraph::run(&arguments),
+        Command::Fetch(arguments) => fetch::run(&arguments),
     };
-    finish(report.and_then(|text| show(&text)))
+    finish(answer.and_then(|answer| show(&answer)))
 }
 
 /// Help and version are answers, everything else is a usage error; `clap` knows which goes where.
 fn answer_usage(answer: &clap::Error) -> ExitCode {
     let shown = answer.print().or_else(forgive_broken_pipe);
-    match finish(shown.map_err(Failure::output)) {
-        ExitCode::SUCCESS if answer.use_stderr() => FAILED.into(),
-        code => code,
-    }
+    let code = if answer.use_stderr() { FAILED } else { 0 };
+    finish(shown.map(|()| code).map_err(Failure::output))
 }
 
-fn show(text: &str) -> Result<(), Failure> {
+/// Writes the answer, and returns the exit code that it asks for.
+fn show(answer: &Answer) -> Result<u8, Failure> {
+    for remark in &answer.remarks {
+        tell(remark);
+    }
     let mut output = io::stdout().lock();
     output
-        .write_all(text.as_bytes())
+        .write_all(answer.text.as_bytes())
         .and_then(|()| output.flush())
         .or_else(forgive_broken_pipe)
-        .map_err(Failure::output)
+        .map_err(Failure::output)?;
+    Ok(if answer.is_found { FOUND } else { 0 })
 }
 
 /// Whoever closes the pipe early, as `head` does, has what they wanted.
@@ -61,12 +82,16 @@ fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
     }
 }
 
-fn finish(outcome: Result<(), Failure>) -> ExitCode {
+/// If standard error is gone too, the exit code is all that is left to tell.
+fn tell(line: &str) {
+    let _told = writeln!(io::stderr(), "heaptide: {line}");
+}
+
+fn finish(outcome: Result<u8, Failure>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(failure) => {
-            // If standard error is gone too, the exit code is all that is left to tell.
-            let _told = writeln!(io::stderr(), "heaptide: {failure}");
+            tell(&failure.to_string());
             FAILED.into()
         }
     }

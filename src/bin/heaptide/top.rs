@@ -1,30 +1,35 @@
-//! `heaptide top`: the functions that hold the most.
+//! `heaptide top`: what holds the most.
 
-use heaptide::report::{Text, Top};
+use heaptide::report::{Top, total};
 
-use crate::{args, failure::Failure, input};
+use crate::{answer::Answer, args, failure::Failure, filter::Filters, input, table};
 
-pub(crate) fn run(arguments: &args::Top) -> Result<String, Failure> {
-    let file = &arguments.file;
-    let profile = input::read(file)?;
-    let top = profile
-        .sample_index(&arguments.report.sample_index)
-        .and_then(|index| Top::new(&profile, index))
-        .map_err(|error| Failure::with(file, error))?;
-    Ok(top.text(&text(&arguments.report)))
-}
-
-/// How a report was asked to be written.
-pub(crate) fn text(report: &args::Report) -> Text {
-    let mut text = Text::default().rows(report.rows);
-    if report.exact {
-        text = text.exact_numbers();
+pub(crate) fn run(arguments: &args::Top, is_colored: bool) -> Result<Answer, Failure> {
+    let report = &arguments.report;
+    let filters = Filters::new(&report.filter)?;
+    let bases = [&arguments.base, &arguments.diff_base];
+    input::check_standard_input(arguments.files.iter().chain(bases.into_iter().flatten()))?;
+    let mut input = input::sum(&arguments.files)?;
+    if let Some(file) = &arguments.base {
+        let base = input::one(file)?;
+        let diff = input.profile.diff(&base.profile);
+        input.profile = diff.map_err(|error| Failure::between(&base.name, &input.name, error))?;
     }
-    if report.no_error {
-        text = text.without_errors();
+    if let Some(file) = &arguments.diff_base {
+        let base = input::one(file)?;
+        let diff = input.profile.diff_keeping_base(&base.profile);
+        input.profile = diff.map_err(|error| Failure::between(&base.name, &input.name, error))?;
     }
-    if report.short_names {
-        text = text.short_names();
-    }
-    text
+    let fail = |error| Failure::of(&input.name, error);
+    let index = input
+        .profile
+        .sample_index(&report.counted.sample_index)
+        .map_err(fail)?;
+    let view = table::view(report, total(&input.profile, index));
+    let ([profile], remarks) = filters.apply_to([&input.profile]);
+    let top = Top::with(&profile, index, &view).map_err(fail)?;
+    Ok(Answer::new(
+        top.text(&table::text(report, is_colored)),
+        remarks,
+    ))
 }

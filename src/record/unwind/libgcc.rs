@@ -8,6 +8,8 @@
     reason = "the unsynchronized trace and system calls are unsafe functions"
 )]
 
+use crate::record::errno;
+
 /// No code lies below this address: libgcc ends a walk with a 0.
 const LOWEST_CODE: usize = 4096;
 
@@ -18,24 +20,20 @@ const LOWEST_CODE: usize = 4096;
 pub(super) fn can_look_at(address: usize) -> bool {
     const NOTHING: core::ffi::c_int = -1;
     const MASK_BYTES: usize = 8;
-    // SAFETY: takes nothing, and answers with a place of the calling thread's own.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: that place is there for as long as the thread, and nobody else uses it.
-    let errno = unsafe { &mut *errno };
     // Whoever allocates does not expect it to change.
-    let before = *errno;
-    let mut can_read = |address: usize| {
+    let before = errno::get();
+    let can_read = |address: usize| {
         let none = core::ptr::null::<u64>();
-        *errno = 0;
+        errno::set(0);
         // SAFETY: the kernel takes any address to read from, and writes to none.
         let result =
             unsafe { libc::syscall(libc::SYS_rt_sigprocmask, NOTHING, address, none, MASK_BYTES) };
         // 0: there is no mask at address 0, and nothing is refused.
-        result != 0 && *errno != libc::EFAULT
+        result != 0 && errno::get() != libc::EFAULT
     };
     // Nine bytes.
     let can = can_read(address) && address.checked_add(1).is_some_and(can_read);
-    *errno = before;
+    errno::set(before);
     can
 }
 

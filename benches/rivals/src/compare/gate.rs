@@ -7,45 +7,43 @@ use super::{
 };
 use crate::workload::Workload;
 
-/// At most so many times the instructions: what the project has set itself (docs/overhead.md), and beyond
-/// what CI fails. The two differ where the aim is not reached; the second keeps it from getting worse.
-const BOUNDS: [(Workload, f64, f64); 5] = [
-    (Workload::Churn, 1.12, 1.12),
-    (Workload::ChurnDeep, 1.13, 1.13),
-    (Workload::Json, 1.015, 1.022),
-    (Workload::CrossThread, 1.05, 1.05),
-    (Workload::GrowingVectors, 1.05, 1.05),
+/// At most so many times the instructions. The figures are what the project has set itself
+/// (docs/overhead.md), not what was measured last.
+const MOST: [(Workload, f64); 5] = [
+    (Workload::Churn, 1.12),
+    (Workload::ChurnDeep, 1.13),
+    (Workload::Json, 1.015),
+    (Workload::CrossThread, 1.05),
+    (Workload::GrowingVectors, 1.05),
 ];
 
 /// Prints each figure beside its bound.
 ///
 /// # Errors
 ///
-/// When a run fails or a figure is beyond what CI allows.
+/// When a run fails or a figure is above its bound.
 pub fn gate(seeds: u64) -> Result<(), String> {
     build::build(&[BASELINE, HEAPTIDE])?;
-    let workloads = BOUNDS.map(|(workload, _, _)| workload);
+    let workloads = MOST.map(|(workload, _)| workload);
     let counted = count::count(&[BASELINE, HEAPTIDE], &workloads, seeds)?;
     let mut failed = 0;
-    println!(
-        "| work | jemalloc, per operation | heaptide, times that | aim | CI fails above | seeds |"
-    );
-    println!("|---|---|---|---|---|---|");
-    for (pair, (workload, aim, most)) in counted.chunks_exact(2).zip(BOUNDS) {
+    println!("| work | jemalloc, per operation | heaptide, times that | at most | seeds |");
+    println!("|---|---|---|---|---|");
+    for (pair, (workload, most)) in counted.chunks_exact(2).zip(MOST) {
         let [base, heaptide] = pair else { continue };
         let [ratio, least, greatest] = heaptide.over(base);
-        let verdict = if ratio <= aim { "" } else { " **missed**" };
+        let verdict = if ratio <= most { "" } else { " **exceeded**" };
         failed += usize::from(ratio > most);
         let (title, base) = (workload.title(), base.mean());
         println!(
-            "| {title} | {base:.1} | {ratio:.4}{verdict} | {aim} | {most} | {least:.4} to {greatest:.4} |"
+            "| {title} | {base:.1} | {ratio:.4}{verdict} | {most} | {least:.4} to {greatest:.4} |"
         );
     }
     if failed == 0 {
         return Ok(());
     }
     Err(format!(
-        "{failed} of {} figures are above what CI allows",
-        BOUNDS.len()
+        "{failed} of {} figures are above their bounds",
+        MOST.len()
     ))
 }

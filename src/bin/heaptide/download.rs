@@ -1,0 +1,231 @@
+//! Profiles over HTTP: one request, bounded in time and size, whose refusals are told as the server says.
+//!
+//! Without TLS, which Cargo.toml gives the reason for. What the bytes are is not looked at.
+
+use std::{io, net::IpAddr, path::Path, time::Duration};
+
+use indicatif::ProgressBar;
+use ureq::{
+    Agent, Body,
+    http::{Response, Uri, header},
+};
+
+use crate::failure::Failure;
+
+/// What a URL without a path means: where Go's handlers, and those of others that follow it, are.
+const PATH: &str = "/debug/pprof/heap";
+
+/// To reach the server.
+const CONNECT: Duration = Duration::from_secs(10);
+/// For all of it, and half of what the server was asked to wait besides; as `pprof` has it.
+const WHOLE: Duration = Duration::from_secs(60);
+
+/// The largest body taken; a compressed profile of a million stacks has a tenth of it.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// How much of a refusal is told.
+const MAX_REASON: usize = 300;
+
+/// The text of a file argument that is a URL.
+pub(crate) fn url(file: &Path) -> Option<&str> {
+    let text = file.to_str()?;
+    let scheme = text.split_once("://")?.0;
+    ["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+        .then_some(text)
+}
+
+/// The whole URL: with the usual path if it has none, and with the seconds asked for.
+pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> {
+    let fail = |reason: &str| Failure::of(url, reason);
+    let uri: Uri = url
+        .parse()
+        .map_err(|error| Failure::of(url, format!("not a URL: {error}")))?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => {
+            return Err(fail(
+                "this command has no TLS: use a port forward and http://, or `curl -s URL | heaptide top -`",
+            ));
+        }
+        _ => {
+            return Err(fail(
+                "not a URL that can be fetched: it has to begin with http://",
+            ));
+        }
+    }
+    let mut path = match uri.path() {
+        "" | "/" => PATH.to_owned(),
+        path => path.to_owned(),
+    };
+    let queries = [
+        uri.query().map(str::to_owned),
+        seconds.map(|seconds| format!("seconds={seconds}")),
+    ];
+    let queries: Vec<String> = queries.into_iter().flatten().collect();
+    if !queries.is_empty() {
+        path = format!("{path}?{}", queries.join("&"));
+    }
+    let host = uri
+        .authority()
+        .ok_or_else(|| fail("not a URL: it names no host"))?;
+    Uri::builder()
+        .scheme("http")
+        .authority(host.clone())
+        .path_and_query(path)
+        .build()
+        .map_err(|error| Failure::of(url, format!("not a URL: {error}")))
+}
+
+/// The bytes at a URL, or why there are none.
+pub(crate) fn get(url: &str, seconds: Option<u64>) -> Result<Vec<u8>, Failure> {
+    let uri = complete(url, seconds)?;
+    let waited = Duration::from_secs(seconds.unwrap_or(0));
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(Some(WHOLE + waited + waited / 2))
+        .user_agent(concat!("heaptide/", env!("CARGO_PKG_VERSION")));
+    if uri.host().is_some_and(is_loopback) {
+        config = config.proxy(None);
+    }
+    let agent = Agent::new_with_config(config.build());
+    let spinner = spinner(&uri, seconds);
+    let fail = |error: ureq::Error| Failure::of(url, explain(&error));
+    let mut response = agent.get(&uri).call().map_err(fail)?;
+    spinner.set_message(format!("reading from {uri}"));
+    if !response.status().is_success() {
+        return Err(Failure::of(url, refusal(&mut response)));
+    }
+    if response
+        .body()
+        .content_length()
+        .is_some_and(|bytes| bytes > MAX_BYTES)
+    {
+        return Err(fail(ureq::Error::BodyExceedsLimit(MAX_BYTES)));
+    }
+    let body = response.body_mut().with_config().limit(MAX_BYTES);
+    body.read_to_vec().map_err(fail)
+}
+
+/// A proxy cannot reach what is on this machine.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// What went wrong, with a way out where there is one.
+fn explain(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::BodyExceedsLimit(_) => {
+            format!(
+                "the answer is larger than {} MiB, which no heap profile is",
+                MAX_BYTES >> 20
+            )
+        }
+        ureq::Error::Timeout(_) => format!("no answer in time ({error})"),
+        ureq::Error::HostNotFound => "there is no such host".into(),
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            format!("{error}: is the service running, and on this port?")
+        }
+        ureq::Error::Io(error) => error.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// The status, and the server's reason if it gave one as text. A page made for a browser says nothing in
+/// one line.
+fn refusal(response: &mut Response<Body>) -> String {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_text = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let reads_profiles = response.headers().contains_key("x-go-pprof");
+    let body = response
+        .body_mut()
+        .with_config()
+        .limit(64 << 10)
+        .lossy_utf8(true);
+    let mut told = format!("the server refused: {status}");
+    if is_text && let Ok(reason) = body.read_to_string() {
+        let reason = reason.trim();
+        let shown: String = reason.chars().take(MAX_REASON).collect();
+        if !shown.is_empty() {
+            told = format!("{told}: {shown}");
+        }
+        if shown.len() < reason.len() {
+            told.push_str("...");
+        }
+    }
+    if status.as_u16() == 404 && !reads_profiles {
+        told.push_str(" (profiles usually are at ");
+        told.push_str(PATH);
+        told.push(')');
+    }
+    told
+}
+
+/// What is going on, on standard error if that is a terminal; it leaves no trace.
+fn spinner(uri: &Uri, seconds: Option<u64>) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_finish(indicatif::ProgressFinish::AndClear);
+    spinner.set_message(match seconds {
+        Some(seconds) => format!("waiting {seconds} s for {uri}"),
+        None => format!("waiting for {uri}"),
+    });
+    // Drawn first when the first tick is due: a quick answer needs none.
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    spinner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_completed() {
+        let cases = [
+            (
+                "http://localhost:6060",
+                None,
+                "http://localhost:6060/debug/pprof/heap",
+            ),
+            ("http://h/", Some(5), "http://h/debug/pprof/heap?seconds=5"),
+            ("http://h/a?gc=1", Some(5), "http://h/a?gc=1&seconds=5"),
+            ("HTTP://[::1]:1/a", None, "http://[::1]:1/a"),
+        ];
+        for (url, seconds, whole) in cases {
+            assert_eq!(complete(url, seconds).expect("a URL").to_string(), whole);
+        }
+        for url in [
+            "localhost:6060",
+            "https://h/a",
+            "ftp://h/a",
+            "http://",
+            "http:///a",
+            "/a",
+        ] {
+            assert!(complete(url, None).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_urls_are_taken_for_urls() {
+        assert_eq!(url(Path::new("HTTPS://h/a")), Some("HTTPS://h/a"));
+        for file in ["a.pb.gz", "http:/a", "file:///a", "-", "c:/http://x"] {
+            assert_eq!(url(Path::new(file)), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_is_on_this_machine_is_known() {
+        for host in ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "LOCALHOST"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["example.org", "10.0.0.1", "localhost.example.org", "[::2]"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

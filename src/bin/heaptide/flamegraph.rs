@@ -1,0 +1,49 @@
+//! `heaptide flamegraph`: a profile as a picture.
+
+use std::io::{self, IsTerminal};
+
+use heaptide::report::{write_diff_flamegraph, write_flamegraph};
+
+use crate::{
+    answer::Answer,
+    args,
+    failure::Failure,
+    filter::Filters,
+    input,
+    output::{self, Existing},
+};
+
+pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
+    if arguments.output.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::of(
+            "standard output",
+            "a terminal shows no SVG: name a file with -o, or redirect",
+        ));
+    }
+    let filters = Filters::new(&arguments.filter)?;
+    input::check_standard_input(arguments.files.iter().chain(&arguments.base))?;
+    let input = input::sum(&arguments.files)?;
+    let fail = |error| Failure::of(&input.name, error);
+    let index = input
+        .profile
+        .sample_index(&arguments.counted.sample_index)
+        .map_err(fail)?;
+    let mut svg = Vec::new();
+    let remarks = if let Some(file) = &arguments.base {
+        let base = input::one(file)?;
+        let ([before, now], remarks) = filters.apply_to([&base.profile, &input.profile]);
+        write_diff_flamegraph(&before, &now, index, &mut svg)
+            .map_err(|error| Failure::between(&base.name, &input.name, error))?;
+        remarks
+    } else {
+        let ([profile], remarks) = filters.apply_to([&input.profile]);
+        write_flamegraph(&profile, index, &mut svg).map_err(fail)?;
+        remarks
+    };
+    let Some(file) = &arguments.output else {
+        let svg = String::from_utf8(svg).map_err(|error| Failure::of(&input.name, error))?;
+        return Ok(Answer::new(svg, remarks));
+    };
+    output::save(file, &svg, Existing::Replace)?;
+    Ok(Answer::new(String::new(), remarks))
+}

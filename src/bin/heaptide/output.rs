@@ -1,0 +1,47 @@
+//! Files that are written: whole, or not at all.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::failure::Failure;
+
+/// What to do where a file of that name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// The user has named the file, and knows.
+    Replace,
+    /// The name was made up.
+    Keep,
+}
+
+/// Writes a file under a temporary name beside it and then renames it. What is no ordinary file, a device,
+/// a pipe or a link, is written to as it stands.
+pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
+    let fail = |error: io::Error| Failure::with(file, error);
+    if fs::symlink_metadata(file).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
+        return fs::write(file, bytes).map_err(fail);
+    }
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // The mode that any other program would give it.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(folder).map_err(|error| {
+        // It tells the temporary name too, which is not the user's.
+        let error = error.to_string();
+        let reason = error.split(" at path ").next().unwrap_or(&error);
+        Failure::with(file, reason)
+    })?;
+    temporary.write_all(bytes).map_err(fail)?;
+    let persisted = match existing {
+        Existing::Replace => temporary.persist(file),
+        Existing::Keep => temporary.persist_noclobber(file),
+    };
+    persisted.map(drop).map_err(|error| fail(error.error))
+}
