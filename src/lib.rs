@@ -48,9 +48,11 @@
 //! points are exponentially distributed with a mean of 512 KiB, the sample interval, so every byte is
 //! equally likely to be picked, and a block of `s` bytes is with probability `1 - exp(-s/R)`. A picked
 //! block has its call stack recorded, stands for as many blocks as that probability says, and is
-//! followed until it is freed. A free knows a sampled block by its address alone, so frees of others
-//! look nothing up and take no lock. A [`Snapshot`] copies what is recorded while the program runs on;
-//! all else, in this process or in another, is ordinary work on plain data.
+//! followed until it is freed. A free tells by a block's address and size that it was surely not sampled;
+//! if the block is large, or its address looks sampled by chance, it reads one byte of a filter besides. So
+//! nearly all frees of other blocks look nothing up in a table, and take no lock. A [`Snapshot`] copies what
+//! is recorded while the program runs on; all else, in this process or in another, is ordinary work on plain
+//! data.
 //!
 //! # Costs and limits
 //!

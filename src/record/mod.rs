@@ -4,7 +4,8 @@
 //!
 //! 1. No panic leaves it: no unwrap, no indexing that can fail, no unchecked arithmetic, no allocation
 //!    that aborts. Out of room: drop the sample and count it.
-//! 2. An unsampled alloc or free touches its thread's own state and the layout or address it was given.
+//! 2. An unsampled alloc touches its thread's own state and the layout it was given; an unsampled free the
+//!    address and layout, and one byte of a filter if the block is large or looks marked by chance.
 //! 3. The profiler's own allocations happen *muted*: never sampled, and using no bytes of the countdown.
 //! 4. It never waits without bound: try-locks only. A free of a sampled block is never skipped.
 //! 5. The stack is captured outside of all locks; nothing that takes the loader lock is called.

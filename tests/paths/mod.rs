@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-/// A block that is over-aligned, so that a live sample of it takes no page of its own.
+/// A block that is over-aligned, so that a sampled one bears no mark, which would take 1 KiB.
 #[repr(align(32))]
 pub(crate) struct Small(#[expect(dead_code, reason = "only its size matters")] [u8; 32]);
 
