@@ -107,7 +107,8 @@ fn before_main() {
         let _ = heaptide::snapshot().unwrap();
         drop(kept);
         let freed = before.live_samples - heaptide::stats().live_samples;
-        assert!(freed >= 100 || !samples_everything(), "{freed}");
+        // The test's harness, on its own thread, may allocate a little meanwhile.
+        assert!(freed >= 90 || !samples_everything(), "{freed}");
         assert_all_freed(before);
     });
 }
