@@ -8,6 +8,8 @@
     reason = "processes that the tests start end with their handlers"
 )]
 
+mod paths;
+
 use heaptide::{Profile, Snapshotter};
 use std::{
     collections::BTreeSet,
@@ -72,20 +74,10 @@ fn allocate_for_ever() {
     let _snapshots = start();
     let mut kept = Vec::new();
     for round in 0.. {
-        kept.push(by_path(round, 10));
+        paths::walk(round, 10, &mut || kept.push(black_box(vec![1u8; 20_000])));
         if kept.len() == 2000 {
             kept.clear();
         }
-    }
-}
-
-/// Allocates 10 calls below; each bit of `path` is one of two places to call from.
-#[inline(never)]
-fn by_path(path: u32, left: u32) -> Vec<u8> {
-    match (left, path & 1) {
-        (0, _) => black_box(vec![1u8; 20_000]),
-        (_, 0) => black_box(by_path(path >> 1, left - 1)),
-        _ => black_box(by_path(path >> 1, left - 1)),
     }
 }
 

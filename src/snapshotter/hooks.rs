@@ -6,7 +6,7 @@
 use super::{process::PATIENCE, reason::Reason, watcher::Request};
 use crate::{Error, Result, record};
 use std::{
-    mem, panic,
+    panic,
     sync::{
         Mutex, MutexGuard, TryLockError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -51,8 +51,10 @@ impl Claim {
                 "a snapshotter runs in this process already: drop it before another is started",
             ));
         }
-        // Dropping it could take a lock of the channel that was held at the fork.
-        mem::forget(slot.take());
+        if let Some(parents) = slot.take() {
+            // Dropping it could take a lock of the channel that was held at the fork.
+            Box::leak(Box::new(parents));
+        }
         Ok(Self { process })
     }
 
