@@ -88,8 +88,31 @@ fn lowest(name: usize, limit: libc::rlim_t) -> Option<usize> {
         .checked_sub(usize::try_from(limit).ok()?)
 }
 
-/// Takes 1 µs once per thread and some of the C library's own malloc.
+/// Runs `work` while this thread takes no signals.
+fn unsignaled<R>(work: impl FnOnce() -> R) -> R {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: writes the set it is given.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: reads the set that was filled above, and writes the other.
+    let blocked =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr()) };
+    let result = work();
+    if blocked == 0 {
+        // SAFETY: reads the set that the successful call above has written.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    }
+    result
+}
+
+/// Takes 1 µs once per thread and some of the C library's own malloc, which is not the inner allocator: a
+/// signal handler that interrupted it and forked would wait for it forever, in programs that never call it.
+/// So signals wait.
 fn any_thread() -> Option<Bounds> {
+    unsignaled(ask)
+}
+
+fn ask() -> Option<Bounds> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: always valid to call; it names the calling thread.
     let this = unsafe { libc::pthread_self() };
