@@ -132,7 +132,7 @@ pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
 pub use symbolize::Trim;
 
 /// The README's examples, compiled with the documentation's.
-#[cfg(all(doctest, feature = "jemalloc"))]
+#[cfg(all(doctest, feature = "jemalloc", feature = "snapshotter"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
