@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "the one GlobalAlloc of this crate")]
 
-use super::{mark, thread};
+use super::{cold::layout_of, mark, thread};
 use core::alloc::{GlobalAlloc, Layout};
 
 /// The inner allocator where none is named.
@@ -185,7 +185,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     #[inline(always)]
     unsafe fn dealloc_here(block: *mut u8, size: usize, this: &Self, align: usize) {
         // SAFETY: the parts of one layout.
-        let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+        let layout = unsafe { layout_of(size, align) };
         if mark::has_signature(block.addr()) {
             // SAFETY: what our caller promises of `block` and `layout`.
             return unsafe { Self::dealloc_signed(block, size, this, align) };
@@ -207,7 +207,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         this: &Self,
     ) -> *mut u8 {
         // SAFETY: the parts of one layout.
-        let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+        let layout = unsafe { layout_of(size, align) };
         if thread::with(|thread| thread.count(new_size)) {
             // SAFETY: what our caller promises of `block`, `layout` and `new_size`.
             return unsafe { Self::realloc_due(block, size, align, new_size, this) };

@@ -21,13 +21,13 @@ macro_rules! frame_address {
     }};
 }
 
-/// The layout that a fast path took apart for the registers' sake.
+/// The layout whose parts a fast path passes, for the registers' sake.
 ///
 /// # Safety
 ///
 /// `size` and `align` are those of one layout.
 #[inline(always)]
-unsafe fn layout_of(size: usize, align: usize) -> Layout {
+pub(super) unsafe fn layout_of(size: usize, align: usize) -> Layout {
     // SAFETY: this function's own contract.
     unsafe { Layout::from_size_align_unchecked(size, align) }
 }
@@ -135,8 +135,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         unsafe { this.deallocate_candidate(block, layout) };
     }
 
-    /// Frees a block that the fast path could not rule out. Inlined into both of its callers, where half
-    /// of `is_candidate` is known.
+    /// Frees a block that the fast path could not rule out.
     #[inline(always)]
     unsafe fn deallocate_candidate(&self, block: *mut u8, layout: Layout) {
         if !is_candidate(block.addr(), layout) {
@@ -147,7 +146,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         unsafe { self.dealloc_slow(block, layout) };
     }
 
-    /// As [`deallocate_candidate`](Self::deallocate_candidate).
+    /// Reallocates a block that the fast path could not rule out.
     #[inline(always)]
     unsafe fn reallocate_candidate(
         &self,
