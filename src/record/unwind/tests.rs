@@ -231,7 +231,7 @@ fn a_signal_handler_on_a_stack_of_its_own() {
 
 #[test]
 fn small_threads() {
-    for size in [48, 64, 128] {
+    for size in [64, 96, 128] {
         let thread = std::thread::Builder::new().stack_size(size << 10);
         let (own, libgcc) = thread.spawn(both).unwrap().join().unwrap();
         assert_same(&own, &libgcc);
