@@ -1,17 +1,20 @@
 //! Finding leaks: which call stacks keep growing, judged against the noise that sampling adds.
 //!
 //! [`find`] compares two or more heap profiles of one process, [`Watch`] takes them one at a time.
-//! `history` lines up their call stacks, `judge` holds the rules and their constants, `significance` and
-//! `trend` the arithmetic, `blame` who of a stack it was, `text` and `json` what is told. Nothing here
-//! reads or writes files.
+//! `history` lines up their call stacks, `judge` holds the rules and their constants, `significance`, `trend`
+//! and `doubling` the arithmetic, `blame` who of a stack it was, `text` and `json` what is told. Nothing
+//! here reads or writes files.
 
 mod blame;
+mod doubling;
 mod history;
 mod json;
 mod judge;
 #[cfg(test)]
 mod least_leak;
 mod significance;
+#[cfg(test)]
+mod simulated_lists;
 #[cfg(test)]
 mod simulation;
 mod stack;
@@ -41,6 +44,10 @@ pub use watch::Watch;
 ///   parts (at most eight) that the span is cut into, and the median slope between any two profiles is
 ///   no less than half its mean rate;
 /// * it kept at least 5 % of what it allocated, or is at least 10 % of all growth.
+///
+/// Or it is one large list that doubles: at least four times, spread over half the span or more and the last
+/// in its last quarter, without a fall, and filled no slower of late. At a doubling a list is exactly full, so
+/// its length is known at each of them, and sampling misses no block as large.
 ///
 /// To blame for a stack is the function where it first differs from those that do not leak: if the one
 /// that allocates is called by others that give back, its caller.
