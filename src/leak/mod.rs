@@ -359,6 +359,40 @@ mod tests {
         assert_eq!(verdict.leaks()[0].growth.value, 120.0 * 1_048_576.0);
     }
 
+    /// What was ever allocated only grows, and the id is that of a container's first process.
+    #[test]
+    fn another_process_is_known_by_what_it_says() {
+        let said = |comments: [&str; 4]| {
+            let mut profiles = kept([10, 20, 30, 40, 50, 60, 70, 80, 90]);
+            profiles.truncate(4);
+            for (profile, comment) in profiles.iter_mut().zip(comments) {
+                let comments = ["another", comment].into_iter().filter(|c| !c.is_empty());
+                profile.comments = comments.map(Into::into).collect();
+            }
+            find(&profiles).unwrap()
+        };
+        let first = "#heaptide process: pid=1 start=1700000000.12";
+        let second = "#heaptide process: pid=1 start=1700000095.32";
+        let other = "#heaptide process: pid=7 start=1700000000.12";
+        assert_eq!(said([first; 4]).notes, Vec::<String>::new());
+        assert_eq!(said([first, "", first, first]).snapshots, 4);
+        let verdict = said([first, first, second, second]);
+        assert_eq!(
+            verdict.notes,
+            [
+                "profile 3 is not of the same process as profile 2: process 1 is another one, started \
+                 95.20 s later",
+                "judged are profiles 3 to 4, the longest time of one process"
+            ]
+        );
+        let verdict = said([second, other, other, other]);
+        assert_eq!(
+            verdict.notes[0],
+            "profile 2 is not of the same process as profile 1: the process id is 7 and was 1"
+        );
+        assert_eq!(verdict.snapshots, 3);
+    }
+
     #[test]
     fn another_executable_is_another_process() {
         let mapped = |starts: [u64; 3], ids: [&str; 3]| {
