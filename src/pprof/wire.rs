@@ -62,7 +62,18 @@ impl Iterator for Numbers<'_> {
                 self.0 = Value::Other;
                 Some(Ok(number))
             }
-            Value::Bytes(packed) if packed.is_empty() => None,
+            // Of one byte or two, as nearly all are; all others are prost's.
+            Value::Bytes([low, rest @ ..]) if *low < 0x80 => {
+                let number = u64::from(*low);
+                self.0 = Value::Bytes(rest);
+                Some(Ok(number))
+            }
+            Value::Bytes([low, high, rest @ ..]) if *high < 0x80 => {
+                let number = u64::from(*low & 0x7f) | (u64::from(*high) << 7);
+                self.0 = Value::Bytes(rest);
+                Some(Ok(number))
+            }
+            Value::Bytes([]) => None,
             Value::Bytes(packed) => {
                 let number = decode_varint(packed);
                 if number.is_err() {
@@ -209,8 +220,9 @@ mod tests {
             (numbers, value.count_numbers())
         };
         assert_eq!(numbers(Value::Varint(7)), (vec![Some(7)], Some(1)));
-        let packed = Value::Bytes(&[6, 0xac, 2]);
-        assert_eq!(numbers(packed), (vec![Some(6), Some(300)], Some(2)));
+        let packed = Value::Bytes(&[6, 0xac, 2, 0x80, 0x80, 1, 0x80, 0]);
+        let found = vec![Some(6), Some(300), Some(1 << 14), Some(0)];
+        assert_eq!(numbers(packed), (found, Some(4)));
         let cut = Value::Bytes(&[6, 0xac]);
         assert_eq!(numbers(cut), (vec![Some(6), None], Some(1)));
         assert_eq!(numbers(Value::Other), (vec![], None));
