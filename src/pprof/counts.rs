@@ -50,10 +50,11 @@ impl Table {
 }
 
 impl Counts {
-    /// Also takes in the fields that occur once.
-    pub(super) fn of(bytes: &[u8]) -> Result<(Self, Head)> {
+    /// Also takes in the fields that occur once. What is wrong with one of these is told apart: bytes of
+    /// another format are best refused for want of a string table.
+    pub(super) fn of(bytes: &[u8]) -> Result<(Self, Result<Head>)> {
         let mut counts = Self::default();
-        let mut head = Head::default();
+        let mut head = Ok(Head::default());
         let mut fields = Fields::new(bytes);
         loop {
             let from = fields.offset();
@@ -90,7 +91,11 @@ impl Counts {
                 }
                 _ => {
                     let field = bytes.get(from..to).unwrap_or_default();
-                    head.merge(field).map_err(damaged_head)?;
+                    if let Ok(message) = &mut head
+                        && let Err(cause) = message.merge(field)
+                    {
+                        head = Err(damaged_head(cause));
+                    }
                     continue;
                 }
             };

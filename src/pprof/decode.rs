@@ -25,6 +25,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile> {
     let (counts, head) = Counts::of(bytes)?;
     let part = |table: Table| (table.part_of(bytes), table.count);
     let strings = read_strings(part(counts.strings))?;
+    let head = head?;
     let text = |index, field| strings.get(index, field, format_args!("the profile"));
     let period_type = head.period_type.map(|message| {
         let place = format_args!("the period type");
