@@ -92,6 +92,7 @@ pub mod fuzzing;
 pub mod leak;
 mod pprof;
 mod printable;
+mod process;
 pub mod profile;
 // Where recording is implemented; elsewhere the allocator only forwards, so that one Cargo.toml serves all
 // of a team's machines. The second cfg is for testing that.

@@ -16,11 +16,12 @@ static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("printable", &[]),
+    ("process", &[]),
     ("units", &[]),
     ("record", &[]),
     ("forward", &[]),
-    ("snapshot", &["error", "record"]),
-    ("profile", &["error", "snapshot"]),
+    ("snapshot", &["error", "process", "record"]),
+    ("profile", &["error", "process", "snapshot"]),
     ("symbolize", &["error", "profile"]),
     (
         "pprof",

@@ -444,6 +444,35 @@ fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
 }
 
 #[test]
+fn two_processes_are_told_also_where_a_filter_hides_what_fell() {
+    let folder = folder();
+    let mut diffs = Vec::new();
+    for start in ["1700000000.12", "1700000000.13"] {
+        let mut profiles = [example::profile(BEFORE, 0), example::profile(AFTER, 0)];
+        for (profile, start) in profiles.iter_mut().zip(["1700000000.12", start]) {
+            let comment = format!("#heaptide process: pid=1 start={start}");
+            profile.comments.push(comment.into());
+        }
+        for (name, profile) in ["first.pb.gz", "second.pb.gz"].into_iter().zip(profiles) {
+            let file = fs::File::create(folder.path().join(name)).expect("a new file");
+            profile.write(file).expect("a valid profile");
+        }
+        let output = run(folder.path(), "diff --focus cache first.pb.gz second.pb.gz");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        diffs.push((
+            text(&output.stdout).to_owned(),
+            text(&output.stderr).to_owned(),
+        ));
+    }
+    let [(same, ""), (other, remark)] = [&diffs[0], &diffs[1]].map(|(out, err)| (out, &**err))
+    else {
+        panic!("{diffs:?}");
+    };
+    assert!(remark.contains("of two processes"), "{remark}");
+    assert_ne!(same, other, "the errors are larger");
+}
+
+#[test]
 fn a_filter_that_matches_nothing_is_told() {
     let folder = folder();
     let cases = [

@@ -28,9 +28,14 @@ fn child() {
     let kept: Vec<Vec<u8>> = (0..100).map(|_| vec![1; 777]).collect();
     let stats = heaptide::stats();
     let profile = heaptide::ProfileOptions::new().heap().unwrap();
+    // Those for people: one for machines is there in any case.
+    let comments = profile.comments.iter().filter(|c| !c.starts_with('#'));
     println!(
         "interval={} ignored={} period={} comments={:?}",
-        stats.sample_interval, stats.environment_ignored, profile.period, profile.comments
+        stats.sample_interval,
+        stats.environment_ignored,
+        profile.period,
+        comments.collect::<Vec<_>>()
     );
     let exact: i64 = profile
         .samples

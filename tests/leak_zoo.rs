@@ -262,10 +262,10 @@ fn a_vec_that_grows() {
     accuses_only(&verdict, "log", 64_000.0);
 }
 
-/// The same with the room that `push` makes: the list stands still between doublings, the last of which is
-/// at 52 s of 60. Whether another will come only time can tell, and that is what has to be said.
+/// The same with the room that `push` makes: the list stands still between doublings, of which snapshots
+/// see one at 3, 7, 13, 26 and 52 s of 60. At each it is full, so that its length is known.
 #[test]
-fn a_vec_that_doubles_is_unproven() {
+fn a_vec_that_doubles() {
     #[inline(never)]
     fn push(lines: &mut Vec<u64>) {
         (0..20_000).for_each(|line| lines.push(line));
@@ -273,8 +273,44 @@ fn a_vec_that_doubles_is_unproven() {
     let _alone = alone();
     let mut lines = Vec::new();
     let verdict = watch(60, 2, |_| push(&mut lines));
+    accuses_only(&verdict, "push", 160_000.0);
+    let leak = &verdict.leaks()[0];
+    assert!(leak.doublings >= 4, "{verdict}");
+    assert!(leak.slope_95.contains(&160_000.0), "{verdict}");
+}
+
+/// The same, but looked at 20 s later: the next doubling will be at 105 s, and whether it comes only time can
+/// tell.
+#[test]
+fn a_vec_that_doubled_some_time_ago_is_unproven() {
+    #[inline(never)]
+    fn push_on(lines: &mut Vec<u64>) {
+        (0..20_000).for_each(|line| lines.push(line));
+    }
+    let _alone = alone();
+    let mut lines = Vec::new();
+    let verdict = watch(80, 2, |_| push_on(&mut lines));
     accuses_nobody(&verdict);
-    assert_eq!(class(&verdict, "push"), Some(Reason::Unproven), "{verdict}");
+    let class = class(&verdict, "push_on");
+    assert_eq!(class, Some(Reason::Unproven), "{verdict}");
+}
+
+/// A list that is filled while the program starts, and then is full.
+#[test]
+fn a_vec_that_doubled_at_the_start_is_a_warm_up() {
+    #[inline(never)]
+    fn load(rows: &mut Vec<u64>) {
+        (0..20_000).for_each(|row| rows.push(row));
+    }
+    let _alone = alone();
+    let mut rows = Vec::new();
+    let verdict = watch(60, 2, |second| {
+        if second < 14 {
+            load(&mut rows);
+        }
+    });
+    accuses_nobody(&verdict);
+    assert_eq!(class(&verdict, "load"), Some(Reason::WarmsUp), "{verdict}");
 }
 
 #[test]

@@ -51,6 +51,21 @@ fn addresses_mappings_and_build_ids_are_there_and_names_are_not() {
         stack.iter().any(|id| main(&id)),
         "the stack goes through `keep`"
     );
+    // Raw or not, each says which process it is of.
+    let process = raw.process().expect("one process");
+    assert_eq!(process.pid, std::process::id());
+    let age = std::time::SystemTime::UNIX_EPOCH + process.start;
+    let age = age.elapsed().expect("it started before now");
+    // Tests take minutes; a boot time is off by as much as the clock was set since.
+    assert!(age.as_secs() < 24 * 3600, "{process}");
+    for options in [ProfileOptions::new(), ProfileOptions::new().raw()] {
+        assert_eq!(options.heap().unwrap().process(), Some(process));
+        assert_eq!(options.allocs().unwrap().process(), Some(process));
+    }
+    let mut written = Vec::new();
+    heaptide::write_heap_profile(&mut written).unwrap();
+    let read = heaptide::Profile::read(&written).unwrap();
+    assert_eq!(read.process(), Some(process));
     assert!(raw.drop_frames.contains("heaptide::record::"));
     if !cfg!(feature = "symbolize") {
         let default = ProfileOptions::new().heap().unwrap();

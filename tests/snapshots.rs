@@ -423,19 +423,28 @@ fn whatever_is_killed_leaves_whole_files_only() {
         // Every other one at once when there is a new name, of whatever kind.
         let names = names(folder.path());
         wait_for(|| kill % 2 == 0 || !names.is_superset(&self::names(folder.path())));
+        let pid = child.id();
         child.kill().unwrap();
         child.wait().unwrap();
         let files = snapshots(folder.path());
         assert!(!files.is_empty());
+        let mut processes = BTreeSet::new();
         // One more than is kept, if it was killed between a file and tidying up; and the peak.
         assert!(files.len() <= 20 + 20 + 1, "{}", files.len());
         for path in &files {
             let profile = Profile::read(&fs::read(path).unwrap());
             let profile = profile.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(profile.time_nanos > 0, "{}", path.display());
+            processes.insert(profile.process().expect("it says which process it is of"));
             let mode = fs::metadata(path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+        // At least the process that was killed, and no more than have run.
+        assert!(processes.iter().any(|process| process.pid == pid));
+        assert!(
+            processes.len() <= usize::try_from(kill).unwrap() + 1,
+            "{processes:?}"
+        );
         let left = fs::read_dir(folder.path()).unwrap().count() - files.len();
         // What the last one left is swept by the next.
         assert!(left <= 1, "{left} temporary files");

@@ -310,6 +310,8 @@ pub(super) struct StackHistory {
     pub(super) alloc_space: Vec<i64>,
     /// Live bytes at the last profile.
     pub(super) live: Estimate,
+    /// Those of them in blocks of which sampling misses one in three thousand.
+    pub(super) live_in_large_blocks: i64,
     /// Growth of the live bytes from the first profile to the last.
     pub(super) growth: Estimate,
     /// The same growth as evidence of a trend, see [`Population::drift_since`].
@@ -364,6 +366,10 @@ impl StackHistory {
             frames: hottest.map_or_else(Vec::new, |path| names.frames(path)),
             skipped: hottest.map_or(0, |path| names.skipped(path)),
             live: cells.iter().map(|cell| cell.last.live()).sum(),
+            live_in_large_blocks: cells
+                .iter()
+                .map(|cell| in_large_blocks(&cell.last))
+                .fold(0, i64::saturating_add),
             growth: between(Population::growth_since, 0),
             drift: between(Population::drift_since, 0),
             late_drift: between(Population::drift_since, late),
@@ -372,6 +378,21 @@ impl StackHistory {
             inuse_space: series.inuse_space,
             alloc_space: series.alloc_space,
         }
+    }
+}
+
+/// The live bytes of a population if its blocks are large: at eight sample intervals `exp(-8)` are missed.
+fn in_large_blocks(population: &Population) -> i64 {
+    const INTERVALS: i64 = 8;
+    let blocks = population.inuse_objects.max(1);
+    let least = population
+        .interval_bytes
+        .saturating_mul(INTERVALS)
+        .saturating_mul(blocks);
+    if population.inuse_space >= least {
+        population.inuse_space
+    } else {
+        0
     }
 }
 

@@ -62,6 +62,7 @@ fn trend(class: &str, trend: &Suspect) -> Vec<(&'static str, String)> {
         ("largest_fall_bytes", number(trend.largest_fall)),
         ("intervals_grown", trend.intervals_grown.to_string()),
         ("intervals", intervals.to_string()),
+        ("doublings", trend.doublings.to_string()),
         ("p_value", number(trend.p_value)),
     ]
 }

@@ -7,10 +7,11 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::blame::{Siblings, blamed};
+use super::doubling::{Doublings, doubled_lately, waver};
 use super::history::{History, StackHistory, Swing};
 use super::significance::{chance_of_so_many, discovery_cutoff, upper_quantile};
 use super::stack::{Names, StackFrame};
-use super::trend::{doubled_lately, grown_intervals, grown_parts, largest_fall, slope};
+use super::trend::{grown_intervals, grown_parts, largest_fall, slope};
 use super::verdict::{Acquitted, Reason, Suspect, Verdict};
 use crate::profile::Estimate;
 use crate::units::Bytes;
@@ -42,6 +43,9 @@ const STILL_ALLOCATING: f64 = 0.1;
 /// Least share kept of what was allocated since the first profile. Below it a stack mostly churns;
 /// accidental survivors are not worth an accusation.
 const NOTABLE_RETENTION: f64 = 0.05;
+
+/// Least part of the live bytes that is in blocks too large for sampling to miss, for a list that doubles.
+const IN_LARGE_BLOCKS: f64 = 0.9;
 
 /// Share of the process's growth that outweighs low retention: a leak of one block in a hundred is
 /// one if it is where the memory goes.
@@ -184,6 +188,22 @@ fn trend(frame: &Frame, stack: StackHistory) -> Suspect {
     let reach = rate.interval_95();
     let slope_95 =
         slope - (rate.value - reach.start()) * width..=slope + (reach.end() - rate.value) * width;
+    let doublings = Doublings::of(&frame.seconds, &stack.inuse_space);
+    let end_bytes = stack.inuse_space.last().copied().unwrap_or_default() as f64;
+    let retention = if allocated > 0.0 {
+        stack.growth.value / allocated
+    } else {
+        0.0
+    };
+    let is_one_list = stack.live_in_large_blocks as f64 >= end_bytes * IN_LARGE_BLOCKS
+        && largest_fall(&stack.inuse_space) <= waver(end_bytes)
+        && retention >= KEPT_WHILE_RISING;
+    let keeps_doubling = is_one_list && doublings.go_on(LAST_SHARE, STILL_GROWING);
+    // The list's length is the trend, and known at each doubling; what it holds is up to twice as much.
+    let (slope, slope_95) = match doublings.rate().filter(|_| keeps_doubling) {
+        Some(rate) => rate,
+        None => (slope, slope_95),
+    };
     // Any two points could have been these.
     let looks = (frame.points.len() * frame.points.len().saturating_sub(1) / 2).max(1) as f64;
     let rise_p_value = (chance(stack.rise.drift) * looks).min(1.0);
@@ -209,14 +229,13 @@ fn trend(frame: &Frame, stack: StackHistory) -> Suspect {
         swing_p_value: rise_p_value.max(fall_p_value),
         kept_while_rising: kept(frame, &stack, stack.rise),
         doubled_lately: doubled_lately(&frame.seconds, &stack.inuse_space),
+        doublings: doublings.count(),
+        is_one_list,
+        keeps_doubling,
         allocated,
         last_allocated: change(&stack.alloc_space, frame.last_part),
         last_share: frame.last_seconds / frame.span,
-        retention: if allocated > 0.0 {
-            stack.growth.value / allocated
-        } else {
-            0.0
-        },
+        retention,
         growth_p_value: overall,
         shrink_p_value: chance(stack.drift * -1.0),
         p_value: overall.max(late),
@@ -250,11 +269,17 @@ fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
     if trend.shrink_p_value <= cutoff {
         return Some(Reason::Shrinks);
     }
+    if trend.keeps_doubling {
+        return None;
+    }
     // A list that doubles is one block at a time: its growth is sure, and whether it goes on is not.
     let is_sure = *trend.growth.interval_95().start() > 0.0;
     if trend.growth_p_value > cutoff {
         if trend.doubled_lately && is_sure {
             return Some(Reason::Unproven);
+        }
+        if trend.is_one_list && is_sure && trend.last_rate < steady {
+            return Some(Reason::WarmsUp);
         }
         let live = trend.inuse_space.last().copied().unwrap_or_default();
         let replaced = trend.allocated > live as f64;

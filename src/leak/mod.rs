@@ -1,17 +1,20 @@
 //! Finding leaks: which call stacks keep growing, judged against the noise that sampling adds.
 //!
 //! [`find`] compares two or more heap profiles of one process, [`Watch`] takes them one at a time.
-//! `history` lines up their call stacks, `judge` holds the rules and their constants, `significance` and
-//! `trend` the arithmetic, `blame` who of a stack it was, `text` and `json` what is told. Nothing here
-//! reads or writes files.
+//! `history` lines up their call stacks, `judge` holds the rules and their constants, `significance`, `trend`
+//! and `doubling` the arithmetic, `blame` who of a stack it was, `text` and `json` what is told. Nothing
+//! here reads or writes files.
 
 mod blame;
+mod doubling;
 mod history;
 mod json;
 mod judge;
 #[cfg(test)]
 mod least_leak;
 mod significance;
+#[cfg(test)]
+mod simulated_lists;
 #[cfg(test)]
 mod simulation;
 mod stack;
@@ -41,6 +44,10 @@ pub use watch::Watch;
 ///   parts (at most eight) that the span is cut into, and the median slope between any two profiles is
 ///   no less than half its mean rate;
 /// * it kept at least 5 % of what it allocated, or is at least 10 % of all growth.
+///
+/// Or it is one large list that doubles: at least four times, spread over half the span or more and the last
+/// in its last quarter, without a fall, and filled no slower of late. At a doubling a list is exactly full, so
+/// its length is known at each of them, and sampling misses no block as large.
 ///
 /// To blame for a stack is the function where it first differs from those that do not leak: if the one
 /// that allocates is called by others that give back, its caller.
@@ -350,6 +357,40 @@ mod tests {
         let verdict = find(&kept([10, 20, 2, 22, 42, 62, 82, 102, 122])).unwrap();
         assert_eq!(verdict.leaks()[0].inuse_space.len(), 7);
         assert_eq!(verdict.leaks()[0].growth.value, 120.0 * 1_048_576.0);
+    }
+
+    /// What was ever allocated only grows, and the id is that of a container's first process.
+    #[test]
+    fn another_process_is_known_by_what_it_says() {
+        let said = |comments: [&str; 4]| {
+            let mut profiles = kept([10, 20, 30, 40, 50, 60, 70, 80, 90]);
+            profiles.truncate(4);
+            for (profile, comment) in profiles.iter_mut().zip(comments) {
+                let comments = ["another", comment].into_iter().filter(|c| !c.is_empty());
+                profile.comments = comments.map(Into::into).collect();
+            }
+            find(&profiles).unwrap()
+        };
+        let first = "#heaptide process: pid=1 start=1700000000.12";
+        let second = "#heaptide process: pid=1 start=1700000095.32";
+        let other = "#heaptide process: pid=7 start=1700000000.12";
+        assert_eq!(said([first; 4]).notes, Vec::<String>::new());
+        assert_eq!(said([first, "", first, first]).snapshots, 4);
+        let verdict = said([first, first, second, second]);
+        assert_eq!(
+            verdict.notes,
+            [
+                "profile 3 is not of the same process as profile 2: process 1 is another one, started \
+                 95.20 s later",
+                "judged are profiles 3 to 4, the longest time of one process"
+            ]
+        );
+        let verdict = said([second, other, other, other]);
+        assert_eq!(
+            verdict.notes[0],
+            "profile 2 is not of the same process as profile 1: the process id is 7 and was 1"
+        );
+        assert_eq!(verdict.snapshots, 3);
     }
 
     #[test]

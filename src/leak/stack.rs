@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::printable::printable;
-use crate::profile::{Location, Sample};
+use crate::profile::{Location, LocationId, Sample};
 use crate::symbolize::is_standard_library;
 use crate::{Error, Profile, Result};
 
@@ -109,34 +109,46 @@ pub(super) struct Numbering<'a> {
     places: Vec<Option<u32>>,
     /// The places of the sample in hand.
     path: Vec<u32>,
+    /// The locations of the sample before, and the number of its path.
+    last: Option<(&'a [LocationId], u32)>,
 }
 
-impl Numbering<'_> {
+impl<'a> Numbering<'a> {
     /// The number of a sample's path.
     ///
     /// # Errors
     ///
     /// Too large, if there are more frames than are remembered.
-    pub(super) fn path(&mut self, sample: &Sample) -> Result<u32> {
+    pub(super) fn path(&mut self, sample: &'a Sample) -> Result<u32> {
+        // Samples of several size groups share a stack, and often follow each other.
+        if let Some((locations, path)) = self.last
+            && locations == sample.locations
+        {
+            return Ok(path);
+        }
         self.path.clear();
         for id in &sample.locations {
-            let Some(location) = self.profile.locations.get(id.index()) else {
-                continue;
+            let place = match self.places.get(id.index()) {
+                Some(Some(place)) => *place,
+                _ => {
+                    let Some(location) = self.profile.locations.get(id.index()) else {
+                        continue;
+                    };
+                    let place = self.place(location)?;
+                    if let Some(slot) = self.places.get_mut(id.index()) {
+                        *slot = Some(place);
+                    }
+                    place
+                }
             };
-            let known = self.places.get(id.index()).copied().flatten();
-            let place = match known {
-                Some(place) => place,
-                None => self.place(location)?,
-            };
-            if let Some(slot) = self.places.get_mut(id.index()) {
-                *slot = Some(place);
-            }
             self.path.push(place);
         }
-        match self.names.path_numbers.get(self.path.as_slice()) {
-            Some(&path) => Ok(path),
-            None => self.names.add_path(self.path.as_slice().into()),
-        }
+        let path = match self.names.path_numbers.get(self.path.as_slice()) {
+            Some(&path) => path,
+            None => self.names.add_path(self.path.as_slice().into())?,
+        };
+        self.last = Some((&sample.locations, path));
+        Ok(path)
     }
 
     fn place(&mut self, location: &Location) -> Result<u32> {
@@ -175,6 +187,7 @@ impl Names {
             functions: vec![None; profile.functions.len()],
             places: vec![None; profile.locations.len()],
             path: Vec::new(),
+            last: None,
             profile,
         }
     }

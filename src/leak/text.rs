@@ -97,6 +97,9 @@ impl fmt::Display for Suspect {
             self.intervals_grown,
             self.inuse_space.len().saturating_sub(1),
         )?;
+        if self.keeps_doubling {
+            write!(f, ", a list that doubled {} times", self.doublings)?;
+        }
         if self.site != self.function {
             write!(f, ", allocated by {}", self.site)?;
         }

@@ -67,27 +67,6 @@ pub(super) fn largest_fall(series: &[i64]) -> f64 {
     falls.max().unwrap_or_default() as f64
 }
 
-/// Whether its last large step was about a doubling, and is no longer past than it took to come: what grows
-/// by doubling, as a list without room for more does, stands still as long before the next one.
-pub(super) fn doubled_lately(seconds: &[f64], values: &[i64]) -> bool {
-    // From a quarter to six tenths of what it has now, to nine tenths or more.
-    let end = values.last().copied().unwrap_or_default() as f64;
-    let steps = seconds.iter().skip(1).zip(values.windows(2));
-    let is_jump = |pair: &[i64]| match pair {
-        [before, after] => {
-            let (before, after) = (*before as f64 / end, *after as f64 / end);
-            (0.25..=0.6).contains(&before) && after >= 0.9
-        }
-        _ => false,
-    };
-    let jump = steps
-        .filter(|(_, pair)| is_jump(pair))
-        .map(|(time, _)| *time);
-    let last = seconds.last().copied().unwrap_or_default();
-    jump.reduce(f64::max)
-        .is_some_and(|jump| last - jump <= jump)
-}
-
 /// In how many intervals between neighbors it grew.
 pub(super) fn grown_intervals(series: &[i64]) -> usize {
     let pairs = series.iter().zip(series.iter().skip(1));
@@ -124,17 +103,6 @@ mod tests {
         assert!((slope(&times(1000), &line(1000)) - 7.0).abs() < 1e-9);
         assert_eq!(slope(&times(2), &[10, 30]), 2.0);
         assert_eq!(slope(&[0.0], &[5]), 0.0);
-    }
-
-    #[test]
-    fn the_last_doubling_is_late_or_long_ago() {
-        let doubled = |values: &[i64]| doubled_lately(&times(9), values);
-        assert!(doubled(&[1, 2, 4, 4, 8, 8, 8, 8, 8]));
-        assert!(!doubled(&[1, 2, 4, 8, 8, 8, 8, 8, 8]));
-        assert!(!doubled(&[0, 0, 0, 0, 0, 8, 8, 8, 8]));
-        assert!(!doubled(&[4, 5, 6, 6, 7, 7, 8, 8, 8]));
-        assert!(!doubled(&[4, 4, 4, 4, 4, 8, 8, 8, 4]));
-        assert!(!doubled(&[0; 9]) && !doubled(&[]));
     }
 
     #[test]

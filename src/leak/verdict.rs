@@ -87,9 +87,10 @@ pub struct Suspect {
     /// Mean growth in bytes per second, from the first profile to the last.
     pub rate: Estimate,
     /// Trend in bytes per second over all profiles: the median of the slopes between any two (of a hundred
-    /// means, if there are more profiles).
+    /// means, if there are more profiles). Of a list accused of doubling without end, how fast it is filled.
     pub slope: f64,
-    /// A range that holds the true trend about 95 times in 100, going by what sampling blurs.
+    /// A range that holds the true trend about 95 times in 100, going by what sampling blurs; of such a
+    /// list always, going by the time between profiles.
     pub slope_95: RangeInclusive<f64>,
     /// Growth in bytes per second over the later half of the span.
     pub late_rate: f64,
@@ -109,6 +110,12 @@ pub struct Suspect {
     pub(super) kept_while_rising: f64,
     /// Whether its last large step was a doubling that is no longer past than it took to come.
     pub(super) doubled_lately: bool,
+    /// How often it doubled and stood still in between, up to the last profile.
+    pub doublings: usize,
+    /// Whether it is made of few blocks, too large for sampling to miss, and gave nothing back.
+    pub(super) is_one_list: bool,
+    /// Whether its doublings make it a list that grows without end.
+    pub(super) keeps_doubling: bool,
     /// Bytes allocated between the first profile and the last.
     pub allocated: f64,
     /// Those of them in the last part, and how long that is relative to the whole.

@@ -10,7 +10,7 @@ use super::history::{History, Measure, Run};
 use super::judge;
 use super::stack::Names;
 use super::verdict::Verdict;
-use crate::profile::Mapping;
+use crate::profile::{Mapping, Process};
 use crate::units::Bytes;
 use crate::{Error, Profile, Result};
 
@@ -38,7 +38,9 @@ pub struct Watch {
     /// The longest of the processes that ended.
     longest: Option<Run>,
     restarts: Vec<String>,
+    /// The main executable of the last profile, and its process if it says which.
     main: Option<Mapping>,
+    process: Option<Process>,
 }
 
 impl Watch {
@@ -50,9 +52,9 @@ impl Watch {
 
     /// Adds a profile, later than all before it.
     ///
-    /// A profile that cannot be of the same process as the one before starts a new series: what a
-    /// stack ever allocated fell, or the executable is another one or lies elsewhere. The verdict says
-    /// so, and is that of the longest series.
+    /// A profile that cannot be of the same process as the one before starts a new series: it says that
+    /// it is of another one ([`Profile::process`]), or the executable is another one or lies elsewhere, or
+    /// what a stack ever allocated fell. The verdict says so, and is that of the longest series.
     ///
     /// # Errors
     ///
@@ -95,6 +97,7 @@ impl Watch {
             self.longest = longer(self.longest.take(), ended);
         }
         self.main = profile.mappings.first().cloned();
+        self.process = profile.process();
         self.given = number;
         self.now.add(number, profile, measure);
         Ok(())
@@ -139,6 +142,12 @@ impl Watch {
 
     /// Why a profile is not of the process of the one before it, if so.
     fn restarted(&self, profile: &Profile, measure: &Measure) -> Option<String> {
+        let process = self.process.filter(|_| self.now.snapshots() > 0);
+        if let (Some(before), Some(now)) = (process, profile.process())
+            && let Some(why) = other_process(before, now)
+        {
+            return Some(why);
+        }
         let before = self.main.as_ref().filter(|_| self.now.snapshots() > 0);
         if let (Some(before), Some(now)) = (before, profile.mappings.first())
             && let Some(why) = other_executable(before, now)
@@ -155,6 +164,28 @@ impl Watch {
             Bytes(now),
         ))
     }
+}
+
+/// Why two processes are not the same, if they are not. In a container each may have the id 1.
+fn other_process(before: Process, now: Process) -> Option<String> {
+    if before.pid != now.pid {
+        return Some(format!(
+            "the process id is {} and was {}",
+            now.pid, before.pid
+        ));
+    }
+    let moved = now.start.abs_diff(before.start).as_secs_f64();
+    let when = if now.start > before.start {
+        "later"
+    } else {
+        "earlier"
+    };
+    (before.start != now.start).then(|| {
+        format!(
+            "process {} is another one, started {moved:.2} s {when}",
+            now.pid
+        )
+    })
 }
 
 /// Why two main mappings cannot be of one process. Where the system loads a program to random addresses,

@@ -3,46 +3,82 @@
 //! Counting first lets `decode` make every table once with exactly the room it needs. It is also where
 //! bytes that are no profile are found out, before any memory is spent on them.
 
-use super::proto::tag;
+use prost::{DecodeError, Message};
+
+use super::proto::{Head, tag};
 use super::wire::{Damage, Fields, Value, count_packed};
 use crate::{Error, Result};
 
 /// A key and a value.
 const SHORTEST_FIELD: usize = 2;
 
-/// How many entries each table of a file has.
+/// The tables of a file: how many entries each has, and where.
 #[derive(Default)]
 pub(super) struct Counts {
-    pub(super) sample_types: usize,
-    pub(super) samples: usize,
-    pub(super) mappings: usize,
-    pub(super) locations: usize,
-    pub(super) functions: usize,
-    pub(super) strings: usize,
-    pub(super) comments: usize,
+    pub(super) sample_types: Table,
+    pub(super) samples: Table,
+    pub(super) mappings: Table,
+    pub(super) locations: Table,
+    pub(super) functions: Table,
+    pub(super) strings: Table,
+    pub(super) comments: Table,
+}
+
+/// One table.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Table {
+    pub(super) count: usize,
+    /// The bytes from its first entry to its last. Writers put the entries of a table together, so that the
+    /// walk over them need not be one over the whole file; where they do not, other entries lie in between.
+    from: usize,
+    to: usize,
+}
+
+impl Table {
+    fn add(&mut self, count: usize, from: usize, to: usize) {
+        if self.to == 0 {
+            self.from = from;
+        }
+        self.to = to;
+        self.count = self.count.saturating_add(count);
+    }
+
+    /// The part of the file that holds all of its entries.
+    pub(super) fn part_of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.from..self.to).unwrap_or_default()
+    }
 }
 
 impl Counts {
-    pub(super) fn of(bytes: &[u8]) -> Result<Self> {
+    /// Also takes in the fields that occur once. What is wrong with one of these is told apart: bytes of
+    /// another format are best refused for want of a string table.
+    pub(super) fn of(bytes: &[u8]) -> Result<(Self, Result<Head>)> {
         let mut counts = Self::default();
-        for field in Fields::new(bytes) {
+        let mut head = Ok(Head::default());
+        let mut fields = Fields::new(bytes);
+        loop {
+            let from = fields.offset();
+            let Some(field) = fields.next() else {
+                return Ok((counts, head));
+            };
             let field = field.map_err(not_a_profile)?;
-            let (count, more) = match (field.tag, field.value) {
+            let to = fields.offset();
+            let (table, more) = match (field.tag, field.value) {
                 (tag::SAMPLE_TYPE, Value::Bytes(_)) => (&mut counts.sample_types, 1),
                 (tag::SAMPLE, Value::Bytes(entry)) => {
-                    check_length(entry, "sample", counts.samples, "values")?;
+                    check_length(entry, "sample", counts.samples.count, "values")?;
                     (&mut counts.samples, 1)
                 }
                 (tag::MAPPING, Value::Bytes(entry)) => {
-                    check_length(entry, "mapping", counts.mappings, "an id")?;
+                    check_length(entry, "mapping", counts.mappings.count, "an id")?;
                     (&mut counts.mappings, 1)
                 }
                 (tag::LOCATION, Value::Bytes(entry)) => {
-                    check_length(entry, "location", counts.locations, "an id")?;
+                    check_length(entry, "location", counts.locations.count, "an id")?;
                     (&mut counts.locations, 1)
                 }
                 (tag::FUNCTION, Value::Bytes(entry)) => {
-                    check_length(entry, "function", counts.functions, "an id")?;
+                    check_length(entry, "function", counts.functions.count, "an id")?;
                     (&mut counts.functions, 1)
                 }
                 (tag::STRING_TABLE, Value::Bytes(_)) => (&mut counts.strings, 1),
@@ -53,12 +89,23 @@ impl Counts {
                 (tag @ (tag::SAMPLE_TYPE..=tag::STRING_TABLE | tag::COMMENT), _) => {
                     return Err(wrong_kind(tag));
                 }
-                _ => continue,
+                _ => {
+                    let field = bytes.get(from..to).unwrap_or_default();
+                    if let Ok(message) = &mut head
+                        && let Err(cause) = message.merge(field)
+                    {
+                        head = Err(damaged_head(cause));
+                    }
+                    continue;
+                }
             };
-            *count = count.saturating_add(more);
+            table.add(more, from, to);
         }
-        Ok(counts)
     }
+}
+
+fn damaged_head(cause: DecodeError) -> Error {
+    Error::malformed("the profile is damaged").caused_by(cause)
 }
 
 /// Refuses an entry without room for the field it must have, before room is made for all of them: an

@@ -10,36 +10,41 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use super::counts::{Counts, messages, values, wrong_kind};
+use super::counts::{Counts, Table, messages, values, wrong_kind};
 use super::proto::{self, tag};
+use super::samples::read_samples;
 use super::tables::{Ids, Strings, with_room};
-use super::wire::{Value, count_messages, count_numbers};
-use crate::profile::check::{check_label_key, check_values};
+use super::wire::{Value, count_messages};
 use crate::profile::{
-    Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, MappingId,
-    Profile, Sample, ValueType,
+    Function, FunctionId, Line, Location, LocationId, Mapping, MappingId, Profile, ValueType,
 };
 use crate::{Error, Result};
 
 /// Reads a profile that is not compressed.
 pub(super) fn decode(bytes: &[u8]) -> Result<Profile> {
-    let counts = Counts::of(bytes)?;
-    let strings = read_strings(bytes, counts.strings)?;
-    let head = proto::Head::decode(bytes).map_err(|error| damaged("the profile", error))?;
+    let (counts, head) = Counts::of(bytes)?;
+    let part = |table: Table| (table.part_of(bytes), table.count);
+    let strings = read_strings(part(counts.strings))?;
+    let head = head?;
     let text = |index, field| strings.get(index, field, format_args!("the profile"));
     let period_type = head.period_type.map(|message| {
         let place = format_args!("the period type");
         value_type(&strings, message, place)
     });
-    let (mappings, mapping_ids) = read_mappings(bytes, counts.mappings, &strings)?;
-    let (functions, function_ids) = read_functions(bytes, counts.functions, &strings)?;
+    let (mappings, mapping_ids) = read_mappings(part(counts.mappings), &strings)?;
+    let (functions, function_ids) = read_functions(part(counts.functions), &strings)?;
     let (locations, location_ids) =
-        read_locations(bytes, counts.locations, &mapping_ids, &function_ids)?;
+        read_locations(part(counts.locations), &mapping_ids, &function_ids)?;
     drop((mapping_ids, function_ids));
     let profile = Profile {
-        sample_types: read_sample_types(bytes, counts.sample_types, &strings)?,
+        sample_types: read_sample_types(part(counts.sample_types), &strings)?,
         default_sample_type: text(head.default_sample_type, "default sample type")?,
-        samples: read_samples(bytes, &counts, &strings, &location_ids)?,
+        samples: read_samples(
+            part(counts.samples),
+            counts.sample_types.count,
+            &strings,
+            &location_ids,
+        )?,
         mappings,
         locations,
         functions,
@@ -47,7 +52,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile> {
         duration_nanos: head.duration_nanos,
         period_type: period_type.transpose()?,
         period: head.period,
-        comments: read_comments(bytes, counts.comments, &strings)?,
+        comments: read_comments(part(counts.comments), &strings)?,
         drop_frames: text(head.drop_frames, "frames to drop")?,
         keep_frames: text(head.keep_frames, "frames to keep")?,
         doc_url: text(head.doc_url, "documentation URL")?,
@@ -56,7 +61,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile> {
     Ok(profile)
 }
 
-fn read_strings(bytes: &[u8], count: usize) -> Result<Strings> {
+/// The bytes that hold all entries of a table, and how many these are.
+pub(super) type Part<'a> = (&'a [u8], usize);
+
+fn read_strings((bytes, count): Part<'_>) -> Result<Strings> {
     let mut strings = Strings::with_room(count)?;
     for (_, text) in messages(bytes, tag::STRING_TABLE) {
         strings.push(text?);
@@ -65,7 +73,7 @@ fn read_strings(bytes: &[u8], count: usize) -> Result<Strings> {
     Ok(strings)
 }
 
-fn read_sample_types(bytes: &[u8], count: usize, strings: &Strings) -> Result<Vec<ValueType>> {
+fn read_sample_types((bytes, count): Part<'_>, strings: &Strings) -> Result<Vec<ValueType>> {
     let mut table = with_room(count, "sample type")?;
     for (at, message) in messages(bytes, tag::SAMPLE_TYPE) {
         let message = entry(at, "sample type", message?)?;
@@ -75,7 +83,7 @@ fn read_sample_types(bytes: &[u8], count: usize, strings: &Strings) -> Result<Ve
     Ok(table)
 }
 
-fn read_comments(bytes: &[u8], count: usize, strings: &Strings) -> Result<Vec<Arc<str>>> {
+fn read_comments((bytes, count): Part<'_>, strings: &Strings) -> Result<Vec<Arc<str>>> {
     let mut table = with_room(count, "comment")?;
     for (_, value) in values(bytes, tag::COMMENT) {
         let mut add = |index: u64| {
@@ -85,22 +93,19 @@ fn read_comments(bytes: &[u8], count: usize, strings: &Strings) -> Result<Vec<Ar
             Ok(())
         };
         match value? {
-            Value::Varint(index) => add(index)?,
-            Value::Bytes(mut packed) => {
-                while !packed.is_empty() {
-                    let index = prost::encoding::decode_varint(&mut packed);
+            Value::Other => return Err(wrong_kind(tag::COMMENT)),
+            indices => {
+                for index in indices.numbers() {
                     add(index.map_err(|error| damaged("a comment", error))?)?;
                 }
             }
-            Value::Other => return Err(wrong_kind(tag::COMMENT)),
         }
     }
     Ok(table)
 }
 
 fn read_mappings(
-    bytes: &[u8],
-    count: usize,
+    (bytes, count): Part<'_>,
     strings: &Strings,
 ) -> Result<(Vec<Mapping>, Ids<MappingId>)> {
     let mut table = with_room(count, "mapping")?;
@@ -125,8 +130,7 @@ fn read_mappings(
 }
 
 fn read_functions(
-    bytes: &[u8],
-    count: usize,
+    (bytes, count): Part<'_>,
     strings: &Strings,
 ) -> Result<(Vec<Function>, Ids<FunctionId>)> {
     let mut table = with_room(count, "function")?;
@@ -146,8 +150,7 @@ fn read_functions(
 }
 
 fn read_locations(
-    bytes: &[u8],
-    count: usize,
+    (bytes, count): Part<'_>,
     mappings: &Ids<MappingId>,
     functions: &Ids<FunctionId>,
 ) -> Result<(Vec<Location>, Ids<LocationId>)> {
@@ -190,72 +193,6 @@ fn read_locations(
     Ok((table, ids.sort()?))
 }
 
-fn read_samples(
-    bytes: &[u8],
-    counts: &Counts,
-    strings: &Strings,
-    location_ids: &Ids<LocationId>,
-) -> Result<Vec<Sample>> {
-    let mut table = with_room(counts.samples, "sample")?;
-    let mut message = proto::Sample::default();
-    for (at, encoded) in messages(bytes, tag::SAMPLE) {
-        let encoded = encoded?;
-        message.clear();
-        message
-            .location_ids
-            .reserve_exact(count_numbers(encoded, 1));
-        message.values.reserve_exact(count_numbers(encoded, 2));
-        message.labels.reserve_exact(count_messages(encoded, 3));
-        let merged = message.merge(encoded);
-        merged.map_err(|error| damaged(&format!("sample {at}"), error))?;
-        check_values(at, message.values.len(), counts.sample_types)?;
-        let mut locations = with_room(message.location_ids.len(), "frame")?;
-        for (nth, &id) in message.location_ids.iter().enumerate() {
-            let place = format_args!("frame {nth} of sample {at}");
-            locations.push(location_ids.find(id, place)?);
-        }
-        table.push(Sample {
-            locations,
-            values: message.values.as_slice().into(),
-            labels: read_labels(at, &message.labels, strings)?,
-        });
-    }
-    Ok(table)
-}
-
-/// The labels of the sample at `at`. A message with a text and a number, which the format forbids, is
-/// two labels: nothing is lost, and what is written again is valid.
-fn read_labels(at: usize, messages: &[proto::Label], strings: &Strings) -> Result<Vec<Label>> {
-    // Before room is made: a label without a key may be as short as 2 bytes.
-    if let Some(nth) = messages.iter().position(|label| label.key == 0) {
-        check_label_key(at, nth, "")?;
-    }
-    let has_number = |label: &proto::Label| label.number != 0 || label.unit != 0;
-    let both = messages.iter().filter(|m| m.text != 0 && has_number(m));
-    let count = messages.len().saturating_add(both.count());
-    let mut labels = with_room(count, "label")?;
-    for (nth, message) in messages.iter().enumerate() {
-        let text =
-            |index, field| strings.get(index, field, format_args!("label {nth} of sample {at}"));
-        let key = text(message.key, "key")?;
-        check_label_key(at, nth, &key)?;
-        if message.text != 0 {
-            labels.push(Label {
-                key: key.clone(),
-                value: LabelValue::Text(text(message.text, "text")?),
-            });
-        }
-        if message.text == 0 || has_number(message) {
-            let value = LabelValue::Number {
-                value: message.number,
-                unit: text(message.unit, "unit")?,
-            };
-            labels.push(Label { key, value });
-        }
-    }
-    Ok(labels)
-}
-
 fn value_type(
     strings: &Strings,
     message: proto::ValueType,
@@ -271,7 +208,7 @@ fn entry<M: Message + Default>(at: usize, name: &str, bytes: &[u8]) -> Result<M>
     M::decode(bytes).map_err(|error| damaged(&format!("{name} {at}"), error))
 }
 
-fn damaged(place: &str, error: prost::DecodeError) -> Error {
+pub(super) fn damaged(place: &str, error: prost::DecodeError) -> Error {
     Error::malformed(format!("{place} is damaged")).caused_by(error)
 }
 

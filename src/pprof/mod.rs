@@ -9,6 +9,7 @@ mod encode;
 mod gzip;
 mod process;
 mod proto;
+mod samples;
 mod tables;
 mod wire;
 

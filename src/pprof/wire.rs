@@ -33,6 +33,59 @@ pub(super) enum Value<'a> {
     Other,
 }
 
+impl<'a> Value<'a> {
+    /// The numbers of a repeated field, packed or not.
+    pub(super) fn numbers(self) -> Numbers<'a> {
+        Numbers(self)
+    }
+
+    /// How many these are; `None` if it is no such field.
+    pub(super) fn count_numbers(self) -> Option<usize> {
+        match self {
+            Value::Varint(_) => Some(1),
+            Value::Bytes(packed) => Some(count_packed(packed)),
+            Value::Other => None,
+        }
+    }
+}
+
+/// What is left of the numbers of a field. Ends after the first error.
+pub(super) struct Numbers<'a>(Value<'a>);
+
+impl Iterator for Numbers<'_> {
+    type Item = Result<u64, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Value::Varint(number) => {
+                let number = *number;
+                self.0 = Value::Other;
+                Some(Ok(number))
+            }
+            // Of one byte or two, as nearly all are; all others are prost's.
+            Value::Bytes([low, rest @ ..]) if *low < 0x80 => {
+                let number = u64::from(*low);
+                self.0 = Value::Bytes(rest);
+                Some(Ok(number))
+            }
+            Value::Bytes([low, high, rest @ ..]) if *high < 0x80 => {
+                let number = u64::from(*low & 0x7f) | (u64::from(*high) << 7);
+                self.0 = Value::Bytes(rest);
+                Some(Ok(number))
+            }
+            Value::Bytes([]) => None,
+            Value::Bytes(packed) => {
+                let number = decode_varint(packed);
+                if number.is_err() {
+                    self.0 = Value::Other;
+                }
+                Some(number)
+            }
+            Value::Other => None,
+        }
+    }
+}
+
 /// The bytes from [`at`](Self::at) on are not a field.
 #[derive(Debug)]
 pub(super) struct Damage {
@@ -52,21 +105,32 @@ impl<'a> Fields<'a> {
         let (tag, wire_type) = decode_key(&mut self.rest)?;
         let value = match wire_type {
             WireType::Varint => Value::Varint(decode_varint(&mut self.rest)?),
-            WireType::LengthDelimited => {
-                let from = self.rest;
-                // Skipping checks the length, so the split below cannot miss.
-                skip_field(wire_type, tag, &mut self.rest, DecodeContext::default())?;
-                let field = from
-                    .get(..from.len().saturating_sub(self.rest.len()))
-                    .unwrap_or_default();
-                Value::Bytes(behind_length(field)?)
-            }
+            WireType::LengthDelimited => Value::Bytes(self.bytes(tag)?),
             other => {
                 skip_field(other, tag, &mut self.rest, DecodeContext::default())?;
                 Value::Other
             }
         };
         Ok(Field { tag, value })
+    }
+
+    /// A length and as many bytes. Not by `skip_field`, which costs several times as much, and most of what
+    /// reading a profile does is walking over such fields; but it says best what is wrong with one.
+    fn bytes(&mut self, tag: u32) -> Result<&'a [u8], DecodeError> {
+        let mut behind = self.rest;
+        let length = usize::try_from(decode_varint(&mut behind)?).ok();
+        if let Some((value, rest)) = length.and_then(|length| behind.split_at_checked(length)) {
+            self.rest = rest;
+            return Ok(value);
+        }
+        let context = DecodeContext::default();
+        skip_field(WireType::LengthDelimited, tag, &mut self.rest, context)?;
+        Ok(&[])
+    }
+
+    /// How many bytes of the message are behind.
+    pub(super) fn offset(&self) -> usize {
+        self.length.saturating_sub(self.rest.len())
     }
 }
 
@@ -77,7 +141,7 @@ impl<'a> Iterator for Fields<'a> {
         if !self.rest.has_remaining() {
             return None;
         }
-        let at = self.length.saturating_sub(self.rest.len());
+        let at = self.offset();
         Some(self.field().map_err(|cause| {
             self.rest = &[];
             Damage { at, cause }
@@ -85,36 +149,18 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-fn behind_length(mut field: &[u8]) -> Result<&[u8], DecodeError> {
-    decode_varint(&mut field)?;
-    Ok(field)
-}
-
 /// How many numbers `packed` holds: each ends with its only byte whose high bit is clear.
 pub(super) fn count_packed(packed: &[u8]) -> usize {
     packed.iter().filter(|byte| **byte < 0x80).count()
 }
 
-/// How many numbers the repeated field `tag` of `message` holds, packed or not. A damaged message
-/// counts up to the damage: further than that prost does not get either. So with [`count_messages`].
-pub(super) fn count_numbers(message: &[u8], tag: u32) -> usize {
-    let counts = values_of(message, tag).map(|value| match value {
-        Value::Varint(_) => 1,
-        Value::Bytes(packed) => count_packed(packed),
-        Value::Other => 0,
-    });
-    counts.sum()
-}
-
-/// How many messages the repeated field `tag` of `message` holds.
+/// How many messages the repeated field `tag` of `message` holds. A damaged message counts up to the damage:
+/// further than that prost does not get either.
 pub(super) fn count_messages(message: &[u8], tag: u32) -> usize {
-    let values = values_of(message, tag);
-    values.filter(|v| matches!(v, Value::Bytes(_))).count()
-}
-
-fn values_of(message: &[u8], tag: u32) -> impl Iterator<Item = Value<'_>> {
     let fields = Fields::new(message).map_while(Result::ok);
-    fields.filter(move |f| f.tag == tag).map(|f| f.value)
+    fields
+        .filter(|field| field.tag == tag && matches!(field.value, Value::Bytes(_)))
+        .count()
 }
 
 #[cfg(test)]
@@ -162,9 +208,24 @@ mod tests {
     fn repeated_fields_are_counted_up_to_the_damage() {
         // 1: 5; 1: [6, 300]; 2: ""; 1: 7; cut off.
         let message = [8, 5, 10, 3, 6, 0xac, 2, 0x12, 0, 8, 7, 8];
-        assert_eq!(count_numbers(&message, 1), 4);
+        assert_eq!(count_messages(&message, 1), 1);
         assert_eq!(count_messages(&message, 2), 1);
         assert_eq!(count_messages(&message, 3), 0);
+    }
+
+    #[test]
+    fn numbers_come_packed_or_alone_up_to_the_damage() {
+        let numbers = |value: Value<'_>| {
+            let numbers: Vec<_> = value.numbers().map(Result::ok).collect();
+            (numbers, value.count_numbers())
+        };
+        assert_eq!(numbers(Value::Varint(7)), (vec![Some(7)], Some(1)));
+        let packed = Value::Bytes(&[6, 0xac, 2, 0x80, 0x80, 1, 0x80, 0]);
+        let found = vec![Some(6), Some(300), Some(1 << 14), Some(0)];
+        assert_eq!(numbers(packed), (found, Some(4)));
+        let cut = Value::Bytes(&[6, 0xac]);
+        assert_eq!(numbers(cut), (vec![Some(6), None], Some(1)));
+        assert_eq!(numbers(Value::Other), (vec![], None));
     }
 
     #[test]

@@ -186,6 +186,7 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// What the profiler says of itself, for people, and of which process this is, for machines.
 fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
     let lost = snapshot.lost();
     // What is lost, of one and of several.
@@ -232,6 +233,7 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
                 .into(),
         );
     }
+    comments.push(snapshot.process().to_string().into());
     comments
 }
 
@@ -426,6 +428,7 @@ mod tests {
                 "heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes",
                 "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value covers \
                  only larger and over-aligned blocks",
+                "#heaptide process: pid=42 start=1600000000.25",
             ]
         );
     }

@@ -102,15 +102,21 @@ pub(crate) fn check_label_key(at: usize, nth: usize, key: &str) -> Result<()> {
     Ok(())
 }
 
+/// Inlined: it is asked of each frame of each sample, and nearly always right.
+#[inline]
 fn in_range(place: impl Fn() -> String, table: &str, index: usize, length: usize) -> Result<()> {
     if index < length {
         return Ok(());
     }
-    Err(Error::malformed(format!(
-        "{} refers to {table} {index}, but the profile has {length} {table}{}",
-        place(),
+    Err(out_of_range(&place(), table, index, length))
+}
+
+#[cold]
+fn out_of_range(place: &str, table: &str, index: usize, length: usize) -> Error {
+    Error::malformed(format!(
+        "{place} refers to {table} {index}, but the profile has {length} {table}{}",
         plural(length)
-    )))
+    ))
 }
 
 fn plural(count: usize) -> &'static str {

@@ -51,8 +51,8 @@ impl Profile {
     /// live in both profiles were sampled in both or in neither and cancel, see
     /// [`Population::growth_since`]. There the first sample of a stack and size has the estimate of the
     /// whole difference, and the other, its counterpart in the base, an exact 0. This takes both profiles
-    /// to be of one process. If what was ever allocated fell for one stack and rose for another they
-    /// cannot be, and the variances of both add up.
+    /// to be of one process. If they say of themselves that they are not ([`Profile::process`]), or what was
+    /// ever allocated fell for one stack and rose for another, the variances of both add up.
     ///
     /// ```
     /// use heaptide::profile::{Profile, Sample, ValueType};
@@ -92,7 +92,17 @@ impl Profile {
             may_be_later: true,
             may_be_earlier: true,
         };
-        let relation = pairs.iter().fold(any, |relation, pair| {
+        let none = Relation {
+            may_be_later: false,
+            may_be_earlier: false,
+        };
+        // What says so is as good as what shows it, and a filter leaves it in.
+        let start = if self.processes().len() > 1 {
+            none
+        } else {
+            any
+        };
+        let relation = pairs.iter().fold(start, |relation, pair| {
             relation.and(pair.new.relation_to(&pair.base))
         });
         estimates.resize(self.samples.len(), Estimate::default());
@@ -170,7 +180,10 @@ fn is_base(label: &Label) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::profile::example::profile;
-    use crate::{Profile, profile::Estimate};
+    use crate::{
+        Profile,
+        profile::{Estimate, Filter},
+    };
 
     const BASE: &str = "
         main / cache = 100000 8000000 100000 8000000 bytes=80
@@ -216,6 +229,25 @@ mod tests {
         // The cache was allocated more of, the log less.
         near(&errors(OTHER, BASE, 3), [24e6, 8e6]);
         near(&errors(OTHER, BASE, 1), [24e6, 12e6]);
+    }
+
+    /// What shows that it is another process may be filtered out; that it says so is not.
+    #[test]
+    fn two_processes_are_told_by_what_they_say_too() {
+        let told = |starts: [&str; 2]| {
+            let [mut new, mut base] = [profile(LATER, 0x3000), profile(BASE, 0)];
+            for (profile, start) in [&mut new, &mut base].into_iter().zip(starts) {
+                let comment = format!("#heaptide process: pid=1 start={start}");
+                profile.comments.push(comment.into());
+            }
+            let of_cache = Filter::default().focus(|name| name.contains("cache"));
+            let part = |profile: &Profile| profile.filter(&of_cache).profile;
+            let kept = part(&new).diff_keeping_base(&part(&base)).unwrap();
+            let error = kept.estimates(3).unwrap()[0].standard_error;
+            [(error / 524_288.0).powi(2)]
+        };
+        near(&told(["1700000000.12", "1700000000.12"]), [8e6, 0.0]);
+        near(&told(["1700000000.12", "1700000000.13"]), [24e6, 0.0]);
     }
 
     #[test]

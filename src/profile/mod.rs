@@ -22,8 +22,10 @@ mod merge;
 mod population;
 mod sum;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use crate::process::Process;
 pub use estimate::Estimate;
 pub use filter::{Filter, Filtered};
 pub use population::Population;
@@ -54,7 +56,7 @@ pub struct Profile {
     pub period_type: Option<ValueType>,
     /// Mean distance between samples; for a heap profile the sample interval in bytes.
     pub period: i64,
-    /// Remarks for people, shown by viewers.
+    /// Remarks for people, shown by viewers; with a leading `#`, for machines.
     pub comments: Vec<Arc<str>>,
     /// Regular expression of frames that viewers drop from the leaf.
     pub drop_frames: Arc<str>,
@@ -238,6 +240,22 @@ impl ValueType {
 }
 
 impl Profile {
+    /// The process that this is a profile of, if it says so: all that heaptide writes do. `None` of a sum of
+    /// several.
+    #[must_use]
+    pub fn process(&self) -> Option<Process> {
+        let processes = self.processes();
+        processes.first().copied().filter(|_| processes.len() == 1)
+    }
+
+    /// The processes that its comments name.
+    fn processes(&self) -> BTreeSet<Process> {
+        let comments = self.comments.iter();
+        comments
+            .filter_map(|comment| Process::from_comment(comment))
+            .collect()
+    }
+
     /// The logical calls of a sample, leaf first, inlined ones expanded. A location without lines
     /// gives one frame without a function.
     pub fn frames<'a>(&'a self, sample: &'a Sample) -> impl Iterator<Item = Frame<'a>> {

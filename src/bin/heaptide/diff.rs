@@ -22,7 +22,13 @@ pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Answer, Fa
         .map_err(|error| Failure::of(&new.name, error))?;
     let whole = new.profile.diff_keeping_base(&base.profile).map_err(fail)?;
     let view = table::view(report, total(&whole, index));
-    let ([base_part, new_part], remarks) = filters.apply_to([&base.profile, &new.profile]);
+    let ([base_part, new_part], mut remarks) = filters.apply_to([&base.profile, &new.profile]);
+    if let (Some(before), Some(after)) = (base.profile.process(), new.profile.process())
+        && before != after
+    {
+        let remark = "the profiles are of two processes, so that nothing cancels and the errors of both add up";
+        remarks.push(remark.to_owned());
+    }
     let diff = Diff::with(&base_part, &new_part, index, &view).map_err(fail)?;
     Ok(Answer::new(
         diff.text(&table::text(report, is_colored)),
