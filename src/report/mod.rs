@@ -4,15 +4,27 @@
 //! the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
 //! where a profile came from.
 
+mod column;
+mod columns;
 mod diff;
 #[cfg(feature = "flamegraph")]
 mod flamegraph;
 mod folded;
+mod graph;
 mod header;
+mod limits;
+mod listed;
+mod listing;
 mod names;
+mod places;
+mod routine;
+mod rows;
+mod table;
 mod tally;
 mod text;
 mod top;
+mod traces;
+mod tree;
 mod unit;
 mod value;
 mod view;
@@ -21,9 +33,14 @@ pub use diff::Diff;
 #[cfg(feature = "flamegraph")]
 pub use flamegraph::{write_diff_flamegraph, write_flamegraph};
 pub use folded::{Folded, folded};
+pub use graph::{Call, CallGraph, Dropped, GraphNode};
+pub use limits::Limits;
+pub use listing::Listing;
 pub use names::shorten;
+pub use routine::{ListedLine, Routine};
 pub use text::Text;
 pub use top::{Change, Inlined, RowEstimates, Top, TopRow, total};
+pub use traces::{Trace, TraceFrame, TraceLabel, Traces};
 pub use unit::Unit;
 pub use view::{Granularity, View};
 

@@ -1,0 +1,157 @@
+//! Where the source files are that a profile names.
+//!
+//! A profile has the paths of the machine that built the program. They are looked for as `pprof` looks:
+//! with a prefix taken off and in the folders that are named, and above them. What is tried is told, since
+//! a file that is not found is the rule on another machine.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::failure::Failure;
+
+/// What `pprof` takes off whatever is asked: Bazel's way to write the folder it works in.
+const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
+
+/// Where to look.
+pub(crate) struct Sources {
+    folders: Vec<PathBuf>,
+    /// Prefixes, each with a slash at its end.
+    prefixes: Vec<String>,
+}
+
+impl Sources {
+    /// Lists of folders and of prefixes, separated as in `PATH`; the current folder where none is named.
+    pub(crate) fn new(folders: Option<&OsStr>, prefixes: Option<&OsStr>) -> Result<Self, Failure> {
+        let split = |paths: &OsStr| -> Vec<PathBuf> {
+            let paths = env::split_paths(paths);
+            paths.filter(|path| path != Path::new("")).collect()
+        };
+        let mut folders = folders.map(split).unwrap_or_default();
+        let current = env::current_dir();
+        let current = current.map_err(|error| Failure::of("the current folder", error))?;
+        if folders.is_empty() {
+            folders.push(current.clone());
+        }
+        let prefixes = prefixes.map(split).unwrap_or_default();
+        let prefixes = prefixes.iter().map(|prefix| {
+            let prefix = prefix.to_string_lossy();
+            format!("{}/", prefix.trim_end_matches('/'))
+        });
+        Ok(Self {
+            // Folders above a relative one are found by its whole path only.
+            folders: folders.iter().map(|folder| current.join(folder)).collect(),
+            prefixes: prefixes.collect(),
+        })
+    }
+
+    /// The text of a source file, or a sentence that says where it was looked for.
+    pub(crate) fn read(&self, file: &str) -> Result<String, String> {
+        let trimmed = self.trimmed(file);
+        let is_rooted = Path::new(trimmed).is_absolute();
+        let mut places: Vec<PathBuf> = Vec::new();
+        if is_rooted {
+            places.push(trimmed.into());
+        } else {
+            let above = self.folders.iter().flat_map(|folder| folder.ancestors());
+            places.extend(above.map(|folder| folder.join(trimmed)));
+            // A guess at what is to be taken off may be wrong where the file is in its place.
+            if Path::new(file).is_absolute() {
+                places.push(file.into());
+            }
+        }
+        for place in &places {
+            match fs::read(place) {
+                Ok(bytes) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+                // What is there and cannot be read is what was meant, unless it is a folder.
+                Err(error) if place.is_file() => {
+                    return Err(format!("{}: {error}", place.display()));
+                }
+                Err(_) => {}
+            }
+        }
+        if is_rooted {
+            return Err(format!(
+                "there is no {trimmed} on this machine: name with --trim-path what to take off, and with \
+                 --source-path the folder to look in"
+            ));
+        }
+        let folders = self.folders.iter();
+        let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
+        let [in_folders, above] = match folders.len() {
+            1 => ["", "it"],
+            _ => ["any of ", "them"],
+        };
+        Err(format!(
+            "there is no {trimmed} in {in_folders}{} or above {above}: name its folder with --source-path",
+            folders.join(", ")
+        ))
+    }
+
+    /// A path without what the machine that built it put in front.
+    fn trimmed<'a>(&self, file: &'a str) -> &'a str {
+        if self.prefixes.is_empty() {
+            for folder in &self.folders {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                let wanted = format!("/{name}/");
+                if !name.is_empty()
+                    && let Some((_, rest)) = file.split_once(&wanted)
+                {
+                    return rest;
+                }
+            }
+        }
+        let prefixes = self.prefixes.iter().map(String::as_str);
+        let mut prefixes = prefixes.chain(ALWAYS_TRIMMED);
+        prefixes
+            .find_map(|prefix| file.strip_prefix(prefix))
+            .unwrap_or(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(folders: &str, prefixes: &str) -> Sources {
+        Sources::new(Some(folders.as_ref()), Some(prefixes.as_ref())).expect("a current folder")
+    }
+
+    #[test]
+    fn paths_are_trimmed_as_in_pprof() {
+        for (folders, prefixes, file, expected) in [
+            (
+                "/home/me/server",
+                "",
+                "/build/server/src/db.rs",
+                "src/db.rs",
+            ),
+            // Up to the first time that the name is there.
+            ("/me/server", "", "/server/x/server/a.rs", "x/server/a.rs"),
+            ("/a/none:/b/server", "", "/build/server/a.rs", "a.rs"),
+            ("/me/server", "", "/build/other/a.rs", "/build/other/a.rs"),
+            ("/me/server", "", "server/a.rs", "server/a.rs"),
+            ("/me/server", "/build", "/build/server/a.rs", "server/a.rs"),
+            (
+                "/me/server",
+                "/x:/build/",
+                "/build/server/a.rs",
+                "server/a.rs",
+            ),
+            (
+                "/me/server",
+                "/bui",
+                "/build/server/a.rs",
+                "/build/server/a.rs",
+            ),
+            ("/", "", "/proc/self/cwd/./a.rs", "a.rs"),
+            ("/", "", "/proc/self/cwd/a.rs", "a.rs"),
+        ] {
+            let trimmed = sources(folders, prefixes).trimmed(file).to_owned();
+            assert_eq!(trimmed, expected, "{file} with {folders} and {prefixes}");
+        }
+    }
+}
