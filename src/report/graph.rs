@@ -297,3 +297,155 @@ fn range(sorted: &[usize], node: usize, end: impl Fn(usize) -> usize) -> &[usize
     let to = sorted.partition_point(|&at| end(at) <= node);
     sorted.get(from..to).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::example::profile;
+
+    /// Two ways to one leaf, recursion, a call that is inlined here and there, and a small branch.
+    const TEXT: &str = "
+        main / a / leaf = 1 1 1 600
+        main / b // leaf = 1 1 1 300
+        main / b / c / b // leaf = 1 1 1 50
+        main / walk / walk / a / leaf = 1 1 1 40
+        main / small = 1 1 1 10";
+
+    fn graph(text: &str, limits: &Limits) -> CallGraph {
+        let made = CallGraph::with(&profile(text, 0), 3, &View::default(), limits);
+        made.expect("four sample types")
+    }
+
+    fn node<'a>(graph: &'a CallGraph, name: &str) -> &'a GraphNode {
+        let found = graph.nodes.iter().find(|node| &*node.row.name == name);
+        found.expect("a node")
+    }
+
+    /// Name and value of calls; `//` is inlined, `..` indirect.
+    fn shown(calls: &[Call]) -> String {
+        let call = |call: &Call| {
+            let inlined = if call.is_inlined { "//" } else { "" };
+            let indirect = if call.is_indirect { ".." } else { "" };
+            format!("{indirect}{inlined}{} {}", call.name, call.value)
+        };
+        calls.iter().map(call).collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn calls_carry_each_sample_once() {
+        let graph = graph(TEXT, &Limits::default());
+        let names: Vec<&str> = graph.nodes.iter().map(|node| &*node.row.name).collect();
+        assert_eq!(names, ["leaf", "small", "a", "b", "c", "main", "walk"]);
+        let leaf = node(&graph, "leaf");
+        assert_eq!(shown(&leaf.callers), "a 640, //b 350");
+        assert_eq!(shown(&leaf.callees), "");
+        let b = node(&graph, "b");
+        assert_eq!(shown(&b.callers), "main 350, c 50");
+        assert_eq!(shown(&b.callees), "//leaf 350, c 50");
+        // A function that calls itself is no call.
+        assert_eq!(shown(&node(&graph, "walk").callers), "main 40");
+        assert_eq!(
+            shown(&node(&graph, "main").callees),
+            "a 600, b 350, walk 40, small 10"
+        );
+        assert_eq!(graph.dropped, Dropped::default());
+    }
+
+    #[test]
+    fn a_call_has_the_error_of_its_samples() {
+        let graph = graph(
+            "main / a / leaf = 1000 800000 1000 800000\n main / b / leaf = 500 400000 500 400000",
+            &Limits::default(),
+        );
+        let leaf = node(&graph, "leaf");
+        let error = |name: &str| {
+            let call = leaf.callers.iter().find(|call| &*call.name == name);
+            call.and_then(|call| call.estimate)
+                .map(|e| e.standard_error)
+        };
+        let (a, b) = (error("a").expect("known"), error("b").expect("known"));
+        let all = leaf.row.estimates.expect("known").flat.standard_error;
+        assert!(a > b && b > 100_000.0, "{a} {b}");
+        assert!((a.hypot(b) / all - 1.0).abs() < 1e-9, "{a} {b} {all}");
+        let mut unknown = profile(TEXT, 0);
+        unknown.period = 0;
+        let graph = CallGraph::new(&unknown, 3).expect("four sample types");
+        assert_eq!(node(&graph, "leaf").callers[0].estimate, None);
+        assert!(graph.no_errors.is_some());
+    }
+
+    #[test]
+    fn what_is_left_out_is_bridged_and_counted() {
+        // `c` and `walk` are too small for 6 %, `small` too; `a` is one too many.
+        let limits = Limits::default().node_share(0.06).nodes(3).call_share(0.04);
+        let graph = graph(TEXT, &limits);
+        let names: Vec<&str> = graph.nodes.iter().map(|node| &*node.row.name).collect();
+        assert_eq!(names, ["leaf", "a", "b"]);
+        let leaf = node(&graph, "leaf");
+        assert_eq!((leaf.row.flat, leaf.row.cum), (990, 990));
+        assert_eq!(shown(&leaf.callers), "a 640, //b 350");
+        assert_eq!(shown(&node(&graph, "a").callers), "");
+        assert_eq!(
+            (graph.dropped.small_nodes, graph.dropped.least_node),
+            (3, 60)
+        );
+        assert_eq!(graph.dropped.nodes_beyond, 1);
+
+        let by_cum = View::default().by_cum();
+        let limits = Limits::default().nodes(2);
+        let graph = CallGraph::with(&profile(TEXT, 0), 3, &by_cum, &limits);
+        let graph = graph.expect("four sample types");
+        assert_eq!(shown(&graph.nodes[0].callees), "..leaf 990");
+        assert_eq!(&*graph.nodes[0].row.name, "main");
+        assert_eq!(shown(&graph.nodes[1].callers), "..main 990");
+    }
+
+    #[test]
+    fn small_calls_are_left_out_and_counted() {
+        let graph = graph(TEXT, &Limits::default().call_share(0.05));
+        assert_eq!(
+            (graph.dropped.small_calls, graph.dropped.least_call),
+            (4, 50)
+        );
+        assert_eq!(shown(&node(&graph, "main").callees), "a 600, b 350");
+        assert_eq!(shown(&node(&graph, "b").callers), "main 350, c 50");
+        assert_eq!(shown(&node(&graph, "walk").callers), "");
+    }
+
+    #[test]
+    fn what_cancels_is_no_call_but_stays_on_the_way() {
+        let new = profile("main / x / a = 1 1 1 5\n main / x / b = 1 1 1 1", 0);
+        let base = profile("main / x / b = 1 1 1 6", 0);
+        let kept = new.diff_keeping_base(&base).expect("same types");
+        let graph = CallGraph::new(&kept, 3).expect("four sample types");
+        // `x` and `main` hold nothing.
+        let names: Vec<&str> = graph.nodes.iter().map(|node| &*node.row.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(shown(&graph.nodes[0].callers), "x 5");
+        assert_eq!(shown(&graph.nodes[1].callers), "x -5");
+        assert_eq!(graph.nodes[0].row.change, crate::report::Change::Came);
+    }
+
+    #[test]
+    fn names_that_match_keep_their_calls() {
+        let graph = graph(TEXT, &Limits::default()).only(|name| name == "b");
+        assert_eq!(graph.nodes.len(), 1);
+        assert_eq!(shown(&graph.nodes[0].callers), "main 350, c 50");
+    }
+
+    #[test]
+    fn stacks_and_missing_types_are_refused() {
+        let view = View::default().granularity(Granularity::Stacks);
+        let profile = profile(TEXT, 0);
+        let stacks = CallGraph::with(&profile, 3, &view, &Limits::default());
+        assert_eq!(
+            stacks.expect_err("no nodes").to_string(),
+            "a call graph is of functions or of lines, not of stacks"
+        );
+        assert!(
+            CallGraph::new(&profile, 4)
+                .expect_err("no type")
+                .is_mismatch()
+        );
+    }
+}

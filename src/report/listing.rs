@@ -299,3 +299,106 @@ pub(super) fn both(a: Option<RowEstimates>, b: Option<RowEstimates>) -> Option<R
         cum: a.cum + b.cum,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::example::profile;
+
+    fn listing(profile: &Profile, wanted: &str) -> Listing {
+        let source = |file: &str| Err(format!("{file} is not here"));
+        let made = Listing::new(profile, 3, &View::default(), |name| name == wanted, source);
+        made.expect("four sample types")
+    }
+
+    #[test]
+    fn lines_count_a_sample_once_and_a_function_for_each_line() {
+        let mut made = profile(
+            "main / walk / walk = 1000 800000 1000 800000\n main / walk / leaf = 1 1 1 8",
+            0,
+        );
+        let alone = listing(&made, "walk");
+        assert_eq!(
+            (alone.routines[0].flat, alone.routines[0].cum),
+            (800_000, 800_008)
+        );
+        assert_eq!(alone.routines[0].lines.len(), 1);
+        // The outer call is at another line.
+        let mut outer = made.locations[1].clone();
+        outer.address += 8;
+        outer.lines[0].line += 3;
+        made.locations.push(outer);
+        made.samples[0].locations[1] = crate::profile::LocationId::new(3).expect("few");
+        let twice = listing(&made, "walk");
+        let routine = &twice.routines[0];
+        assert_eq!((routine.flat, routine.cum), (800_000, 1_600_008));
+        let lines: Vec<(i64, i64)> = routine.lines.iter().map(|l| (l.flat, l.cum)).collect();
+        assert_eq!(lines, [(800_000, 800_008), (0, 800_000)]);
+        // What is counted twice is twice as uncertain: its lines are one sample.
+        let errors = routine.estimates.expect("known");
+        let once = routine.lines[1]
+            .estimates
+            .expect("known")
+            .cum
+            .standard_error;
+        assert!(once > 100_000.0);
+        assert!((errors.cum.standard_error / (2.0 * once) - 1.0).abs() < 0.01);
+        let missing = routine.missing.as_deref();
+        assert_eq!(missing, Some(&*format!("{} is not here", routine.file)));
+    }
+
+    #[test]
+    fn a_line_in_two_binaries_is_one_line_with_the_sums_of_both() {
+        let text = "main / put = 1 1 1 5\n main / libz.so!put / put = 1 1 1 2";
+        let listed = listing(&profile(text, 0), "put");
+        assert_eq!(listed.routines.len(), 1);
+        // As in pprof, the second sample is on both lines.
+        let routine = &listed.routines[0];
+        assert_eq!((routine.flat, routine.cum, routine.lines.len()), (7, 9, 1));
+        assert_eq!((routine.lines[0].flat, routine.lines[0].cum), (7, 9));
+    }
+
+    #[test]
+    fn each_source_file_is_asked_for_once_and_sorted() {
+        let made = profile(
+            "main / b = 1 1 1 5\n main / a = 1 1 1 2\n idle = 1 1 1 0",
+            0,
+        );
+        let mut asked = Vec::new();
+        let source = |file: &str| {
+            asked.push(file.to_owned());
+            Ok("x\n".repeat(2000))
+        };
+        let view = View::default().out_of(70);
+        let listing = Listing::new(&made, 3, &view, |_| true, source);
+        let listing = listing.expect("four sample types");
+        let names: Vec<&str> = listing.routines.iter().map(|r| &*r.name).collect();
+        assert_eq!((names, listing.total), (vec!["a", "b", "main"], 70));
+        let mut files: Vec<&str> = listing.routines.iter().map(|r| &*r.file).collect();
+        files.dedup();
+        assert_eq!(asked, files);
+        let b = &listing.routines[1];
+        // From the function's start, which is line 1.
+        let last = b
+            .lines
+            .iter()
+            .find(|line| line.cum != 0)
+            .expect("a line")
+            .number
+            + 5;
+        let numbers: Vec<i64> = b.lines.iter().map(|line| line.number).collect();
+        assert_eq!(numbers, (1..=last).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_function_without_a_file_says_so() {
+        let mut made = profile("main = 1 1 1 5", 0);
+        made.functions[0].file = "".into();
+        made.locations[0].lines[0].line = 0;
+        let text = listing(&made, "main").text(&Text::default().without_errors());
+        let expected = "\n\nmain\nflat 5 B, cum 5 B, 100.00% of the total\n\
+                        Source: the profile names no source file\n\
+                        flat  cum  line  source\n 5 B  5 B     ?\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+}

@@ -88,7 +88,7 @@ impl Routine {
         let beyond = lines.keys().filter(|&&number| number > count);
         if beyond.clone().next().is_some() {
             self.missing = Some(format!(
-                "the source file has {count} lines only: it is not the one that the program was built from"
+                "the source file ends at line {count}: it is not the one that the program was built from"
             ));
         }
         self.lines = lines.into_values().collect();
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(numbers(&read), [0, 1, 2, 3, 7, i64::MAX]);
         assert!(
             read.missing
-                .is_some_and(|reason| reason.starts_with("the source file has 3 lines only"))
+                .is_some_and(|reason| reason.starts_with("the source file ends at line 3:"))
         );
     }
 }

@@ -243,3 +243,67 @@ fn label_text(text: &Text, value: &LabelValue) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Label, example::profile};
+
+    #[test]
+    fn labels_are_texts_then_numbers_by_key() {
+        let mut made = profile(
+            "main = 1 1 1 1 bytes=48 zone=eu tenant=red wait=5 tenant=blue bytes=64",
+            0,
+        );
+        made.samples[0].labels.push(Label {
+            key: "wait".into(),
+            value: LabelValue::Number {
+                value: 7,
+                unit: "nanoseconds".into(),
+            },
+        });
+        let traces = Traces::new(&made, 3).expect("four sample types");
+        let text = traces.text(&Text::default().without_errors());
+        let lines: Vec<&str> = text
+            .lines()
+            .skip_while(|l| !l.starts_with("Showing"))
+            .collect();
+        assert_eq!(lines[0], "Showing 1 sample of 1 B together");
+        assert_eq!(
+            lines[2..],
+            [
+                "tenant:  red blue",
+                "  zone:  eu",
+                " bytes:  48 B 64 B",
+                "  wait:  5ns 7ns",
+                "    1 B  main"
+            ]
+        );
+        let exact = traces.text(&Text::default().without_errors().exact_numbers());
+        assert!(exact.contains("\n bytes:  48 64\n"), "{exact}");
+    }
+
+    #[test]
+    fn every_sample_is_there_in_its_order() {
+        let mut made = profile("a / b // c = 1 1 1 5\n a = 1 1 0 0\n a = 1 1 1 -2", 0);
+        made.samples[2].locations.clear();
+        let traces = Traces::new(&made, 3).expect("four sample types").traces;
+        let frames = |trace: &Trace| {
+            let frames = trace.frames.iter();
+            frames
+                .map(|frame| (frame.name.to_string(), frame.is_inlined))
+                .collect::<Vec<_>>()
+        };
+        let named = |name: &str, inlined| (name.to_owned(), inlined);
+        assert_eq!(
+            frames(&traces[0]),
+            [named("c", true), named("b", false), named("a", false)]
+        );
+        let values: Vec<i64> = traces.iter().map(|trace| trace.value).collect();
+        assert_eq!(values, [5, 0, -2]);
+        let text = Traces::new(&made, 3).expect("four sample types");
+        let text = text.text(&Text::default().without_errors());
+        assert!(text.ends_with("  -2 B  [no stack]\n"), "{text}");
+        assert!(Traces::new(&made, 4).expect_err("no type").is_mismatch());
+    }
+}

@@ -80,6 +80,19 @@ pub(crate) struct Routine {
     pub(crate) lines: Vec<Line>,
 }
 
+impl Routine {
+    fn named(name: &str, file: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            file: file.to_owned(),
+            flat: 0,
+            cum: 0,
+            is_missing: false,
+            lines: Vec::new(),
+        }
+    }
+}
+
 /// A line of source code.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Line {
@@ -244,13 +257,16 @@ fn trace(part: &[&str], gap: &str) -> Trace {
         }
     };
     let frames = &part[labels.len()..];
+    let mut labels: Vec<Label> = labels.into_iter().map(|line| label(line)).collect();
+    // pprof sorts them by their text with what pads it, which puts short keys first.
+    labels.sort_by(|a, b| a.key.cmp(&b.key));
     let (value, first) = frames[0]
         .trim_start()
         .split_once(gap)
         .expect("a value and a frame");
     let rest = frames[1..].iter().map(|frame| frame.trim_start());
     Trace {
-        labels: labels.into_iter().map(|line| label(line)).collect(),
+        labels,
         value: number(value),
         frames: std::iter::once(first)
             .chain(rest)
@@ -265,14 +281,11 @@ pub(crate) fn listing(output: &str) -> Vec<Routine> {
     for line in output.lines().skip(1) {
         if let Some(title) = line.strip_prefix("ROUTINE ======================== ") {
             let (name, file) = title.rsplit_once(" in ").expect("a file");
-            routines.push(Routine {
-                name: name.to_owned(),
-                file: file.to_owned(),
-                flat: 0,
-                cum: 0,
-                is_missing: false,
-                lines: Vec::new(),
-            });
+            routines.push(Routine::named(name, file));
+            continue;
+        }
+        if let Some(name) = line.strip_prefix("No source information for ") {
+            routines.push(Routine::named(name, ""));
             continue;
         }
         let routine = routines.last_mut().unwrap_or_else(|| panic!("{line}"));
@@ -304,7 +317,7 @@ pub(crate) fn our_listing(output: &str) -> Vec<Routine> {
     let routine = |block: &str| {
         let mut lines = block.lines();
         let title = lines.next().expect("a title");
-        let (name, file) = title.rsplit_once(" in ").expect("a file");
+        let (name, file) = title.rsplit_once(" in ").unwrap_or((title, ""));
         let sums = lines.next().expect("sums");
         let ([_, flat, _, cum], _) = words(sums);
         let table: Vec<&str> = lines.collect();
