@@ -405,7 +405,7 @@ mod tests {
         let graph = graph(TEXT, &Limits::default().call_share(0.05));
         assert_eq!(
             (graph.dropped.small_calls, graph.dropped.least_call),
-            (4, 50)
+            (3, 50)
         );
         assert_eq!(shown(&node(&graph, "main").callees), "a 600, b 350");
         assert_eq!(shown(&node(&graph, "b").callers), "main 350, c 50");

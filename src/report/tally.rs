@@ -3,8 +3,8 @@
 //!
 //! Counting follows `go tool pprof` to the unit: a sample counts once for each node on its stack and once
 //! for each call between two of them, however often these recur. Where only some nodes are kept, what
-//! lies between two of them is one call, and what a leaf holds that is not kept is nobody's. What nodes
-//! are, their names and their order is not known here.
+//! lies between two of them is one call; what each of them holds is asked of a tally that keeps all. What
+//! nodes are, their names and their order is not known here.
 
 use std::collections::HashMap;
 
@@ -99,7 +99,7 @@ impl<'a> Tally<'a> {
                 is_residual = false;
             }
         }
-        if !is_residual && let Some(leaf) = caller.and_then(|node| self.nodes.get_mut(node)) {
+        if let Some(leaf) = caller.and_then(|node| self.nodes.get_mut(node)) {
             leaf.add_flat(amount);
         }
     }

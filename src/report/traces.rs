@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(values, [5, 0, -2]);
         let text = Traces::new(&made, 3).expect("four sample types");
         let text = text.text(&Text::default().without_errors());
-        assert!(text.ends_with("  -2 B  [no stack]\n"), "{text}");
+        assert!(text.ends_with("\n-2 B  [no stack]\n"), "{text}");
         assert!(Traces::new(&made, 4).expect_err("no type").is_mismatch());
     }
 }
