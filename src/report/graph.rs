@@ -307,7 +307,7 @@ mod tests {
     const TEXT: &str = "
         main / a / leaf = 1 1 1 600
         main / b // leaf = 1 1 1 300
-        main / b / c / b // leaf = 1 1 1 50
+        main / b / c / b / c / b // leaf = 1 1 1 50
         main / walk / walk / a / leaf = 1 1 1 40
         main / small = 1 1 1 10";
 
@@ -414,13 +414,15 @@ mod tests {
 
     #[test]
     fn what_cancels_is_no_call_but_stays_on_the_way() {
-        let new = profile("main / x / a = 1 1 1 5\n main / x / b = 1 1 1 1", 0);
+        let text = "main / x / a = 1 1 1 5\n main / x / b = 1 1 1 1\n main / d = 1 1 1 2";
+        let new = profile(text, 0);
         let base = profile("main / x / b = 1 1 1 6", 0);
         let kept = new.diff_keeping_base(&base).expect("same types");
         let graph = CallGraph::new(&kept, 3).expect("four sample types");
-        // `x` and `main` hold nothing.
+        // `x` holds nothing.
         let names: Vec<&str> = graph.nodes.iter().map(|node| &*node.row.name).collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", "b", "d", "main"]);
+        assert_eq!(shown(&graph.nodes[3].callees), "d 2");
         assert_eq!(shown(&graph.nodes[0].callers), "x 5");
         assert_eq!(shown(&graph.nodes[1].callers), "x -5");
         assert_eq!(graph.nodes[0].row.change, crate::report::Change::Came);
