@@ -4,7 +4,7 @@
 use pprof_command::{
     KINDS, Report, assert_diff_is_equal, assert_top_is_equal, heaptide, parse, pprof, stdout,
 };
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use heaptide::profile::*;
 use ten_profiles::{LATER, SERVER, example, kinds, profiles, random, write};
