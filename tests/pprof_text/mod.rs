@@ -257,7 +257,7 @@ fn trace(part: &[&str], gap: &str) -> Trace {
         }
     };
     let frames = &part[labels.len()..];
-    let mut labels: Vec<Label> = labels.into_iter().map(|line| label(line)).collect();
+    let mut labels: Vec<Label> = labels.into_iter().map(label).collect();
     // pprof sorts them by their text with what pads it, which puts short keys first.
     labels.sort_by(|a, b| a.key.cmp(&b.key));
     let (value, first) = frames[0]

@@ -80,7 +80,8 @@ pub(crate) fn random(seed: u64, shift: u64) -> Profile {
     example::profile(&text, shift)
 }
 
-/// All of them. The first six are three pairs, in each the second later than the first.
+/// All of them. The first ten are pairs that can be compared; those of the first three are each of one
+/// program, the second later than the first.
 pub(crate) fn profiles(folder: &Path) -> Vec<String> {
     let data = |name| format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
     let own = folder.join("own").into_os_string().into_string();
