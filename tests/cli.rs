@@ -146,7 +146,7 @@ fn golden_outputs() {
         assert_eq!(text(&output.stdout), expected, "heaptide {command_line}");
         checked += 1;
     }
-    assert_eq!(checked, 30, "golden outputs have come or gone");
+    assert_eq!(checked, 34, "golden outputs have come or gone");
 }
 
 #[test]

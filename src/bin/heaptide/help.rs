@@ -64,7 +64,7 @@ Examples:
   heaptide peek --diff-base before.pb.gz '^server::track$' after.pb.gz
 
 The same as `heaptide tree`, of the functions that match, with all their callers
-and callees.";
+and callees. If none matches, the command fails.";
 
 pub(crate) const TRACES: &str = "\
 Examples:
@@ -78,9 +78,10 @@ first. (inline): the compiler has put this call into the next one.";
 pub(crate) const LIST: &str = "\
 Examples:
   heaptide list 'cache::put' heap.pb.gz
-  heaptide list --source-path ~/src/server --trim-path /build 'cache::' heap.pb.gz
+  heaptide list --source-path ~/src/server 'cache::' heap.pb.gz
   heaptide list --trim-path /rustc/$(rustc -vV | sed -n 's/commit-hash: //p') \\
-      --source-path $(rustc --print sysroot)/lib/rustlib/src/rust 'push' heap.pb.gz
+      --source-path $(rustc --print sysroot)/lib/rustlib/src/rust \\
+      'Vec.*::push' heap.pb.gz
 
 A source file is looked for by its path without what --trim-path names, in the
 folders of --source-path and above them. Without --trim-path all up to the name

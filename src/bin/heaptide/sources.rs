@@ -16,6 +16,9 @@ use crate::failure::Failure;
 /// What `pprof` takes off whatever is asked: Bazel's way to write the folder it works in.
 const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
 
+/// The largest file that is taken for source code.
+const MAX_BYTES: u64 = 64 << 20;
+
 /// Where to look.
 pub(crate) struct Sources {
     folders: Vec<PathBuf>,
@@ -63,15 +66,8 @@ impl Sources {
                 places.push(file.into());
             }
         }
-        for place in &places {
-            match fs::read(place) {
-                Ok(bytes) => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
-                // What is there and cannot be read is what was meant, unless it is a folder.
-                Err(error) if place.is_file() => {
-                    return Err(format!("{}: {error}", place.display()));
-                }
-                Err(_) => {}
-            }
+        if let Some(found) = places.iter().find_map(|place| text(place)) {
+            return found;
         }
         if is_rooted {
             return Err(format!(
@@ -110,6 +106,18 @@ impl Sources {
             .find_map(|prefix| file.strip_prefix(prefix))
             .unwrap_or(file)
     }
+}
+
+/// The text of a file, or why it cannot be read; `None` where there is none. A profile is foreign input: what
+/// is no ordinary file, a device or a pipe, might never end.
+fn text(place: &Path) -> Option<Result<String, String>> {
+    let known = fs::metadata(place).ok().filter(fs::Metadata::is_file)?;
+    if known.len() > MAX_BYTES {
+        let reason = "larger than 64 MiB, which no source file is";
+        return Some(Err(format!("{}: {reason}", place.display())));
+    }
+    let bytes = fs::read(place).map_err(|error| format!("{}: {error}", place.display()));
+    Some(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 #[cfg(test)]
@@ -153,5 +161,27 @@ mod tests {
             let trimmed = sources(folders, prefixes).trimmed(file).to_owned();
             assert_eq!(trimmed, expected, "{file} with {folders} and {prefixes}");
         }
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_not_read() {
+        let anywhere = sources("/", "");
+        for odd in ["/dev", "/dev/zero", "/dev/zero/a.rs"] {
+            let refused = anywhere.read(odd).expect_err("no source file");
+            assert!(
+                refused.starts_with(&format!("there is no {odd} on")),
+                "{refused}"
+            );
+        }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let large = folder.path().join("large.rs");
+        let file = fs::File::create(&large).expect("a new file");
+        // A hole, which takes no room.
+        file.set_len(MAX_BYTES + 1).expect("a sparse file");
+        let path = large.display().to_string();
+        let refused = anywhere.read(&path).expect_err("too large");
+        assert!(refused.ends_with("large.rs: larger than 64 MiB, which no source file is"));
+        file.set_len(3).expect("a short file");
+        assert_eq!(anywhere.read(&path).as_deref(), Ok("\0\0\0"));
     }
 }
