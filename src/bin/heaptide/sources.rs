@@ -166,8 +166,10 @@ mod tests {
     #[test]
     fn what_is_no_ordinary_file_is_not_read() {
         let anywhere = sources("/", "");
+        // Not the text itself, which a failure would print.
+        let read = |path: &str| anywhere.read(path).map(|text| text.len());
         for odd in ["/dev", "/dev/zero", "/dev/zero/a.rs"] {
-            let refused = anywhere.read(odd).expect_err("no source file");
+            let refused = read(odd).expect_err("no source file");
             assert!(
                 refused.starts_with(&format!("there is no {odd} on")),
                 "{refused}"
@@ -179,9 +181,9 @@ mod tests {
         // A hole, which takes no room.
         file.set_len(MAX_BYTES + 1).expect("a sparse file");
         let path = large.display().to_string();
-        let refused = anywhere.read(&path).expect_err("too large");
+        let refused = read(&path).expect_err("too large");
         assert!(refused.ends_with("large.rs: larger than 64 MiB, which no source file is"));
         file.set_len(3).expect("a short file");
-        assert_eq!(anywhere.read(&path).as_deref(), Ok("\0\0\0"));
+        assert_eq!(read(&path), Ok(3));
     }
 }
