@@ -29,6 +29,16 @@ pub fn profile(bytes: &[u8]) {
         if let Ok(top) = report::Top::new(&profile, index) {
             is_printable(&top.text(&text));
         }
+        if let Ok(graph) = report::CallGraph::new(&profile, index) {
+            is_printable(&graph.text(&text));
+        }
+        if let Ok(traces) = report::Traces::new(&profile, index) {
+            is_printable(&traces.text(&text));
+        }
+        let (view, source) = (report::View::default(), |file: &str| Ok(file.repeat(9)));
+        if let Ok(listing) = report::Listing::new(&profile, index, &view, |_| true, source) {
+            is_printable(&listing.text(&text));
+        }
         if let Ok(diff) = report::Diff::new(&profile, &profile, index) {
             assert_eq!((diff.grown(), diff.shrunk()), (0, 0), "of itself");
             is_printable(&diff.text(&text));

@@ -39,13 +39,24 @@ const AFTER: &str = "
 /// A folder with the profiles that the command lines below speak of.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let before = example::profile(BEFORE, 0);
+    let mut before = example::profile(BEFORE, 0);
     let mut after = example::profile(AFTER, 0x3_1000);
     after.time_nanos += 5_400_000_000_000;
     after.comments = vec!["taken by hand".into(), "#build=7".into()];
     let mut cpu = before.clone();
     cpu.sample_types[3] = ValueType::new("cpu", "nanoseconds");
     cpu.default_sample_type = "cpu".into();
+    // A listing begins some lines ahead then, not at the function's start.
+    for function in before.functions.iter_mut().chain(&mut after.functions) {
+        function.start_line = 0;
+    }
+    let source = folder.path().join("src");
+    fs::create_dir(&source).expect("a new folder");
+    for file in ["1.rs", "f.rs"] {
+        let lines = (1..=800).map(|line| format!("\tline({line}); // of {file}\n"));
+        fs::write(source.join(file), lines.collect::<String>()).expect("a new file");
+    }
+    fs::write(source.join("8.rs"), "fn main() {\n").expect("a new file");
     for (name, profile) in [
         ("before.pb.gz", &before),
         ("after.pb.gz", &after),
@@ -135,7 +146,7 @@ fn golden_outputs() {
         assert_eq!(text(&output.stdout), expected, "heaptide {command_line}");
         checked += 1;
     }
-    assert_eq!(checked, 18, "golden outputs have come or gone");
+    assert_eq!(checked, 34, "golden outputs have come or gone");
 }
 
 #[test]
@@ -163,6 +174,30 @@ fn bad_input_is_one_clear_line() {
         (
             "flamegraph --tagignore tenant=[ before.pb.gz",
             "--tagignore: `[` is no regular expression: unclosed character class".to_owned(),
+        ),
+        (
+            "peek cache( before.pb.gz",
+            "peek: `cache(` is no regular expression: unclosed group".to_owned(),
+        ),
+        (
+            "peek nobody before.pb.gz",
+            "before.pb.gz: no function with inuse_space matches `nobody`".to_owned(),
+        ),
+        // It holds nothing any more.
+        (
+            "list inflate --sample-index inuse_objects after.pb.gz",
+            "after.pb.gz: no function with inuse_objects matches `inflate`".to_owned(),
+        ),
+        (
+            "tree --base cpu.pb.gz before.pb.gz",
+            format!(
+                "cpu.pb.gz and before.pb.gz: the profiles have different sample types: \
+                 [{with_units}, inuse_space/bytes] and [{with_units}, cpu/nanoseconds]"
+            ),
+        ),
+        (
+            "traces snapshots/old.pb.gz",
+            "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end otherwise".to_owned(),
         ),
         (
             "diff before.pb.gz",
@@ -265,6 +300,9 @@ fn usage_errors_are_told_and_exit_2() {
             "use auto, B, KiB, MiB, GiB or TiB",
         ),
         ("top --lines --stacks before.pb.gz", "cannot be used with"),
+        ("tree --nodefraction 5 before.pb.gz", "from 0 to 1"),
+        ("tree --granularity stacks before.pb.gz", "functions, lines"),
+        ("peek before.pb.gz", "<PROFILE>..."),
         ("leaks --fail-on growth snapshots", "possible values: leak"),
         ("fetch --seconds 0 http://localhost", "not in 1..=86400"),
         ("top -n many before.pb.gz", "invalid value 'many'"),
@@ -285,7 +323,17 @@ fn usage_errors_are_told_and_exit_2() {
 #[test]
 fn help_has_examples_and_version_is_the_package_s() {
     let folder = folder();
-    let commands = ["top", "diff", "leaks", "flamegraph", "fetch"];
+    let commands = [
+        "top",
+        "diff",
+        "tree",
+        "peek",
+        "traces",
+        "list",
+        "leaks",
+        "flamegraph",
+        "fetch",
+    ];
     for command_line in commands
         .map(|command| format!("{command} --help"))
         .iter()
@@ -347,6 +395,8 @@ fn a_broken_pipe_ends_quietly() {
     for command_line in [
         "top -",
         "diff before.pb.gz -",
+        "tree -",
+        "list main -",
         "flamegraph -",
         "leaks before.pb.gz -",
     ] {
@@ -486,6 +536,10 @@ fn a_filter_that_matches_nothing_is_told() {
             "diff --hide nobody --tagignore tenant=red before.pb.gz after.pb.gz",
             "heaptide: --hide matched nothing\nheaptide: --tagignore matched nothing\n",
         ),
+        (
+            "traces --focus nobody before.pb.gz",
+            "heaptide: --focus matched nothing\n",
+        ),
         ("top --focus= before.pb.gz", ""),
     ];
     for (command_line, remarks) in cases {
@@ -493,6 +547,115 @@ fn a_filter_that_matches_nothing_is_told() {
         assert_eq!(text(&output.stderr), remarks, "heaptide {command_line}");
         assert_eq!(output.status.code(), Some(0), "heaptide {command_line}");
     }
+}
+
+/// Where a source file is found, by where it is and what is asked.
+#[test]
+fn a_source_file_is_looked_for_where_it_may_be() {
+    let folder = folder();
+    let put = "list server::cache::put before.pb.gz";
+    let within = folder.path().join("src/deep/deeper");
+    fs::create_dir_all(&within).expect("new folders");
+    let found = [
+        // As its path is within the folder, in one above, and in the second of two.
+        format!("{put} --source-path src"),
+        format!("{put} --source-path src/deep/deeper --trim-path=/src/"),
+        format!("{put} --source-path snapshots:src --trim-path /none:/src"),
+    ];
+    for command_line in &found {
+        let output = run(folder.path(), command_line);
+        assert!(
+            text(&output.stdout).contains("line(670); // of 1.rs\n"),
+            "{output:?}"
+        );
+    }
+    let here = heaptide(
+        &folder.path().join("src"),
+        "list server::cache::put ../before.pb.gz",
+    )
+    .output();
+    let here = here.expect("the command starts");
+    assert!(
+        text(&here.stdout).contains("line(670); // of 1.rs\n"),
+        "{here:?}"
+    );
+    let folder_name = folder.path().display();
+    let not_found = [
+        (
+            put.to_owned(),
+            "there is no /src/1.rs on this machine: name with --trim-path what to take off, and with \
+             --source-path the folder to look in".to_owned(),
+        ),
+        (
+            format!("{put} --source-path snapshots --trim-path /src"),
+            format!(
+                "there is no 1.rs in {folder_name}/snapshots or above it: name its folder with --source-path"
+            ),
+        ),
+        (
+            format!("{put} --source-path snapshots:/none --trim-path /src"),
+            format!(
+                "there is no 1.rs in any of {folder_name}/snapshots, /none or above them: name its \
+                 folder with --source-path"
+            ),
+        ),
+    ];
+    for (command_line, reason) in not_found {
+        let output = run(folder.path(), &command_line);
+        let told = format!("\nSource: {reason}\n");
+        assert!(text(&output.stdout).contains(&told), "{output:?}");
+        // The numbers are there all the same.
+        assert!(text(&output.stdout).contains("  670\n"), "{output:?}");
+        assert_eq!(output.status.code(), Some(0), "heaptide {command_line}");
+    }
+    // A file that has become shorter, and bytes that are no text.
+    let main = run(folder.path(), "list ^main$ --source-path src before.pb.gz");
+    let told = "\nSource: the source file ends at line 1: it is not the one that the program was built from\n";
+    assert!(text(&main.stdout).contains(told), "{main:?}");
+    fs::write(folder.path().join("src/1.rs"), b"\xff\x1b[2J\n".repeat(700)).expect("a file");
+    let bytes = run(folder.path(), &found[0]);
+    assert!(
+        text(&bytes.stdout).contains("670  \u{fffd}\\u{1b}[2J\n"),
+        "{bytes:?}"
+    );
+}
+
+/// What cannot be given to `pprof` as it is asked is given as what it means.
+#[test]
+fn the_command_for_pprof_names_what_is_read() {
+    let folder = folder();
+    let same = |output: &Output| {
+        let line = text(&output.stdout).lines().last().map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{output:?}"))
+    };
+    let start = "The same with pprof: go tool pprof -symbolize=none";
+    let cases = [
+        ("traces snapshots", "-traces snapshots/b.pb.gz"),
+        (
+            "peek <.*>::push --base snapshots after.pb.gz before.pb.gz",
+            "'-peek=<.*>::push' -base=snapshots/b.pb.gz after.pb.gz before.pb.gz",
+        ),
+        (
+            "list put --unit MiB --ignore walk|inflate before.pb.gz",
+            "-list=put -unit=MB '-ignore=walk|inflate' before.pb.gz",
+        ),
+    ];
+    for (command_line, expected) in cases {
+        let output = run(folder.path(), command_line);
+        assert_eq!(
+            same(&output),
+            format!("{start} {expected}"),
+            "heaptide {command_line}"
+        );
+    }
+    let input = fs::File::open(folder.path().join("after.pb.gz")).expect("just written");
+    let output = heaptide(folder.path(), "traces -").stdin(input).output();
+    let output = output.expect("the command starts");
+    assert_eq!(same(&output), format!("{start} -traces /dev/stdin"));
+    let server = server(folder.path());
+    let output = run(folder.path(), &format!("traces --lines {}", server.url));
+    let url = format!("{}/debug/pprof/heap", server.url);
+    assert_eq!(same(&output), format!("{start} -traces -lines {url}"));
 }
 
 #[test]
@@ -728,6 +891,8 @@ fn colors_are_shown_where_asked_for_only() {
     for command_line in [
         "top before.pb.gz",
         "diff before.pb.gz after.pb.gz",
+        "tree before.pb.gz",
+        "list main before.pb.gz",
         "leaks snapshots",
     ] {
         let plain = run(folder.path(), command_line);

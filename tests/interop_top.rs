@@ -4,47 +4,18 @@
 use pprof_command::{
     KINDS, Report, assert_diff_is_equal, assert_top_is_equal, heaptide, parse, pprof, stdout,
 };
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use heaptide::profile::*;
+use ten_profiles::{LATER, SERVER, example, kinds, profiles, random, write};
 
-#[path = "../src/profile/example.rs"]
-mod example;
 mod pprof_command;
+mod ten_profiles;
 
 // This crate's own allocator serves its own tests.
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System);
-
-/// Recursion, inlining in some and in all callers, generic names of Rust and Go, several files, one
-/// function in two files, labels, values that are zero in some columns.
-const SERVER: &str = "
-    main / run = 1 16 1 16 bytes=16
-    main / run / walk / walk / walk = 7 7168 3 3072 bytes=1024
-    main / run / walk / step / walk // step / walk = 5 5120 5 5120 bytes=1024
-    main / run // put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 9 90000 4 40000 bytes=10240
-    main / put / <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 3 30 0 0 bytes=10
-    main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 2 64 2 64 tenant=blue bytes=32
-    main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 2 64 1 32 tenant=red bytes=32
-    main / run / libz.so!inflate // push = 11 720896 1 65536 bytes=65536
-    main / run / libssl.so!read / libz.so!run / put = 1 100 1 100 bytes=112
-    main / github.com/some/where/cache.(*LRU[...]).Add / runtime.mallocgc = 6 600 6 600 bytes=100
-    main / run / twice // leaf / twice / leaf = 4 64 2 32 bytes=16
-    main / run / again // again / again = 4 64 2 32 bytes=16
-    main / run / freed = 40 4000 0 0 bytes=100";
-
-/// The same program later: some functions grew, some shrank, some came, some went, one stands still.
-const LATER: &str = "
-    main / run = 1 16 1 16 bytes=16
-    main / run / walk / walk / walk = 9 9216 1 1024 bytes=1024
-    main / run / walk / step / walk // step / walk = 5 5120 5 5120 bytes=1024
-    main / run / put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 19 190000 4 40000 bytes=10240
-    main / put / <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 3 30 0 0 bytes=10
-    main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 4 128 1 32 tenant=blue bytes=32
-    main / run / libz.so!inflate // push = 31 2031616 2 131072 bytes=65536
-    main / log // fmt = 1 4096 1 4096 bytes=4096
-    main / run / freed = 45 4500 0 0 bytes=100";
 
 /// Addresses only, as a program writes them that leaves symbols to others.
 const RAW: &str = "
@@ -56,49 +27,6 @@ const RAW_LATER: &str = "
     0x10 / 0x20 / 0x30 = 5 500 5 500
     0x10 / 0x50 = 6 600 6 600
     0x10 / libz.so!0x30 = 3 300 1 100";
-
-fn write(folder: &Path, name: &str, profile: &Profile) -> String {
-    let path = folder.join(name);
-    let file = fs::File::create(&path).expect("a new file");
-    profile.write(file).expect("a valid profile");
-    path.into_os_string().into_string().expect("a path of text")
-}
-
-/// Many stacks over few functions, so that every function is leaf, caller, recursive and inlined
-/// somewhere. `seed` chooses them.
-fn random(seed: u64, shift: u64) -> Profile {
-    let mut state = seed;
-    let mut below = move |limit: u64| {
-        // Knuth's MMIX generator; the low bits are the poor ones.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % limit
-    };
-    let mut text = String::new();
-    for _ in 0..400 {
-        text.push_str("main");
-        for _ in 0..=below(9) {
-            let call = if below(3) == 0 { " // " } else { " / " };
-            // An inlined call is in its caller's file.
-            let file = if call == " / " && below(2) == 0 {
-                "libz.so!"
-            } else {
-                ""
-            };
-            text.push_str(&format!("{call}{file}f{}", below(12)));
-        }
-        let count = below(50);
-        let live = below(count + 1);
-        let size = 16 << below(12);
-        text.push_str(&format!(
-            " = {count} {} {live} {} bytes={size}\n",
-            count * size,
-            live * size
-        ));
-    }
-    example::profile(&text, shift)
-}
 
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go)"]
@@ -171,34 +99,6 @@ fn addresses_equal_pprof() {
         let ours = heaptide(kind, &["diff", &base, &new]);
         assert_eq!(parse(&ours), hexadecimal(parse(&theirs)));
     }
-}
-
-/// Profiles of every kind: synthetic, random, Go's, jemalloc's, and this process's own.
-fn profiles(folder: &Path) -> Vec<String> {
-    let data = |name| format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
-    let own = folder.join("own").into_os_string().into_string();
-    let own = own.expect("a path of text");
-    // Sampled surely: missed once in exp(128) times.
-    let kept = vec![0_u8; 64 << 20];
-    heaptide::write_heap_profile(fs::File::create(&own).expect("a new file")).expect("a profile");
-    drop(kept);
-    vec![
-        write(folder, "server", &example::profile(SERVER, 0)),
-        write(folder, "later", &example::profile(LATER, 0x5_3000)),
-        write(folder, "first", &random(1, 0)),
-        write(folder, "second", &random(2, 0x7000)),
-        data("go-1.19-heap.pb.gz"),
-        data("jemalloc-0.9-before.pb.gz"),
-        data("jemalloc-0.9-after.pb.gz"),
-        own,
-    ]
-}
-
-/// The names of a profile's sample types.
-fn kinds(file: &str) -> Vec<String> {
-    let profile = Profile::read(&fs::read(file).expect("the file")).expect("a profile");
-    let types = profile.sample_types.iter();
-    types.map(|one| one.kind.to_string()).collect()
 }
 
 /// Both commands with their own spelling of the same options: the same rows in the same order.
@@ -288,16 +188,13 @@ fn views_equal_pprof() {
         let both = ["--granularity=lines", "--cum"];
         assert_equal(&kinds(file)[0], &["-lines", "-cum"], &both, &[file]);
     }
-    let [server, later, first, second, _, before, after, _] = &files[..] else {
-        panic!("other profiles than expected");
-    };
-    for pair in [[server, later], [first, second], [before, after]] {
-        let pair = pair.map(String::as_str);
-        let [base, new] = pair;
+    for pair in files[..10].chunks(2) {
+        let [base, new] = pair else { panic!("no pair") };
+        let (base, new) = (base.as_str(), new.as_str());
         let filters = ["-focus=put|f1|fill", "-hide=f2|run|alloc"];
         let our_filters = ["--focus=put|f1|fill", "--hide=f2|run|alloc"];
-        for kind in &kinds(pair[0]) {
-            assert_equal(kind, &[], &[], &pair);
+        for kind in &kinds(base) {
+            assert_equal(kind, &[], &[], &[base, new]);
             for option in ["base", "diff_base"] {
                 let theirs = format!("-{option}={base}");
                 let ours = format!("--{option}={base}");

@@ -18,6 +18,7 @@ pub(crate) mod example;
 mod filter;
 mod header;
 mod interval;
+mod label_units;
 mod merge;
 mod population;
 mod sum;

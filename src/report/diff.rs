@@ -110,23 +110,23 @@ impl Diff {
         lines.push(format!("Type: {}", printable(&top.value_type.kind)));
         lines.push(format!(
             "Base: {}{}",
-            text.plain(top, self.base_total),
+            text.plain(&top.value_type, self.base_total),
             at(self.base_time_nanos)
         ));
         lines.push(format!(
             "New: {}{}{}",
-            text.plain(top, self.new_total),
+            text.plain(&top.value_type, self.new_total),
             at(self.new_time_nanos),
             self.elapsed()
         ));
         lines.push(format!(
             "Grown: {} in {}",
-            text.number(top, self.grown()),
+            text.number(&top.value_type, self.grown()),
             functions(1)
         ));
         lines.push(format!(
             "Shrunk: {} in {}",
-            text.number(top, self.shrunk()),
+            text.number(&top.value_type, self.shrunk()),
             functions(-1)
         ));
         let net = clamp(i128::from(self.new_total) - i128::from(self.base_total));
@@ -138,7 +138,10 @@ impl Diff {
             0 => "the base is empty".to_owned(),
             _ => format!("{share:+} of the base"),
         };
-        lines.push(format!("Net: {}, {of_base}", text.number(top, net)));
+        lines.push(format!(
+            "Net: {}, {of_base}",
+            text.number(&top.value_type, net)
+        ));
         text.render(lines, top)
     }
 

@@ -1,18 +1,30 @@
 //! Answers for people, from any profile: who holds the memory, and what has changed.
 //!
-//! A report is computed once as plain data ([`Top`], [`Diff`], [`Folded`]) and then written as text with
-//! the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
+//! A report is computed once as plain data ([`Top`], [`Diff`], [`CallGraph`], [`Traces`], [`Listing`],
+//! [`Folded`]) and then written as text with the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
 //! where a profile came from.
 
+mod column;
+mod columns;
 mod diff;
 #[cfg(feature = "flamegraph")]
 mod flamegraph;
 mod folded;
+mod graph;
 mod header;
+mod limits;
+mod listed;
+mod listing;
 mod names;
+mod places;
+mod routine;
+mod rows;
+mod table;
 mod tally;
 mod text;
 mod top;
+mod traces;
+mod tree;
 mod unit;
 mod value;
 mod view;
@@ -21,9 +33,14 @@ pub use diff::Diff;
 #[cfg(feature = "flamegraph")]
 pub use flamegraph::{write_diff_flamegraph, write_flamegraph};
 pub use folded::{Folded, folded};
+pub use graph::{Call, CallGraph, Dropped, GraphNode};
+pub use limits::Limits;
+pub use listing::Listing;
 pub use names::shorten;
+pub use routine::{ListedLine, Routine};
 pub use text::Text;
 pub use top::{Change, Inlined, RowEstimates, Top, TopRow, total};
+pub use traces::{Trace, TraceFrame, TraceLabel, Traces};
 pub use unit::Unit;
 pub use view::{Granularity, View};
 
@@ -31,7 +48,7 @@ pub use view::{Granularity, View};
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Diff, Text, Top, folded};
+    use super::{CallGraph, Diff, Granularity, Limits, Listing, Text, Top, Traces, View, folded};
     use crate::profile::{Profile, arbitrary};
 
     /// What a terminal would act upon.
@@ -56,9 +73,32 @@ mod tests {
                 let top = Top::new(&profile, index)?;
                 prop_assert!(folded(&profile, index)?.iter().all(|(_, value)| value != 0));
                 draw(&profile, index);
+                let graph = CallGraph::new(&profile, index)?;
+                let lines = View::default().granularity(Granularity::Lines).by_cum();
+                let few = Limits::default().nodes(2).node_share(0.1).call_share(0.1);
+                let part = CallGraph::with(&profile, index, &lines, &few)?;
+                let traces = Traces::new(&profile, index)?;
+                let source = |file: &str| match file.len() {
+                    0..8 => Ok(format!("{file}\n\t\u{1b}[2J")),
+                    _ => Err(format!("\r{file}")),
+                };
+                let listing = Listing::new(&profile, index, &lines, |_| true, source)?;
+                // Each table has the rows of the same functions.
+                prop_assert_eq!(graph.nodes.len(), top.rows.len());
+                for (node, row) in graph.nodes.iter().zip(&top.rows) {
+                    prop_assert_eq!((&node.row.name, node.row.flat), (&row.name, row.flat));
+                    let calls = node.callers.iter().chain(&node.callees);
+                    prop_assert!(calls.into_iter().all(|call| call.value != 0));
+                }
+                prop_assert!(part.nodes.len() <= 2);
+                prop_assert_eq!(traces.traces.len(), profile.samples.len());
                 let texts = [
                     top.text(&Text::default().rows(0)),
                     top.text(&Text::default().exact_numbers().short_names()),
+                    graph.text(&Text::default()),
+                    part.text(&Text::default().short_names()),
+                    traces.text(&Text::default()),
+                    listing.text(&Text::default()),
                 ];
                 for text in texts {
                     prop_assert_eq!(commands(&text), None, "{}", text);

@@ -1,221 +1,142 @@
-//! Sums under construction: from samples to the rows of a report, before any of it is text.
+//! Sums under construction: from samples to nodes and the calls between them, before any of it is a
+//! report.
 //!
-//! Counting follows `go tool pprof -top` to the unit: a sample counts once for each node on its stack,
-//! however often that recurs, and the order is `pprof`'s. What the numbers are of, and of what they are
-//! a share, is `top`'s business.
+//! Counting follows `go tool pprof` to the unit: a sample counts once for each node on its stack and once
+//! for each call between two of them, however often these recur. Where only some nodes are kept, what
+//! lies between two of them is one call; what each of them holds is asked of a tally that keeps all. What
+//! nodes are, their names and their order is not known here.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::{
-    top::{Change, Inlined, RowEstimates, TopRow},
-    view::{Granularity, View},
+    column::Amount,
+    top::{Change, Inlined, RowEstimates},
 };
-use crate::{
-    profile::{Estimate, Function, Line, Location, Profile, Sample},
-    units::clamp,
-};
+use crate::profile::{Estimate, Sample};
 
-/// Sums under construction. Nodes are functions, lines or stacks, by position in `nodes`.
-pub(super) struct Tally {
-    nodes: Vec<Node>,
-    /// The names of each location's lines, innermost first: positions in `names`, which are those of the
-    /// nodes unless stacks are the nodes.
-    locations: Vec<Vec<usize>>,
-    names: Vec<Arc<str>>,
-    /// The nodes of whole stacks, by their names, innermost first.
-    stacks: HashMap<Vec<usize>, usize>,
-    /// Caller and callee, and how the calls were made.
-    calls: HashMap<(usize, usize), Call>,
-    view: View,
+/// Sums under construction, of nodes that are numbers.
+pub(super) struct Tally<'a> {
+    /// The nodes of each location's lines, innermost first.
+    locations: &'a [Vec<usize>],
+    /// Whether each node is kept; `None` keeps all.
+    kept: Option<&'a [bool]>,
+    samples: usize,
+    /// The sums of each node.
+    pub(super) nodes: Vec<Node>,
+    /// Caller and callee, and what went through.
+    pub(super) calls: HashMap<(usize, usize), Call>,
 }
 
-#[derive(Default)]
-struct Node {
-    name: Arc<str>,
-    callers: Vec<Arc<str>>,
-    flat: i128,
-    cum: i128,
-    estimates: RowEstimates,
+/// The sums of a node.
+#[derive(Clone, Default)]
+pub(super) struct Node {
+    pub(super) flat: i128,
+    pub(super) cum: i128,
+    pub(super) estimates: RowEstimates,
     /// Whether it holds anything in a difference's base, and in what is compared with it.
     is_in_base: bool,
     is_in_new: bool,
     last_sample: Option<usize>,
 }
 
-struct Call {
-    all_inlined: bool,
-    last_sample: usize,
+/// The sums of a call.
+pub(super) struct Call {
+    pub(super) value: i128,
+    pub(super) estimate: Estimate,
+    /// Inlined wherever it occurs; within one sample its outermost occurrence decides, as in `pprof`.
+    pub(super) is_inlined: bool,
+    /// Whether nodes that are not kept lay between, somewhere.
+    pub(super) is_residual: bool,
+    last_sample: Option<usize>,
 }
 
-impl Tally {
-    pub(super) fn new(profile: &Profile, view: View) -> Self {
-        let mut names: Vec<Arc<str>> = Vec::new();
-        let mut known: HashMap<Arc<str>, usize> = HashMap::new();
-        let mut position = |name: Arc<str>| {
-            *known.entry(name).or_insert_with_key(|name| {
-                names.push(Arc::clone(name));
-                names.len() - 1
-            })
-        };
-        let locations = profile
-            .locations
-            .iter()
-            .map(|location| {
-                if location.lines.is_empty() {
-                    return vec![position(address_name(profile, location))];
-                }
-                let lines = location.lines.iter();
-                lines
-                    .map(|line| {
-                        position(match view.granularity {
-                            Granularity::Functions => function_name(profile, location, line),
-                            Granularity::Lines | Granularity::Stacks => {
-                                line_name(profile, location, line)
-                            }
-                        })
-                    })
-                    .collect()
-            })
-            .collect();
-        let nodes = match view.granularity {
-            Granularity::Stacks => Vec::new(),
-            Granularity::Functions | Granularity::Lines => names.iter().map(Node::named).collect(),
-        };
+impl<'a> Tally<'a> {
+    /// Sums over `nodes` nodes, of which the locations have those that are named for them.
+    pub(super) fn new(locations: &'a [Vec<usize>], nodes: usize) -> Self {
         Self {
-            nodes,
             locations,
-            names,
-            stacks: HashMap::new(),
+            kept: None,
+            samples: 0,
+            nodes: vec![Node::default(); nodes],
             calls: HashMap::new(),
-            view,
         }
     }
 
-    pub(super) fn add(&mut self, at: usize, sample: &Sample, value: i64, estimate: Estimate) {
-        let amount = Amount {
-            value: i128::from(value),
-            estimate,
-            is_base: sample.is_base(),
-        };
-        if self.view.granularity == Granularity::Stacks {
-            if let Some(node) = self.stack(sample) {
-                node.add_cum(amount);
-                node.add_flat(amount);
-            }
-            return;
-        }
+    /// The same, with only some of the nodes.
+    pub(super) fn keeping(mut self, kept: &'a [bool]) -> Self {
+        self.kept = Some(kept);
+        self
+    }
+
+    pub(super) fn add(&mut self, sample: &Sample, amount: Amount) {
+        let at = self.samples;
+        self.samples += 1;
         let mut caller = None;
+        let mut is_residual = false;
         for id in sample.locations.iter().rev() {
             let Some(lines) = self.locations.get(id.index()) else {
                 continue;
             };
-            for (depth, &index) in lines.iter().rev().enumerate() {
-                if let Some(node) = self.nodes.get_mut(index)
-                    && node.last_sample != Some(at)
+            for (depth, &node) in lines.iter().rev().enumerate() {
+                let is_kept = |kept: &[bool]| kept.get(node).copied().unwrap_or(false);
+                if !self.kept.is_none_or(is_kept) {
+                    is_residual = true;
+                    continue;
+                }
+                if let Some(sums) = self.nodes.get_mut(node)
+                    && sums.last_sample != Some(at)
                 {
-                    node.last_sample = Some(at);
-                    node.add_cum(amount);
+                    sums.last_sample = Some(at);
+                    sums.add_cum(amount);
                 }
                 if let Some(caller) = caller
-                    && caller != index
+                    && caller != node
                 {
-                    note_call(&mut self.calls, (caller, index), depth > 0, at);
+                    let call = self.calls.entry((caller, node)).or_default();
+                    call.add(at, amount, depth > 0, is_residual);
                 }
-                caller = Some(index);
+                caller = Some(node);
+                is_residual = false;
             }
         }
-        if let Some(leaf) = caller.and_then(|index| self.nodes.get_mut(index)) {
+        if let Some(leaf) = caller.and_then(|node| self.nodes.get_mut(node)) {
             leaf.add_flat(amount);
         }
     }
 
-    /// The node of a sample's whole stack; a sample without one has none.
-    fn stack(&mut self, sample: &Sample) -> Option<&mut Node> {
-        let lines = sample.locations.iter();
-        let lines = lines.filter_map(|id| self.locations.get(id.index()));
-        let stack: Vec<usize> = lines.flatten().copied().collect();
-        let (names, nodes) = (&self.names, &mut self.nodes);
-        let mut named = stack.iter().filter_map(|&name| names.get(name));
-        let mut node = Node::named(named.next()?);
-        node.callers = named.cloned().collect();
-        let index = *self.stacks.entry(stack).or_insert_with(|| {
-            nodes.push(node);
-            nodes.len() - 1
-        });
-        nodes.get_mut(index)
-    }
-
-    /// The rows, sorted. What has come and what has gone is said of a difference only.
-    pub(super) fn into_rows(self, has_errors: bool, is_difference: bool) -> Vec<TopRow> {
-        let mut inlined = vec![(false, false); self.nodes.len()];
+    /// Whether the calls of each node were inlined.
+    pub(super) fn inlined(&self) -> Vec<Inlined> {
+        let mut found = vec![(false, false); self.nodes.len()];
         #[expect(
             clippy::iter_over_hash_type,
             reason = "an `or` over all calls has no order"
         )]
         for ((_, callee), call) in &self.calls {
-            if let Some((some, not_all)) = inlined.get_mut(*callee) {
-                *some |= call.all_inlined;
-                *not_all |= !call.all_inlined;
+            if let Some((some, not_all)) = found.get_mut(*callee) {
+                *some |= call.is_inlined;
+                *not_all |= !call.is_inlined;
             }
         }
-        let mut rows: Vec<TopRow> = self
-            .nodes
-            .into_iter()
-            .zip(inlined)
-            .filter(|(node, _)| node.flat != 0 || node.cum != 0)
-            .map(|(node, inlined)| TopRow {
-                change: match (is_difference, node.is_in_base, node.is_in_new) {
-                    (true, false, true) => Change::Came,
-                    (true, true, false) => Change::Went,
-                    _ => Change::None,
-                },
-                name: node.name,
-                callers: node.callers,
-                flat: clamp(node.flat),
-                cum: clamp(node.cum),
-                estimates: has_errors.then_some(node.estimates),
-                inlined: match inlined {
-                    (false, _) => Inlined::Nowhere,
-                    (true, true) => Inlined::Partly,
-                    (true, false) => Inlined::Everywhere,
-                },
-            })
-            .collect();
-        rows.sort_by(|a, b| {
-            let (flat, cum) = (
-                |row: &TopRow| Reverse(row.flat.unsigned_abs()),
-                |row: &TopRow| Reverse(row.cum.unsigned_abs()),
-            );
-            let by_flat = || flat(a).cmp(&flat(b));
-            let by_cum = || cum(a).cmp(&cum(b));
-            let by_name = || (&a.name, &a.callers).cmp(&(&b.name, &b.callers));
-            if self.view.by_cum {
-                by_cum().then_with(by_name).then_with(by_flat)
-            } else {
-                by_flat().then_with(by_name).then_with(by_cum)
-            }
+        let found = found.into_iter().map(|found| match found {
+            (false, _) => Inlined::Nowhere,
+            (true, true) => Inlined::Partly,
+            (true, false) => Inlined::Everywhere,
         });
-        rows
+        found.collect()
     }
-}
-
-/// What a sample adds to a node.
-#[derive(Clone, Copy)]
-struct Amount {
-    value: i128,
-    estimate: Estimate,
-    is_base: bool,
 }
 
 impl Node {
-    fn named(name: &Arc<str>) -> Self {
-        Self {
-            name: Arc::clone(name),
-            ..Self::default()
+    /// What it has in a difference: said of a difference only.
+    pub(super) fn change(&self) -> Change {
+        match (self.is_in_base, self.is_in_new) {
+            (false, true) => Change::Came,
+            (true, false) => Change::Went,
+            _ => Change::None,
         }
     }
 
-    fn add_cum(&mut self, amount: Amount) {
+    pub(super) fn add_cum(&mut self, amount: Amount) {
         self.cum += amount.value;
         self.estimates.cum = self.estimates.cum + amount.estimate;
         if amount.value != 0 {
@@ -224,99 +145,34 @@ impl Node {
         }
     }
 
-    fn add_flat(&mut self, amount: Amount) {
+    pub(super) fn add_flat(&mut self, amount: Amount) {
         self.flat += amount.value;
         self.estimates.flat = self.estimates.flat + amount.estimate;
     }
 }
 
-/// A call counts as inlined if it is so wherever it occurs; within one sample its outermost occurrence
-/// decides, as in `pprof`.
-fn note_call(
-    calls: &mut HashMap<(usize, usize), Call>,
-    pair: (usize, usize),
-    inlined: bool,
-    at: usize,
-) {
-    let call = calls.entry(pair).or_insert(Call {
-        all_inlined: inlined,
-        last_sample: at,
-    });
-    if call.last_sample != at {
-        call.last_sample = at;
-        call.all_inlined &= inlined;
-    }
-}
-
-fn function_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
-    let function: Option<&Function> = profile.functions.get(line.function.index());
-    function
-        .and_then(Function::shown_name)
-        .map_or_else(|| address_name(profile, location), Arc::clone)
-}
-
-/// `pprof`'s name for a line: the function, and what is known of its place.
-fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
-    let name = function_name(profile, location, line);
-    let file = profile.functions.get(line.function.index());
-    let file = file.map_or_else(String::new, |function| clean(&function.file));
-    match (&*file, line.line) {
-        ("", 0) => name,
-        (file, 0) => format!("{name} {file}").into(),
-        (file, line) => format!("{name} {file}:{line}").into(),
-    }
-}
-
-fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
-    let mapping = location
-        .mapping
-        .and_then(|id| profile.mappings.get(id.index()));
-    let file = mapping.map_or("", |mapping| super::header::file_name(&mapping.file));
-    let file = if file.is_empty() { "unknown" } else { file };
-    format!("{:#x} [{file}]", location.address).into()
-}
-
-/// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it: a source file that was
-/// included by `#[path = "../src/..."]` has one name then.
-fn clean(path: &str) -> String {
-    let is_rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if is_rooted => {}
-            part => parts.push(part),
+impl Call {
+    fn add(&mut self, at: usize, amount: Amount, is_inlined: bool, is_residual: bool) {
+        if self.last_sample == Some(at) {
+            return;
         }
-    }
-    let root = if is_rooted { "/" } else { "" };
-    match (path, parts.is_empty(), is_rooted) {
-        ("", ..) => String::new(),
-        (_, true, false) => ".".into(),
-        _ => format!("{root}{}", parts.join("/")),
+        self.last_sample = Some(at);
+        self.value += amount.value;
+        self.estimate = self.estimate + amount.estimate;
+        self.is_inlined &= is_inlined;
+        self.is_residual |= is_residual;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::clean;
-
-    #[test]
-    fn paths_are_cleaned_as_in_go() {
-        let cases = [
-            ("/src/tests/../a.rs", "/src/a.rs"),
-            ("src//./a.rs", "src/a.rs"),
-            ("../../a/../b.rs", "../../b.rs"),
-            ("/../a.rs", "/a.rs"),
-            ("a/..", "."),
-            ("/", "/"),
-            ("", ""),
-            ("<autogenerated>", "<autogenerated>"),
-        ];
-        for (path, cleaned) in cases {
-            assert_eq!(clean(path), cleaned, "{path}");
+/// A call of which nothing is known yet, so nothing that says it is not inlined.
+impl Default for Call {
+    fn default() -> Self {
+        Self {
+            value: 0,
+            estimate: Estimate::default(),
+            is_inlined: true,
+            is_residual: false,
+            last_sample: None,
         }
     }
 }

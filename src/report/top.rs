@@ -1,18 +1,21 @@
 //! The functions that hold the most: each one's own (flat) and its callees' (cum) values.
 //!
 //! Counting follows `go tool pprof -top`, to the unit, so that both can be read side by side. How rows
-//! come about is `tally`'s business, and how they are written `text`'s.
+//! come about is `tally`'s and `rows`' business, and how they are written `table`'s.
 
 use std::sync::Arc;
 
 use super::{
+    column::Column,
     header::Header,
+    places::Places,
+    rows::Rows,
     tally::Tally,
     text::Text,
     view::{Granularity, View},
 };
 use crate::{
-    Error, Result,
+    Result,
     printable::printable,
     profile::{Estimate, Profile, Sample, ValueType},
     units::clamp,
@@ -20,8 +23,9 @@ use crate::{
 
 /// The functions of a profile, the largest first.
 ///
-/// Or its lines, or its stacks: [`with`](Self::with). Functions are told apart by name alone. A sample's value is *flat* for the innermost function of its
-/// stack and *cum* for each function on it, once, however often it recurs. Inlined calls are functions
+/// Or its lines, or its stacks: [`with`](Self::with). Functions are told apart by name alone. A sample's
+/// value is *flat* for the innermost function of its stack and *cum* for each function on it, once, however
+/// often it recurs. Inlined calls are functions
 /// of their own. A place without a function name is its address and the file mapped there,
 /// `0x40 [server]`, a row for each address; `pprof` sums these up for each file unless it is asked for
 /// `-addresses`. A profile's `drop_frames` are not applied.
@@ -148,36 +152,31 @@ impl Top {
         view: &View,
         is_difference: bool,
     ) -> Result<Self> {
-        let value_type = profile.sample_types.get(sample_index).ok_or_else(|| {
-            Error::mismatch(format!(
-                "the profile has no sample type {sample_index}: it has {}",
-                profile.sample_types.len()
-            ))
-        })?;
-        let mut tally = Tally::new(profile, *view);
-        let (estimates, no_errors) = match profile.estimates(sample_index) {
-            Ok(estimates) => (Some(estimates), None),
-            // Of what no profiler samples nobody expects an error.
-            Err(_) if !profile.is_sampled(sample_index) => (None, None),
-            Err(reason) => (None, Some(reason.to_string())),
+        let column = Column::of(profile, sample_index)?;
+        let places = Places::named(profile, view.granularity);
+        let rows = Rows {
+            view: *view,
+            has_errors: column.has_errors(),
+            is_difference,
         };
-        for (at, sample) in profile.samples.iter().enumerate() {
-            let value = sample.values.get(sample_index).copied().unwrap_or(0);
-            let estimate = estimates.as_ref().and_then(|all| all.get(at)).copied();
-            let estimate = estimate.unwrap_or_default();
-            // The counterpart of a sample of nothing may have the error of both.
-            if value != 0 || estimate.standard_error > 0.0 {
-                tally.add(at, sample, value, estimate);
+        let rows = if view.granularity == Granularity::Stacks {
+            rows.of_stacks(&column, &places)
+        } else {
+            let mut tally = Tally::new(&places.locations, places.keys.len());
+            for (sample, amount) in column.amounts() {
+                tally.add(sample, amount);
             }
-        }
+            let rows = rows.of_nodes(&tally, &places.keys);
+            rows.into_iter().map(|(_, row)| row).collect()
+        };
         Ok(Self {
-            value_type: value_type.clone(),
+            value_type: column.value_type.clone(),
             total: view.total.unwrap_or_else(|| total(profile, sample_index)),
-            estimate: estimates.as_ref().map(|all| all.iter().copied().sum()),
-            rows: tally.into_rows(estimates.is_some(), is_difference),
+            estimate: column.estimate(),
+            rows,
             granularity: view.granularity,
             header: Header::of(profile),
-            no_errors,
+            no_errors: column.no_errors,
         })
     }
 

@@ -1,14 +1,16 @@
 //! The command line: what can be asked, and the help that says so.
 //!
-//! Text is checked here as far as it can be without a file; nothing here has an effect. Options that
-//! `pprof` has too have its names, and its spelling with an underscore is understood.
+//! Text is checked here as far as it can be without a file; nothing here has an effect. What several
+//! commands can be asked is in `options`.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use heaptide::report::Unit;
 
-use crate::help;
+pub(crate) use crate::options::{
+    Counted, Filter, Granularity, NodeKind, Nodes, Numbers, Profiles, Report,
+};
+use crate::{help, options::share};
 
 /// Reads heap profiles: who holds the memory, what has grown, and what leaks.
 #[derive(Debug, Parser)]
@@ -41,6 +43,14 @@ pub(crate) enum Command {
     Top(Top),
     /// Show what has grown and what has shrunk from one profile to another
     Diff(Diff),
+    /// Show functions with their callers and callees
+    Tree(Tree),
+    /// Show the callers and callees of the functions that match
+    Peek(Peek),
+    /// Show every sample with its call stack
+    Traces(Traces),
+    /// Show the source code of the functions that match, line by line
+    List(List),
     /// Find what keeps growing, over two or more snapshots of one process
     Leaks(Leaks),
     /// Draw a flame graph, as SVG
@@ -52,15 +62,8 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = help::TOP)]
 pub(crate) struct Top {
-    /// Profiles, which are added up; of a folder its newest
-    #[arg(required = true, value_name = "PROFILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Subtract this profile; 100 % is the sum of all differences
-    #[arg(long, value_name = "PROFILE", conflicts_with = "diff_base")]
-    pub(crate) base: Option<PathBuf>,
-    /// Subtract this profile; 100 % is its total
-    #[arg(long, alias = "diff_base", value_name = "PROFILE")]
-    pub(crate) diff_base: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
     #[command(flatten)]
     pub(crate) report: Report,
 }
@@ -74,6 +77,86 @@ pub(crate) struct Diff {
     pub(crate) new: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) report: Report,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::TREE)]
+pub(crate) struct Tree {
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
+    #[command(flatten)]
+    pub(crate) counted: Counted,
+    /// How many nodes to show; 0 shows all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 80)]
+    pub(crate) nodecount: usize,
+    /// Leave out nodes whose cum is below this share of the total, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = share)]
+    pub(crate) nodefraction: f64,
+    /// Leave out calls that carry less than this share of the total, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = share)]
+    pub(crate) edgefraction: f64,
+    #[command(flatten)]
+    pub(crate) nodes: Nodes,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::PEEK)]
+pub(crate) struct Peek {
+    /// The functions to show
+    pub(crate) regex: String,
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
+    #[command(flatten)]
+    pub(crate) counted: Counted,
+    #[command(flatten)]
+    pub(crate) nodes: Nodes,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::TRACES)]
+pub(crate) struct Traces {
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
+    #[command(flatten)]
+    pub(crate) counted: Counted,
+    /// Show file and line of each frame
+    #[arg(long)]
+    pub(crate) lines: bool,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::LIST)]
+pub(crate) struct List {
+    /// The functions to show
+    pub(crate) regex: String,
+    #[command(flatten)]
+    pub(crate) profiles: Profiles,
+    #[command(flatten)]
+    pub(crate) counted: Counted,
+    /// Folders to look for source files in, and in all folders above them;
+    /// several are separated as in PATH [default: the current folder]
+    #[arg(long, alias = "source_path", value_name = "PATHS")]
+    pub(crate) source_path: Option<OsString>,
+    /// What to take off the front of the source files' paths; several are
+    /// separated as in PATH
+    #[arg(long, alias = "trim_path", value_name = "PATHS")]
+    pub(crate) trim_path: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
 }
 
 #[derive(Args, Debug)]
@@ -127,96 +210,4 @@ pub(crate) struct Fetch {
     /// The file to write, or the folder to put it into; `-` is standard output
     #[arg(short, long, value_name = "FILE", default_value = ".")]
     pub(crate) output: PathBuf,
-}
-
-/// What is counted.
-#[derive(Args, Debug)]
-pub(crate) struct Counted {
-    /// What to count: inuse_space, inuse_objects, alloc_space, alloc_objects, or
-    /// what else the profile has [default: the profile's own]
-    #[arg(
-        long,
-        alias = "sample_index",
-        value_name = "TYPE",
-        default_value = "",
-        hide_default_value = true
-    )]
-    pub(crate) sample_index: String,
-}
-
-/// What all tables can be asked.
-#[derive(Args, Debug)]
-pub(crate) struct Report {
-    #[command(flatten)]
-    pub(crate) counted: Counted,
-    /// How many rows to show; 0 shows all
-    #[arg(
-        short = 'n',
-        long,
-        alias = "rows",
-        value_name = "N",
-        default_value_t = 20
-    )]
-    pub(crate) nodecount: usize,
-    /// Sort by cum instead of flat
-    #[arg(long)]
-    pub(crate) cum: bool,
-    /// What a row is
-    #[arg(long, value_name = "WHAT", default_value = "functions")]
-    pub(crate) granularity: Granularity,
-    /// The same as --granularity lines
-    #[arg(long, conflicts_with_all = ["granularity", "stacks"])]
-    pub(crate) lines: bool,
-    /// The same as --granularity stacks
-    #[arg(long, conflicts_with = "granularity")]
-    pub(crate) stacks: bool,
-    /// Show every frame of a stack
-    #[arg(long)]
-    pub(crate) whole_stacks: bool,
-    /// Write bytes in this unit: auto, B, KiB, MiB, GiB, TiB
-    #[arg(long, default_value = "auto")]
-    pub(crate) unit: Unit,
-    /// Show plain numbers, in bytes and counts
-    #[arg(long, conflicts_with = "unit")]
-    pub(crate) exact: bool,
-    /// Shorten function names to type and function
-    #[arg(long)]
-    pub(crate) short_names: bool,
-    /// Leave out the standard errors
-    #[arg(long)]
-    pub(crate) no_error: bool,
-    #[command(flatten)]
-    pub(crate) filter: Filter,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Granularity {
-    Functions,
-    Lines,
-    Stacks,
-}
-
-/// Which stacks and frames to look at.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Filters")]
-pub(crate) struct Filter {
-    /// Keep only stacks with a function or file that matches
-    #[arg(long, value_name = "REGEX")]
-    pub(crate) focus: Option<String>,
-    /// Leave out stacks with a function or file that matches
-    #[arg(long, value_name = "REGEX")]
-    pub(crate) ignore: Option<String>,
-    /// Take frames that match off all stacks
-    #[arg(long, value_name = "REGEX")]
-    pub(crate) hide: Option<String>,
-    /// Take all frames off the stacks but those that match
-    #[arg(long, value_name = "REGEX")]
-    pub(crate) show: Option<String>,
-    /// Keep only samples with such a label: REGEX, KEY=REGEX, or a range as in
-    /// bytes=1KiB:64KiB, 4MiB: or :512B
-    #[arg(long, value_name = "LABEL")]
-    pub(crate) tagfocus: Option<String>,
-    /// Leave out samples with such a label
-    #[arg(long, value_name = "LABEL")]
-    pub(crate) tagignore: Option<String>,
 }

@@ -8,11 +8,7 @@ use heaptide::{
 };
 use regex::Regex;
 
-use crate::{
-    args,
-    failure::Failure,
-    labels::{self, LabelFilter},
-};
+use crate::{args, failure::Failure, labels::LabelFilter};
 
 /// The filters that were asked for, ready to be applied.
 #[derive(Debug)]
@@ -48,7 +44,7 @@ impl Filters {
 
     /// What is left of a profile.
     fn apply(&self, profile: &Profile) -> Filtered {
-        let units = labels::units(profile);
+        let units = profile.label_units();
         let mut filter = Filter::default();
         if let Some(focus) = &self.focus {
             filter = filter.focus(|name| focus.is_match(name));

@@ -8,6 +8,7 @@ Examples:
   heaptide top heap.pb.gz
   heaptide top --focus 'cache::' --lines heap.pb.gz
   heaptide diff before.pb.gz after.pb.gz
+  heaptide list 'cache::put' heap.pb.gz
   heaptide leaks --fail-on leak /dumps
   heaptide flamegraph -o heap.svg http://localhost:6060
 
@@ -43,6 +44,50 @@ Growth is positive. (new) is what the base has nothing of, (gone) what only the
 base has. Percentages are of the base's total. ± is one standard error of
 sampling, for two profiles of one process. The numbers are those of
 `go tool pprof -top -nodefraction=0 -diff_base BASE NEW`.";
+
+pub(crate) const TREE: &str = "\
+Examples:
+  heaptide tree heap.pb.gz
+  heaptide tree --focus 'cache::' --cum -n 20 heap.pb.gz
+  heaptide tree --nodecount 0 --nodefraction 0 --edgefraction 0 heap.pb.gz
+  heaptide tree --diff-base before.pb.gz after.pb.gz
+
+Above each function its callers (from), below it what it calls (to): what each
+call carries, and its share of the function's cum. (indirect): functions that
+were left out lie between. Below the report is the command that shows the same
+with pprof.";
+
+pub(crate) const PEEK: &str = "\
+Examples:
+  heaptide peek 'Vec<.*>::push' heap.pb.gz
+  heaptide peek --lines --sample-index alloc_space 'cache::put' heap.pb.gz
+  heaptide peek --diff-base before.pb.gz '^server::track$' after.pb.gz
+
+The same as `heaptide tree`, of the functions that match, with all their callers
+and callees. If none matches, the command fails.";
+
+pub(crate) const TRACES: &str = "\
+Examples:
+  heaptide traces heap.pb.gz
+  heaptide traces --focus 'cache::put' --lines heap.pb.gz
+  heaptide traces --tagfocus bytes=1MiB: heap.pb.gz
+
+Each sample with its labels, its value, and its call stack, the innermost call
+first. (inline): the compiler has put this call into the next one.";
+
+pub(crate) const LIST: &str = "\
+Examples:
+  heaptide list 'cache::put' heap.pb.gz
+  heaptide list --source-path ~/src/server 'cache::' heap.pb.gz
+  heaptide list --trim-path /rustc/$(rustc -vV | sed -n 's/commit-hash: //p') \\
+      --source-path $(rustc --print sysroot)/lib/rustlib/src/rust \\
+      'Vec.*::push' heap.pb.gz
+
+A source file is looked for by its path without what --trim-path names, in the
+folders of --source-path and above them. Without --trim-path all up to the name
+of such a folder goes: /build/server/src/db.rs is src/db.rs in ~/src/server. A
+path that still begins with / has to exist as it is. Whether a file has changed
+since the program was built is not noticed.";
 
 pub(crate) const LEAKS: &str = "\
 Examples:

@@ -171,6 +171,11 @@ pub(crate) fn ends(folder: &Path) -> Result<(Input, Input), Failure> {
     Ok((read_again(oldest)?, read_again(newest)?))
 }
 
+/// Which file of a folder is the newest.
+pub(crate) fn newest(folder: &Path) -> Result<PathBuf, Failure> {
+    ends(folder).map(|(_, newest)| PathBuf::from(newest.name))
+}
+
 pub(crate) fn is_folder(file: &Path) -> bool {
     file.is_dir()
 }

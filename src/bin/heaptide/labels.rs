@@ -6,10 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use heaptide::{
-    Profile,
-    profile::{Label, LabelValue},
-};
+use heaptide::profile::{Label, LabelValue};
 use regex::Regex;
 
 use crate::{failure::Failure, filter::expression};
@@ -167,32 +164,10 @@ fn scale(unit: &str) -> Option<(Kind, i128)> {
     })
 }
 
-/// The units of a profile's number labels as `pprof` takes them: the first that is stated for a key, and
-/// otherwise the key itself, but bytes for `request` and `alignment`.
-pub(crate) fn units(profile: &Profile) -> Units {
-    let mut units = Units::new();
-    for label in profile.samples.iter().flat_map(|sample| &sample.labels) {
-        if let LabelValue::Number { unit, .. } = &label.value {
-            let known = units.entry(Arc::clone(&label.key)).or_default();
-            if known.is_empty() {
-                *known = Arc::clone(unit);
-            }
-        }
-    }
-    for (key, unit) in &mut units {
-        if unit.is_empty() {
-            *unit = match &**key {
-                "request" | "alignment" => "bytes".into(),
-                _ => Arc::clone(key),
-            };
-        }
-    }
-    units
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use heaptide::Profile;
 
     fn label(key: &str, value: LabelValue) -> Label {
         let key = key.into();
@@ -220,7 +195,7 @@ mod tests {
             ..Profile::default()
         };
         let filter = LabelFilter::new("--tagfocus", filter).expect("a filter");
-        filter.matches(&labels, &units(&profile))
+        filter.matches(&labels, &profile.label_units())
     }
 
     #[test]

@@ -17,10 +17,18 @@ mod help;
 mod input;
 mod labels;
 mod leaks;
+mod list;
+mod options;
 mod output;
+mod peek;
+mod pprof;
+mod sources;
 mod style;
+mod subject;
 mod table;
 mod top;
+mod traces;
+mod tree;
 
 use std::{
     io::{self, Write},
@@ -45,6 +53,10 @@ fn main() -> ExitCode {
     let answer = match arguments.command {
         Command::Top(arguments) => top::run(&arguments, is_colored),
         Command::Diff(arguments) => diff::run(&arguments, is_colored),
+        Command::Tree(arguments) => tree::run(&arguments, is_colored),
+        Command::Peek(arguments) => peek::run(&arguments, is_colored),
+        Command::Traces(arguments) => traces::run(&arguments, is_colored),
+        Command::List(arguments) => list::run(&arguments, is_colored),
         Command::Leaks(arguments) => leaks::run(&arguments, is_colored),
         Command::Flamegraph(arguments) => flamegraph::run(&arguments),
         Command::Fetch(arguments) => fetch::run(&arguments),

@@ -4,25 +4,43 @@ use heaptide::report::{Granularity, Text, View};
 
 use crate::args;
 
-/// How a report was asked to be written.
+/// How a table was asked to be written.
 pub(crate) fn text(report: &args::Report, is_colored: bool) -> Text {
-    let mut text = Text::default().rows(report.nodecount).unit(report.unit);
-    if report.exact {
+    let text = numbers(&report.numbers, is_colored).rows(report.nodecount);
+    if report.whole_stacks {
+        text.whole_stacks()
+    } else {
+        text
+    }
+}
+
+/// How numbers and names were asked to be written.
+pub(crate) fn numbers(numbers: &args::Numbers, is_colored: bool) -> Text {
+    let mut text = Text::default().unit(numbers.unit);
+    if numbers.exact {
         text = text.exact_numbers();
     }
-    if report.no_error {
+    if numbers.no_error {
         text = text.without_errors();
     }
-    if report.short_names {
+    if numbers.short_names {
         text = text.short_names();
-    }
-    if report.whole_stacks {
-        text = text.whole_stacks();
     }
     if is_colored {
         text = text.colored();
     }
     text
+}
+
+/// What the nodes of a call graph were asked to be; `total` is 100 percent.
+pub(crate) fn nodes(nodes: &args::Nodes, total: i64) -> View {
+    let granularity = match nodes.granularity {
+        _ if nodes.lines => Granularity::Lines,
+        args::NodeKind::Functions => Granularity::Functions,
+        args::NodeKind::Lines => Granularity::Lines,
+    };
+    let view = View::default().granularity(granularity).out_of(total);
+    if nodes.cum { view.by_cum() } else { view }
 }
 
 /// How a report was asked to be put together; `total` is 100 percent.
