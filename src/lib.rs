@@ -129,7 +129,7 @@ pub use record::{
 pub use snapshot::{Snapshot, snapshot};
 #[cfg(feature = "snapshotter")]
 pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
-pub use symbolize::Trim;
+pub use symbolize::{SymbolLine, Trim};
 
 /// The README's examples, compiled with the documentation's.
 #[cfg(all(doctest, feature = "jemalloc", feature = "snapshotter"))]

@@ -46,6 +46,7 @@ const REEXPORTS: &[(&str, &str)] = &[
     ("SamplingAllocator", "record"),
     ("Snapshot", "snapshot"),
     ("Profile", "profile"),
+    ("SymbolLine", "symbolize"),
     ("Trim", "symbolize"),
     ("ProfileOptions", "pprof"),
 ];

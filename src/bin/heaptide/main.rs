@@ -7,20 +7,34 @@
 
 mod answer;
 mod args;
+mod convert;
 mod diff;
 mod download;
+mod dwarf;
 mod failure;
 mod fetch;
 mod filter;
 mod flamegraph;
 mod help;
+mod image;
+mod info;
 mod input;
+mod json;
 mod labels;
 mod leaks;
+mod merge;
+mod more_args;
+mod more_help;
 mod output;
+mod screen;
+mod search;
+mod shell;
+mod speedscope;
 mod style;
+mod symbolize;
 mod table;
 mod top;
+mod watch;
 
 use std::{
     io::{self, Write},
@@ -48,6 +62,13 @@ fn main() -> ExitCode {
         Command::Leaks(arguments) => leaks::run(&arguments, is_colored),
         Command::Flamegraph(arguments) => flamegraph::run(&arguments),
         Command::Fetch(arguments) => fetch::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments, is_colored),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Symbolize(arguments) => symbolize::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man => shell::manual(),
     };
     finish(answer.and_then(|answer| show(&answer)))
 }
