@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 pub use estimate::Estimate;
 pub use filter::{Filter, Filtered};
+pub use merge::Merge;
 pub use population::Population;
 
 /// A profile: what was measured, where in the program, and when.

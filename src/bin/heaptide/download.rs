@@ -84,11 +84,25 @@ pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> 
 /// The bytes at a URL, or why there are none.
 pub(crate) fn get(url: &str, seconds: Option<u64>) -> Result<Vec<u8>, Failure> {
     let uri = complete(url, seconds)?;
-    let waited = Duration::from_secs(seconds.unwrap_or(0));
-    let agent = agent(&uri, WHOLE + waited + waited / 2);
     let spinner = spinner(&uri, seconds);
+    get_with(url, &uri, seconds, &spinner)
+}
+
+/// The same, and nothing on the terminal meanwhile.
+pub(crate) fn get_quietly(url: &str) -> Result<Vec<u8>, Failure> {
+    get_with(url, &complete(url, None)?, None, &ProgressBar::hidden())
+}
+
+fn get_with(
+    url: &str,
+    uri: &Uri,
+    seconds: Option<u64>,
+    spinner: &ProgressBar,
+) -> Result<Vec<u8>, Failure> {
+    let waited = Duration::from_secs(seconds.unwrap_or(0));
+    let agent = agent(uri, WHOLE + waited + waited / 2);
     let fail = |error: ureq::Error| Failure::of(url, explain(&error));
-    let mut response = agent.get(&uri).call().map_err(fail)?;
+    let mut response = agent.get(uri).call().map_err(fail)?;
     spinner.set_message(format!("reading from {uri}"));
     if !response.status().is_success() {
         return Err(Failure::of(url, refusal(&mut response)));

@@ -103,6 +103,10 @@ impl Debug {
     }
 
     /// A part that was split off, from the package or from a file of its own.
+    #[expect(
+        clippy::arc_with_non_send_sync,
+        reason = "what addr2line takes; nothing here has a second thread"
+    )]
     fn split_part(&self, wanted: &SplitDwarfLoad<Slice>) -> Option<Arc<gimli::Dwarf<Slice>>> {
         if let Some(package) = &self.package
             && let Ok(Some(unit)) = package.find_cu(wanted.dwo_id, &wanted.parent)

@@ -15,6 +15,7 @@ mod failure;
 mod fetch;
 mod filter;
 mod flamegraph;
+mod growth;
 mod help;
 mod image;
 mod info;
