@@ -50,12 +50,12 @@ impl Growth {
             .estimate
             .map(|estimate| estimate.standard_error);
         let all = all.map_or_else(String::new, |all| format!(" ± {}", error(Some(all))));
+        let later = match self.later {
+            0 => "the base".into(),
+            later => format!("{} after the base", Nanos(later)),
+        };
         let mut lines = vec![
-            format!(
-                "{}, {} after the base",
-                Instant(self.taken),
-                Nanos(self.later)
-            ),
+            format!("{}, {later}", Instant(self.taken)),
             format!(
                 "{}: {}, {}{all} since the base",
                 one_line(&kind.kind),

@@ -106,9 +106,17 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
             count(profile.functions.len())
         ),
     ));
+    let mut unused = 0_usize;
     for (index, mapping) in profile.mappings.iter().enumerate() {
+        if index > 0 && named(profile, index).1 == 0 {
+            unused += 1;
+            continue;
+        }
         let what = if index == 0 { "Mappings" } else { "" };
         lines.push((what, about_mapping(profile, index, mapping)));
+    }
+    if unused > 0 {
+        lines.push(("", format!("and {unused} without an address")));
     }
     for (index, comment) in profile.comments.iter().enumerate() {
         lines.push((
@@ -134,7 +142,7 @@ fn period(profile: &Profile) -> String {
         .as_ref()
         .map(|kind| (&*kind.kind, &*kind.unit));
     match (profile.period, unit) {
-        (0, None) => "none stated".into(),
+        (0, _) => "none stated".into(),
         (1, Some((kind, "bytes"))) => format!("1 byte of {kind}: every allocation is in it"),
         (period, Some((kind, "bytes"))) => {
             format!("one sample for {} of {kind}, on average", Bytes(period))

@@ -31,7 +31,8 @@ pub(crate) struct Symbolize {
     /// Symbolize again what has names
     #[arg(long)]
     pub(crate) force: bool,
-    /// What to leave out at the leaf of each stack [default: containers for raw
+    /// What to leave out at the leaf of each stack: the allocator's own frames and
+    /// those of containers, its own only, or nothing [default: containers for raw
     /// profiles of heaptide, nothing for others]
     #[arg(long, value_name = "WHAT")]
     pub(crate) trim: Option<Frames>,
@@ -39,9 +40,7 @@ pub(crate) struct Symbolize {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Frames {
-    /// The allocator's own frames, and those of containers
     Containers,
-    /// The allocator's own frames
     Plumbing,
     Nothing,
 }
@@ -72,13 +71,9 @@ pub(crate) struct Convert {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// profile.proto, gzipped
     Pprof,
-    /// One line for each stack, of one sample type: for flamegraph.pl and its kin
     Folded,
-    /// For speedscope, all sample types
     Speedscope,
-    /// All of the profile, for programs
     Json,
 }
 

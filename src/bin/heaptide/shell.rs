@@ -24,34 +24,49 @@ pub(crate) fn manual() -> Result<Answer, Failure> {
 }
 
 fn write_manual(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
-    clap_mangen::Man::new(command.clone()).render(page)?;
+    let whole = clap_mangen::Man::new(command.clone());
+    whole.render_title(page)?;
+    whole.render_name_section(page)?;
+    whole.render_synopsis_section(page)?;
+    whole.render_options_section(page)?;
+    page.extend(examples(command).as_bytes());
     for subcommand in command.get_subcommands() {
         if subcommand.get_name() == "help" {
             continue;
         }
-        let title = format!(
-            ".SH \"HEAPTIDE {}\"\n",
-            subcommand.get_name().to_uppercase()
-        );
-        page.extend(title.as_bytes());
+        let name = subcommand.get_name().to_uppercase();
         let about = subcommand.get_about().map(ToString::to_string);
-        page.extend(escape(&about.unwrap_or_default()).as_bytes());
-        page.extend(b".SS SYNOPSIS\n");
+        let about = escape(&about.unwrap_or_default());
+        page.extend(format!(".SH \"{name}\"\n{about}.\n").as_bytes());
         let man = clap_mangen::Man::new(subcommand.clone());
         let mut part = Vec::new();
         man.render_synopsis_section(&mut part)?;
         man.render_options_section(&mut part)?;
-        man.render_extra_section(&mut part)?;
-        let part = String::from_utf8_lossy(&part);
-        let part = part.replacen(".SH SYNOPSIS\n", "", 1);
-        page.extend(part.replace(".SH ", ".SS ").as_bytes());
+        let part = String::from_utf8_lossy(&part).replace(".SH ", ".SS ");
+        page.extend(part.as_bytes());
+        page.extend(examples(subcommand).replace(".SH ", ".SS ").as_bytes());
     }
     Ok(())
 }
 
-/// A line of text that is no request of roff's.
+/// What the help says below the options, line by line as it stands.
+fn examples(command: &clap::Command) -> String {
+    let text = command.get_after_help().map(ToString::to_string);
+    let text = text.unwrap_or_default();
+    let lines: Vec<String> = text.lines().map(escape).collect();
+    format!(".SH NOTES\n.nf\n{}\n.fi\n", lines.join("\n"))
+}
+
+/// A line of text in which nothing is a request of roff's.
 fn escape(line: &str) -> String {
-    format!("{}.\n", line.replace('\\', "\\\\").replace('-', "\\-"))
+    let line = line
+        .replace('\\', "\\\\")
+        .replace('-', "\\-")
+        .replace('\'', "\\(aq");
+    match line.starts_with('.') {
+        true => format!("\\&{line}"),
+        false => line,
+    }
 }
 
 fn answer(text: Vec<u8>) -> Result<Answer, Failure> {

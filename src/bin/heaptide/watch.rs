@@ -16,7 +16,11 @@ use std::{
 use heaptide::{Profile, units};
 
 use crate::{
-    answer::Answer, download, failure::Failure, growth::Growth, input, more_args as args,
+    answer::Answer,
+    download,
+    failure::{Failure, one_line},
+    growth::Growth,
+    input, more_args as args,
     screen::Screen,
 };
 
@@ -48,6 +52,7 @@ pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Answer, F
         last: first,
         notes: Vec::new(),
         failures: 0,
+        restarts: 0,
     };
     let is_dumb = env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
     if arguments.plain || is_dumb || !io::stdout().is_terminal() {
@@ -66,6 +71,8 @@ struct Watch<'a> {
     notes: Vec<String>,
     /// How many looks have failed since one has not.
     failures: u32,
+    /// How often the base was taken anew.
+    restarts: u32,
 }
 
 impl Watch<'_> {
@@ -141,7 +148,9 @@ impl Watch<'_> {
         }
         drop(screen);
         // What was seen last stays.
-        let mut text = self.lines(is_colored, self.arguments.nodecount).join("\n");
+        let mut text = self
+            .lines(is_colored, self.arguments.nodecount, usize::MAX)
+            .join("\n");
         text.push('\n');
         Ok(Answer::new(text, Vec::new()))
     }
@@ -156,7 +165,8 @@ impl Watch<'_> {
             }
             let size = Screen::size();
             if drawn != Some(size) {
-                let mut lines = self.lines(is_colored, size.0.saturating_sub(NOT_ROWS));
+                let rows = size.0.saturating_sub(NOT_ROWS);
+                let mut lines = self.lines(is_colored, rows, size.1);
                 lines.extend([String::new(), "Ctrl-C ends it".into()]);
                 screen.draw(&lines).map_err(Failure::output)?;
                 drawn = Some(size);
@@ -169,19 +179,25 @@ impl Watch<'_> {
         }
     }
 
-    fn lines(&self, is_colored: bool, rows: usize) -> Vec<String> {
-        let every =
-            units::Nanos(i64::try_from(self.arguments.every.as_nanos()).unwrap_or(i64::MAX));
-        let source = crate::failure::one_line(&self.arguments.source.display().to_string());
-        let mut lines = vec![format!("{source}, every {every}")];
-        let rows = rows.saturating_sub(self.notes.len());
-        lines.extend(self.growth.lines(rows));
-        for note in &self.notes {
-            lines.push(match is_colored {
+    /// All that there is to show, with so many rows of the table, and notes broken at so many columns.
+    fn lines(&self, is_colored: bool, rows: usize, columns: usize) -> Vec<String> {
+        let every = units::Nanos(nanos(self.arguments.every));
+        let source = one_line(&self.arguments.source.display().to_string());
+        let restarts = match self.restarts {
+            0 => String::new(),
+            1 => ", restarted once".into(),
+            times => format!(", restarted {times} times"),
+        };
+        let notes = self.notes.iter().flat_map(|note| broken(note, columns));
+        let notes: Vec<String> = notes
+            .map(|note| match is_colored {
                 true => format!("\x1b[1;31m{note}\x1b[0m"),
-                false => note.clone(),
-            });
-        }
+                false => note,
+            })
+            .collect();
+        let mut lines = vec![format!("{source}, every {every}{restarts}")];
+        lines.extend(self.growth.lines(rows.saturating_sub(notes.len())));
+        lines.extend(notes);
         lines
     }
 
@@ -190,7 +206,7 @@ impl Watch<'_> {
         self.notes.clear();
         if let Err(failure) = looked.and_then(|profile| self.compare(profile)) {
             self.failures = self.failures.saturating_add(1);
-            let pause = units::Nanos(i64::try_from(self.pause().as_nanos()).unwrap_or(i64::MAX));
+            let pause = units::Nanos(nanos(self.pause()));
             self.notes.push(format!("{failure}; again in {pause}"));
         }
     }
@@ -203,6 +219,7 @@ impl Watch<'_> {
             self.notes
                 .push("the process was restarted: this is the new base".into());
             self.base = profile.clone();
+            self.restarts = self.restarts.saturating_add(1);
         }
         self.last = profile;
         self.failures = 0;
@@ -215,6 +232,29 @@ impl Watch<'_> {
         let doubled = every.saturating_mul(2_u32.saturating_pow(self.failures));
         doubled.min(PAUSE.max(every))
     }
+}
+
+/// A text in lines of so many characters.
+fn broken(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for c in text.chars() {
+        if length == columns.max(1) {
+            lines.push(String::new());
+            length = 0;
+        }
+        lines
+            .iter_mut()
+            .last()
+            .into_iter()
+            .for_each(|line| line.push(c));
+        length += 1;
+    }
+    lines
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<Growth, Failure> {
@@ -267,4 +307,46 @@ fn now() -> units::Instant {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     units::Instant(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heaptide::profile::{Mapping, Sample, ValueType};
+
+    fn profile(start: u64, allocated: i64) -> Profile {
+        Profile {
+            sample_types: vec![ValueType::new("alloc_objects", "count")],
+            samples: vec![Sample {
+                values: vec![allocated],
+                ..Sample::default()
+            }],
+            mappings: vec![Mapping {
+                start,
+                ..Mapping::default()
+            }],
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn a_restart_is_told_from_growth() {
+        assert!(!is_restarted(&profile(1, 5), &profile(1, 5)));
+        assert!(!is_restarted(&profile(1, 5), &profile(1, 6)));
+        assert!(
+            is_restarted(&profile(1, 5), &profile(1, 4)),
+            "no process unallocates"
+        );
+        assert!(
+            is_restarted(&profile(1, 5), &profile(2, 6)),
+            "loaded elsewhere"
+        );
+    }
+
+    #[test]
+    fn notes_are_broken_at_the_width_and_nothing_is_lost() {
+        assert_eq!(broken("ab±def", 4), ["ab±d", "ef"]);
+        assert_eq!(broken("abcd", 4), ["abcd"]);
+        assert_eq!(broken("ab", 0), ["a", "b"]);
+    }
 }
