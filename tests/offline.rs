@@ -185,26 +185,12 @@ fn symbols_from_anywhere_are_those_of_the_process() {
     fs::rename(&debug, stripped.path(".debug/app.debug")).expect("it can be moved");
     stripped.check(&[]);
 
-    // A file of that name which is another.
-    let mut other = fs::read(stripped.path(".debug/app.debug")).expect("the debug file");
-    other.push(0);
     fs::remove_file(stripped.path(".debug/app.debug")).expect("it can be removed");
-    fs::write(stripped.path("app.debug"), other).expect("a new file");
-    stripped.symbolize(&[]);
-    assert_ne!(read(&stripped.path("out.pb.gz")), stripped.expected);
-    fs::remove_file(stripped.path("app.debug")).expect("it can be removed");
-
     let (first, rest) = stripped.build_id.split_at(2);
     let id = &stripped.build_id;
-    for layout in [
-        format!(".build-id/{first}/{rest}.debug"),
-        format!("{first}/{rest}.debug"),
-        format!("{id}/app"),
-    ] {
-        let path = stripped.debug_file(&format!("symbols/{layout}"));
-        stripped.check(&["--debug-dir", "symbols"]);
-        fs::remove_file(path).expect("it can be removed");
-    }
+    let path = stripped.debug_file(&format!("symbols/.build-id/{first}/{rest}.debug"));
+    stripped.check(&["--debug-dir", "symbols"]);
+    fs::remove_file(path).expect("it can be removed");
     let path = stripped.debug_file(&format!("cache/{id}/debuginfo"));
     stripped.check(&["--debuginfod", "cache"]);
 
@@ -537,4 +523,105 @@ fn a_package_of_split_debug_information_is_found_beside_the_program_and_in_a_fol
     fs::rename(path("app.dwp"), path("symbols/app.dwp")).expect("it can be moved");
     check(&["--binary", "app"], false);
     check(&["--binary", "app", "--debug-dir", "symbols"], true);
+}
+
+/// Ends the daemon, whatever comes.
+struct Daemon(std::process::Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.0.kill().expect("it can be ended");
+        self.0.wait().expect("it has ended");
+    }
+}
+
+#[test]
+#[ignore = "needs debuginfod (Debian package), gcc, and addr2line, nm and readelf (binutils)"]
+fn a_debuginfod_daemon_serves_what_is_in_a_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (profile, expected) = program_of_c(folder.path(), &["-pie", "-fPIE"]);
+    let path = |name: &str| folder.path().join(name);
+    let file = fs::File::create(path("raw.pb.gz")).expect("a new file");
+    profile.write(file).expect("a profile");
+    fs::create_dir(path("served")).expect("a new folder");
+    fs::rename(path("app"), path("served/app")).expect("it can be moved");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = free.local_addr().expect("an address").port().to_string();
+    drop(free);
+    let daemon = Command::new("debuginfod")
+        .args(["-F", "-d", ":memory:", "-p", &port, text(&path("served"))])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let _daemon = Daemon(daemon.expect("debuginfod starts"));
+    let server = format!("http://127.0.0.1:{port}");
+    // It listens, and then finds the file, in its own time.
+    let found = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let output = symbolize(folder.path(), &["--debuginfod", &server]);
+        output.status.success()
+    });
+    assert!(found, "the daemon never had the file");
+    assert_eq!(
+        as_addr2line(&read(&path("out.pb.gz")), 0x5555_5555_4000),
+        expected
+    );
+}
+
+#[test]
+#[ignore = "needs gcc, and addr2line, nm, objcopy and readelf (binutils)"]
+fn every_layout_of_folders_is_known_and_check_sums_are_checked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (profile, expected) = program_of_c(folder.path(), &["-pie", "-fPIE"]);
+    let path = |name: &str| folder.path().join(name);
+    let file = fs::File::create(path("raw.pb.gz")).expect("a new file");
+    profile.write(file).expect("a profile");
+    let (app, debug) = (path("app"), path("app.debug"));
+    run("objcopy", &["--only-keep-debug", text(&app), text(&debug)]);
+    let link = format!("--add-gnu-debuglink={}", text(&debug));
+    run("objcopy", &["--strip-all", &link, text(&app)]);
+    let check = |arguments: &[&str], is_found: bool| {
+        let output = symbolize(folder.path(), arguments);
+        if is_found {
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let found = read(&path("out.pb.gz"));
+            assert_eq!(as_addr2line(&found, 0x5555_5555_4000), expected);
+        } else {
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+        }
+        String::from_utf8(output.stderr).expect("text")
+    };
+    assert_eq!(check(&["--binary", "app"], true), "");
+    let whole = fs::read(&debug).expect("the debug file");
+    fs::write(&debug, [&whole[..], b"!"].concat()).expect("a new file");
+    let told = check(&["--binary", "app"], false);
+    assert!(
+        told.contains("app.debug has another check sum than .gnu_debuglink has\n"),
+        "{told}"
+    );
+    fs::remove_file(&debug).expect("it can be removed");
+
+    let id = &profile.mappings[0].build_id;
+    let (first, rest) = id.split_at(2);
+    for layout in [
+        format!(".build-id/{first}/{rest}.debug"),
+        format!("{first}/{rest}.debug"),
+        format!("{id}/app"),
+        "app".to_owned(),
+        "srv/app".to_owned(),
+        format!("{id}/debuginfo"),
+        format!("buildid/{id}/debuginfo"),
+    ] {
+        let place = path("symbols").join(&layout);
+        fs::create_dir_all(place.parent().expect("a folder")).expect("a new folder");
+        fs::write(&place, &whole).expect("a new file");
+        let option = if layout.ends_with("debuginfo") {
+            "--debuginfod"
+        } else {
+            "--debug-dir"
+        };
+        check(&[option, "symbols"], true);
+        fs::remove_file(&place).expect("it can be removed");
+        check(&[option, "symbols"], false);
+    }
 }
