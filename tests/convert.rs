@@ -659,7 +659,7 @@ fn completions_and_manual_name_every_command() {
 }
 
 #[test]
-#[ignore = "needs groff (Debian package groff)"]
+#[ignore = "needs groff (Debian groff-base)"]
 fn the_manual_is_set_without_a_warning() {
     let folder = folder();
     fs::write(folder.path().join("heaptide.1"), fine(folder.path(), "man")).expect("a new file");

@@ -599,6 +599,13 @@ fn every_layout_of_folders_is_known_and_check_sums_are_checked() {
         told.contains("app.debug has another check sum than .gnu_debuglink has\n"),
         "{told}"
     );
+    for part in [
+        "heaptide: /srv/app with build id ",
+        " is stripped, as app has it: 1 of 1 samples, ",
+        "; its debug file is missing: give it with --binary, as .build-id/",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
     fs::remove_file(&debug).expect("it can be removed");
 
     let id = &profile.mappings[0].build_id;

@@ -124,12 +124,14 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
             comment.to_string(),
         ));
     }
-    if !profile.drop_frames.is_empty() {
-        lines.push((
-            "Hidden",
-            format!("frames that match {}", profile.drop_frames),
-        ));
-    }
+    let hidden = match &*profile.drop_frames {
+        "" => None,
+        _ if profile.is_untrimmed() => {
+            Some("the allocator's own frames, once they have names".into())
+        }
+        frames => Some(format!("frames that match {frames}")),
+    };
+    lines.extend(hidden.map(|hidden| ("Hidden", hidden)));
     if !profile.doc_url.is_empty() {
         lines.push(("Docs", profile.doc_url.to_string()));
     }

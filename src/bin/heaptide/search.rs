@@ -30,6 +30,8 @@ pub(crate) struct Found {
     pub(crate) debug: Debug,
     /// What the names are from.
     pub(crate) source: PathBuf,
+    /// Whether there is debug information; otherwise a symbol table, or nothing.
+    pub(crate) has_lines: bool,
     /// Where debug information was looked for in vain, and why; nothing if there is some.
     pub(crate) refused: Vec<String>,
 }
@@ -206,6 +208,7 @@ impl Search {
             debug: Debug::new(source, shared.as_ref(), package.as_ref(), symbols, folders),
             program: Rc::clone(program),
             source: source.path.clone(),
+            has_lines: finding.lines.is_some(),
             refused: match finding.lines {
                 Some(_) => Vec::new(),
                 None => finding.refused,

@@ -112,7 +112,7 @@ fn look_up(
     let mut lines = Lines::new();
     for part in parts {
         match search.find(part.mapping) {
-            Ok(found) => part.look_up(&found, &mut lines, answer),
+            Ok(found) => part.look_up(profile, &found, &mut lines, answer),
             Err(refused) => answer.remarks.extend(part.missing(profile, &refused)),
         }
     }
@@ -120,7 +120,7 @@ fn look_up(
 }
 
 impl Part<'_> {
-    fn look_up(&self, found: &Found, lines: &mut Lines, answer: &mut Answer) {
+    fn look_up(&self, profile: &Profile, found: &Found, lines: &mut Lines, answer: &mut Answer) {
         let mut named = 0;
         for &address in &self.addresses {
             let own = found.program.own_address(self.mapping, address);
@@ -128,34 +128,33 @@ impl Part<'_> {
             named += usize::from(!at_address.is_empty());
             lines.insert((self.at, address), at_address);
         }
-        let line = format!(
-            "{}: {named} of {} addresses, from {}",
-            self.mapping.file,
-            self.addresses.len(),
-            found.source.display()
-        );
-        answer.text.push_str(&one_line(&line));
-        answer.text.push('\n');
-        if !found.refused.is_empty() {
-            let line = format!("{} has its symbol table only", self.mapping.file);
-            answer.remarks.push(one_line(&line));
-            answer.remarks.extend(looked_at(&found.refused));
+        let (file, all) = (&self.mapping.file, self.addresses.len());
+        let from = found.source.display();
+        if named == 0 {
+            let id = said_id(&self.mapping.build_id);
+            answer.remarks.push(one_line(&format!(
+                "{file} with {id} is stripped, as {from} has it: {} have frames in it; its debug file is \
+                 missing: {}",
+                self.weight(profile),
+                self.way_out("give it with --binary,")
+            )));
+        } else {
+            let how = if found.has_lines {
+                ""
+            } else {
+                " by its symbol table"
+            };
+            let line = format!("{file}: {named} of {all} addresses{how}, from {from}");
+            answer.text.push_str(&one_line(&line));
+            answer.text.push('\n');
         }
+        answer.remarks.extend(looked_at(&found.refused));
     }
 
     /// Which file is missing, and what it would be good for.
     fn missing(&self, profile: &Profile, refused: &[String]) -> Vec<String> {
         let Mapping { file, build_id, .. } = self.mapping;
-        let way_out = match build_id.split_at_checked(2) {
-            Some((first, rest)) => format!(
-                "give it with --binary, its debug file as .build-id/{first}/{rest}.debug in a --debug-dir, or a --debuginfod"
-            ),
-            None => {
-                "the profile has no build id of it, so only --binary with a file of that name is \
-                     believed (link with -C link-arg=-Wl,--build-id)"
-                    .into()
-            }
-        };
+        let way_out = self.way_out("give it with --binary, its debug file");
         let mut told = vec![format!(
             "{file} with {} is missing: {} have frames in it; {way_out}",
             said_id(build_id),
@@ -163,6 +162,22 @@ impl Part<'_> {
         )];
         told.extend(looked_at(refused));
         told.iter().map(|line| one_line(line)).collect()
+    }
+
+    /// Where a file would be found.
+    fn way_out(&self, start: &str) -> String {
+        match self.mapping.build_id.split_at_checked(2) {
+            Some((first, rest)) => {
+                format!(
+                    "{start} as .build-id/{first}/{rest}.debug in a --debug-dir, or a --debuginfod"
+                )
+            }
+            None => {
+                "the profile has no build id of it, so only --binary with a file of that name is \
+                     believed (link with -C link-arg=-Wl,--build-id)"
+                    .into()
+            }
+        }
     }
 
     /// The samples with an address in the mapping, and what they count.
