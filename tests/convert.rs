@@ -545,7 +545,7 @@ fn watch_shows_growth_failures_and_a_restart() {
         "{grown:?}"
     );
     assert!(
-        grown[3].starts_with("  +2.00 MiB ") && grown[3].ends_with("  server::track"),
+        grown[3].starts_with("   +2.00 MiB ") && grown[3].ends_with("  server::track"),
         "{grown:?}"
     );
 

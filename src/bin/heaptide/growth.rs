@@ -74,18 +74,18 @@ impl Growth {
             lines.push("nothing has grown".into());
             return lines;
         }
-        lines.push(format!("{:>11} {:>11}  function", "grown", "±"));
+        lines.push(format!("{:>12} {:>12}  function", "grown", "±"));
         for row in grown.iter().take(rows) {
             let of_row = row.estimates.map(|estimates| estimates.flat.standard_error);
             lines.push(format!(
-                "{:>11} {:>11}  {}",
+                "{:>12} {:>12}  {}",
                 signed(row.flat),
                 error(of_row),
                 one_line(&shorten(&row.name))
             ));
         }
         if grown.len() > rows {
-            lines.push(format!("{:>25}and {} more", "", grown.len() - rows));
+            lines.push(format!("{:>27}and {} more", "", grown.len() - rows));
         }
         lines
     }
