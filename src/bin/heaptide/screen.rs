@@ -17,12 +17,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// The other screen, and no cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-/// What undoes it; harmless if repeated.
+/// What undoes it. Repeated it would put the cursor over what was written meanwhile.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 /// A terminal that has been taken.
 pub(crate) struct Screen {
     is_ended: Arc<AtomicBool>,
+    is_taken: Arc<AtomicBool>,
 }
 
 impl Screen {
@@ -33,12 +34,14 @@ impl Screen {
         }
         // The message of a panic would be written to the other screen, and go with it.
         let report = panic::take_hook();
+        let is_taken = Arc::new(AtomicBool::new(true));
+        let screen = Arc::clone(&is_taken);
         panic::set_hook(Box::new(move |panic| {
-            let _best_effort = write(LEAVE);
+            leave(&screen);
             report(panic);
         }));
         write(ENTER)?;
-        Ok(Self { is_ended })
+        Ok(Self { is_ended, is_taken })
     }
 
     /// Whether the user, or the system, wants an end.
@@ -72,6 +75,14 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        leave(&self.is_taken);
+    }
+}
+
+/// Gives the terminal back, once. Who is ending has nobody to tell if that fails.
+fn leave(is_taken: &AtomicBool) {
+    // Relaxed: it guards nothing but the write itself.
+    if is_taken.swap(false, Ordering::Relaxed) {
         let _best_effort = write(LEAVE);
     }
 }
