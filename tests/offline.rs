@@ -103,11 +103,12 @@ impl Stripped {
     /// Symbolizes, and holds the result against what the process said.
     fn check(&self, arguments: &[&str]) {
         let output = self.symbolize(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        // The C library may have no debug information on this machine, and be told of.
         let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(
-            (output.status.code(), &*told),
-            (Some(0), ""),
-            "{arguments:?}"
+        assert!(
+            !told.contains(text(&self.path("app"))),
+            "{arguments:?}: {told}"
         );
         let found = read(&self.path("out.pb.gz"));
         same_lines(&found, &self.expected);
