@@ -37,6 +37,8 @@
 //! | look at samples without a profile | [`snapshot()`] |
 //! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
 //! | look at a part of a profile | [`Profile::filter`] |
+//! | add many profiles up, one after the other | [`profile::Merge`] |
+//! | give a raw profile its names | [`Profile::symbolize`], [`SymbolLine`]; the command does it from files |
 //! | know how far a number may be off | [`Profile::estimates`], [`profile::Estimate`] |
 //! | show who holds memory, and what grew | [`report`] |
 //! | find leaks | [`leak::find`] |
@@ -130,7 +132,7 @@ pub use record::{
 pub use snapshot::{Snapshot, snapshot};
 #[cfg(feature = "snapshotter")]
 pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
-pub use symbolize::Trim;
+pub use symbolize::{SymbolLine, Trim};
 
 /// The README's examples, compiled with the documentation's.
 #[cfg(all(doctest, feature = "jemalloc", feature = "snapshotter"))]

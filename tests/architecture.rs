@@ -47,6 +47,7 @@ const REEXPORTS: &[(&str, &str)] = &[
     ("SamplingAllocator", "record"),
     ("Snapshot", "snapshot"),
     ("Profile", "profile"),
+    ("SymbolLine", "symbolize"),
     ("Trim", "symbolize"),
     ("ProfileOptions", "pprof"),
 ];

@@ -3,11 +3,72 @@
 //! The rules are those of `pprof`, so that a sum made here and one made by `go tool pprof` are the same.
 //! `sum` does the work, for this and for `diff`.
 
+use std::fmt;
+
 use super::{
     Profile, header,
     sum::{Sum, Term},
 };
-use crate::Result;
+use crate::{Error, Result};
+
+/// A sum of profiles that are added one after the other, by the rules of [`Profile::merge`].
+///
+/// None of them is held: memory grows with the different samples there are, not with the profiles.
+///
+/// ```
+/// use heaptide::profile::{Merge, Profile, Sample, ValueType};
+///
+/// let mut merge = Merge::default();
+/// for bytes in [40, 2] {
+///     merge.add(&Profile {
+///         sample_types: vec![ValueType::new("inuse_space", "bytes")],
+///         samples: vec![Sample { values: vec![bytes], ..Sample::default() }],
+///         ..Profile::default()
+///     })?;
+/// }
+/// assert_eq!(merge.finish()?.samples[0].values, [42]);
+/// # Ok::<(), heaptide::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Merge {
+    sum: Option<Sum>,
+}
+
+impl Merge {
+    /// Adds a profile.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Profile::merge`]. After one the sum may have a part of the profile: give it up.
+    pub fn add(&mut self, profile: &Profile) -> Result<()> {
+        let sum = match &mut self.sum {
+            Some(sum) => {
+                let header = header::combine(&[sum.header(), profile])?;
+                sum.set_header(header);
+                sum
+            }
+            none => none.insert(Sum::new(header::combine(&[profile])?)),
+        };
+        sum.add(profile, Term::Plus)
+    }
+
+    /// The sum.
+    ///
+    /// # Errors
+    ///
+    /// A mismatch if no profile was added.
+    pub fn finish(self) -> Result<Profile> {
+        let nothing = || Error::mismatch("there is no profile to merge");
+        self.sum.ok_or_else(nothing)?.finish()
+    }
+}
+
+impl fmt::Debug for Merge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let samples = self.sum.as_ref().map(|sum| sum.header().samples.len());
+        f.debug_struct("Merge").field("samples", &samples).finish()
+    }
+}
 
 impl Profile {
     /// The text label, with the value `true`, by which `pprof` knows the samples of a diff's base.
@@ -61,5 +122,54 @@ impl Profile {
             sum.add(profile, Term::Plus)?;
         }
         sum.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::profile::arbitrary;
+
+    proptest! {
+        #[test]
+        fn one_after_the_other_is_all_at_once(
+            mut profiles in proptest::collection::vec(arbitrary::profile(), 1..4),
+        ) {
+            let first = profiles[0].clone();
+            for profile in &mut profiles {
+                profile.sample_types.clone_from(&first.sample_types);
+                profile.period_type.clone_from(&first.period_type);
+                let count = first.sample_types.len();
+                profile.samples.iter_mut().for_each(|sample| sample.values.resize(count, 1));
+            }
+            let all: Vec<&Profile> = profiles.iter().collect();
+            let mut merge = Merge::default();
+            let added: Result<()> = profiles.iter().try_for_each(|profile| merge.add(profile));
+            match Profile::merge(&all) {
+                Ok(expected) => {
+                    prop_assert!(added.is_ok());
+                    prop_assert_eq!(merge.finish().unwrap(), expected);
+                }
+                Err(expected) => {
+                    let error = added.and_then(|()| merge.finish().map(drop)).unwrap_err();
+                    prop_assert_eq!(error.to_string(), expected.to_string());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_and_what_does_not_fit_are_refused() {
+        let error = Merge::default().finish().unwrap_err();
+        assert_eq!(error.to_string(), "there is no profile to merge");
+        let mut merge = Merge::default();
+        merge.add(&Profile::default()).unwrap();
+        let mut other = Profile::default();
+        other
+            .sample_types
+            .push(crate::profile::ValueType::new("cpu", "nanoseconds"));
+        assert!(merge.add(&other).unwrap_err().is_mismatch());
     }
 }

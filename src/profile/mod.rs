@@ -29,6 +29,7 @@ use std::sync::Arc;
 pub use crate::process::Process;
 pub use estimate::Estimate;
 pub use filter::{Filter, Filtered};
+pub use merge::Merge;
 pub use population::Population;
 
 /// A profile: what was measured, where in the program, and when.

@@ -74,6 +74,24 @@ impl Sum {
         }
     }
 
+    /// What the sum says about itself so far.
+    pub(super) fn header(&self) -> &Profile {
+        &self.merged
+    }
+
+    /// Replaces what the sum says about itself; the tables of `header` are left aside.
+    pub(super) fn set_header(&mut self, header: Profile) {
+        let merged = &mut self.merged;
+        let tables = Profile {
+            samples: std::mem::take(&mut merged.samples),
+            mappings: std::mem::take(&mut merged.mappings),
+            locations: std::mem::take(&mut merged.locations),
+            functions: std::mem::take(&mut merged.functions),
+            ..header
+        };
+        self.merged = tables;
+    }
+
     pub(super) fn add(&mut self, profile: &Profile, term: Term) -> Result<()> {
         let mut source = Source::new(profile);
         // The first mapping is the main executable by convention, so it must stay the first one,

@@ -11,6 +11,8 @@
 #[cfg(any(all(target_os = "linux", target_pointer_width = "64"), fuzzing, test))]
 mod build_id;
 mod drop_frames;
+mod elsewhere;
+mod lines;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod modules;
 mod origin;
@@ -18,6 +20,7 @@ mod plumbing;
 #[cfg(feature = "symbolize")]
 mod resolve;
 
+pub use elsewhere::SymbolLine;
 pub use plumbing::Trim;
 
 pub(crate) use drop_frames::DROP_FRAMES;

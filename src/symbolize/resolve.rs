@@ -12,8 +12,9 @@
 //! `RequestTracker::track`); `backtrace` does not offer the symbol table's name beside them, and
 //! reading the table a second time is not worth it. `debug = "limited"` has full names.
 
+use super::lines::{self, FoundLine};
 use super::{Module, Segment};
-use crate::profile::{Function, FunctionId, Line, Location, Mapping, MappingId, Profile};
+use crate::profile::{Location, Mapping, MappingId, Profile};
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 use std::sync::Arc;
@@ -34,14 +35,6 @@ pub(crate) struct Symbolizer {
     texts: HashSet<Arc<str>>,
 }
 
-#[derive(Debug)]
-struct FoundLine {
-    name: Arc<str>,
-    system_name: Arc<str>,
-    file: Arc<str>,
-    line: u32,
-}
-
 impl Symbolizer {
     /// Gives lines to each location that has none, and returns how many addresses were looked up
     /// anew.
@@ -57,8 +50,14 @@ impl Symbolizer {
             location.lines.is_empty() && at.and_then(|at| is_resolvable.get(at)) == Some(&true)
         };
         let resolved = self.resolve_new(profile, holds);
-        self.add_lines(profile, holds);
-        set_flags(profile);
+        lines::add(profile, |location| {
+            holds(location).then(|| {
+                self.lines
+                    .get(&location.address)
+                    .map_or(&[][..], |found| found)
+            })
+        });
+        lines::set_flags(profile);
         resolved
     }
 
@@ -130,76 +129,18 @@ impl Symbolizer {
         // Nothing in the closure may call `backtrace`: it holds a reference into the cache that a
         // nested call would change (rust-lang/backtrace-rs#758).
         backtrace::resolve(ptr::without_provenance_mut(return_address), |symbol| {
-            let symbol_name = symbol.name();
-            let name = symbol_name.as_ref().map(|name| format!("{name:#}"));
-            let name = name.unwrap_or_default();
-            let raw = symbol_name.as_ref().and_then(|name| name.as_str());
-            // A symbol of C is its own name. Were both fields equal, pprof would take the name for one
-            // of C++ and strip what is in brackets.
-            let system_name = raw.filter(|&raw| raw != name).unwrap_or_default();
+            let name = symbol.name();
             let file = symbol.filename().map(|path| path.to_string_lossy());
-            found.push(FoundLine {
-                name: intern(&mut self.texts, &name),
-                system_name: intern(&mut self.texts, system_name),
-                file: intern(&mut self.texts, &file.unwrap_or_default()),
-                line: symbol.lineno().unwrap_or(0),
-            });
+            let line = symbol.lineno().unwrap_or(0);
+            found.push(FoundLine::new(
+                &mut self.texts,
+                name.as_ref(),
+                &file.unwrap_or_default(),
+                line,
+            ));
         });
         found.into()
     }
-
-    /// Writes what was found into the wanted locations.
-    fn add_lines(&self, profile: &mut Profile, is_wanted: impl Fn(&Location) -> bool) {
-        let mut ids: HashMap<Function, FunctionId> = HashMap::new();
-        for (at, function) in profile.functions.iter().enumerate() {
-            if let Some(id) = FunctionId::new(at) {
-                ids.entry(function.clone()).or_insert(id);
-            }
-        }
-        let functions = &mut profile.functions;
-        let mut id_of = |found: &FoundLine| {
-            let function = Function {
-                name: found.name.clone(),
-                system_name: found.system_name.clone(),
-                file: found.file.clone(),
-                start_line: 0,
-            };
-            if let Some(&id) = ids.get(&function) {
-                return Some(id);
-            }
-            let id = FunctionId::new(functions.len())?;
-            functions.push(function.clone());
-            ids.insert(function, id);
-            Some(id)
-        };
-        for location in &mut profile.locations {
-            if !is_wanted(location) {
-                continue;
-            }
-            let found = self.lines.get(&location.address);
-            location.lines = found
-                .into_iter()
-                .flatten()
-                .filter_map(|found| {
-                    Some(Line {
-                        function: id_of(found)?,
-                        line: found.line.into(),
-                        column: 0,
-                    })
-                })
-                .collect();
-        }
-    }
-}
-
-/// The one shared copy of a text.
-fn intern(texts: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
-    if let Some(known) = texts.get(text) {
-        return known.clone();
-    }
-    let text: Arc<str> = text.into();
-    texts.insert(text.clone());
-    text
 }
 
 /// Whether the mapping is of this module as it is loaded now.
@@ -212,43 +153,10 @@ fn is_part(mapping: &Mapping, module: &Module) -> bool {
         })
 }
 
-/// Says for each mapping what its locations have.
-///
-/// * All have a name: all four flags, as Go sets `has_functions`. Nobody symbolizes again.
-/// * Some have: all but `has_functions`. It keeps `pprof` from reading the file and replacing the lines
-///   of every location with its own, which lack inlined calls and types, since it does so only where
-///   `has_functions`, `has_filenames` and `has_line_numbers` are all unset; and it has no file to miss
-///   then, so it does not warn. The unset one is true, and lets those fill the gaps who ask only
-///   for locations without lines: `pprof` at `/debug/pprof/symbol`, and servers with debug files. libc
-///   is nearly always such a mapping: its exported functions have names, the others do not.
-/// * None has, or there are no locations: no flag. There is nothing to lose by trying again.
-fn set_flags(profile: &mut Profile) {
-    let mut named = vec![(0_usize, 0_usize); profile.mappings.len()];
-    let functions = &profile.functions;
-    let is_named = |line: &Line| {
-        let function = functions.get(line.function.index());
-        function.is_some_and(|function| !function.name.is_empty())
-    };
-    for Location { mapping, lines, .. } in &profile.locations {
-        let count = mapping.and_then(|id| named.get_mut(id.index()));
-        if let Some((all, with_name)) = count {
-            *all += 1;
-            *with_name += usize::from(lines.iter().any(is_named));
-        }
-    }
-    for (mapping, (all, with_name)) in profile.mappings.iter_mut().zip(named) {
-        let has_some = with_name > 0;
-        mapping.has_functions = has_some && with_name == all;
-        mapping.has_filenames = has_some;
-        mapping.has_line_numbers = has_some;
-        mapping.has_inline_frames = has_some;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{LocationId, Sample};
+    use crate::profile::{Function, FunctionId, Line, LocationId, Sample};
     use crate::symbolize::{Trim, loaded_modules, map_locations, trim};
     use std::fmt;
     use std::hash::{Hash, Hasher};

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use crate::options::{
     Counted, Filter, Granularity, NodeKind, Nodes, Numbers, Profiles, Report,
 };
-use crate::{help, options::share};
+use crate::{help, more_args, more_help, options::share};
 
 /// Reads heap profiles: who holds the memory, what has grown, and what leaks.
 #[derive(Debug, Parser)]
@@ -57,6 +57,21 @@ pub(crate) enum Command {
     Flamegraph(Flamegraph),
     /// Save a profile from a URL
     Fetch(Fetch),
+    /// Show again and again what has grown since the start
+    Watch(more_args::Watch),
+    /// Say what a profile is of, and what it lacks
+    Info(more_args::Info),
+    /// Give names to a profile without, from binaries and debug files
+    Symbolize(more_args::Symbolize),
+    /// Write a profile in another format
+    Convert(more_args::Convert),
+    /// Add profiles up into one
+    Merge(more_args::Merge),
+    /// Write the completions of a shell
+    Completions(more_args::Completions),
+    /// Write the manual page
+    #[command(after_help = more_help::MAN)]
+    Man,
 }
 
 #[derive(Args, Debug)]

@@ -10,7 +10,7 @@ use ureq::{
     http::{Response, Uri, header},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, image::MAX_BYTES as MAX_IMAGE};
 
 /// What a URL without a path means: where Go's handlers, and those of others that follow it, are.
 const PATH: &str = "/debug/pprof/heap";
@@ -22,6 +22,9 @@ const WHOLE: Duration = Duration::from_secs(60);
 
 /// The largest body taken; a compressed profile of a million stacks has a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// For all of a debug file, which a server may have to take out of a package first.
+const DEBUG_FILE: Duration = Duration::from_secs(600);
 
 /// How much of a refusal is told.
 const MAX_REASON: usize = 300;
@@ -81,19 +84,25 @@ pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> 
 /// The bytes at a URL, or why there are none.
 pub(crate) fn get(url: &str, seconds: Option<u64>) -> Result<Vec<u8>, Failure> {
     let uri = complete(url, seconds)?;
-    let waited = Duration::from_secs(seconds.unwrap_or(0));
-    let mut config = Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(WHOLE + waited + waited / 2))
-        .user_agent(concat!("heaptide/", env!("CARGO_PKG_VERSION")));
-    if uri.host().is_some_and(is_loopback) {
-        config = config.proxy(None);
-    }
-    let agent = Agent::new_with_config(config.build());
     let spinner = spinner(&uri, seconds);
+    get_with(url, &uri, seconds, &spinner)
+}
+
+/// The same, and nothing on the terminal meanwhile.
+pub(crate) fn get_quietly(url: &str) -> Result<Vec<u8>, Failure> {
+    get_with(url, &complete(url, None)?, None, &ProgressBar::hidden())
+}
+
+fn get_with(
+    url: &str,
+    uri: &Uri,
+    seconds: Option<u64>,
+    spinner: &ProgressBar,
+) -> Result<Vec<u8>, Failure> {
+    let waited = Duration::from_secs(seconds.unwrap_or(0));
+    let agent = agent(uri, WHOLE + waited + waited / 2);
     let fail = |error: ureq::Error| Failure::of(url, explain(&error));
-    let mut response = agent.get(&uri).call().map_err(fail)?;
+    let mut response = agent.get(uri).call().map_err(fail)?;
     spinner.set_message(format!("reading from {uri}"));
     if !response.status().is_success() {
         return Err(Failure::of(url, refusal(&mut response)));
@@ -107,6 +116,46 @@ pub(crate) fn get(url: &str, seconds: Option<u64>) -> Result<Vec<u8>, Failure> {
     }
     let body = response.body_mut().with_config().limit(MAX_BYTES);
     body.read_to_vec().map_err(fail)
+}
+
+/// A debug file at a URL; none if the server does not have it.
+pub(crate) fn debug_file(url: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let fail = |reason: &str| Failure::of(url, reason);
+    let uri: Uri = url.parse().map_err(|error| Failure::of(url, error))?;
+    if uri.scheme_str() != Some("http") {
+        return Err(fail(
+            "this command has no TLS: use a server at http://, or a folder that debuginfod-find has filled",
+        ));
+    }
+    let agent = agent(&uri, DEBUG_FILE);
+    let spinner = spinner(&uri, None);
+    let fail = |error: ureq::Error| match error {
+        ureq::Error::BodyExceedsLimit(_) => Failure::of(url, "larger than 4 GiB"),
+        error => Failure::of(url, explain(&error)),
+    };
+    let mut response = agent.get(&uri).call().map_err(fail)?;
+    if response.status() == 404 {
+        return Ok(None);
+    }
+    if !response.status().is_success() {
+        return Err(Failure::of(url, refusal(&mut response)));
+    }
+    spinner.set_message(format!("reading from {uri}"));
+    let body = response.body_mut().with_config().limit(MAX_IMAGE);
+    body.read_to_vec().map(Some).map_err(fail)
+}
+
+/// What asks at a URL, for no longer than `whole`.
+fn agent(uri: &Uri, whole: Duration) -> Agent {
+    let mut config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(Some(whole))
+        .user_agent(concat!("heaptide/", env!("CARGO_PKG_VERSION")));
+    if uri.host().is_some_and(is_loopback) {
+        config = config.proxy(None);
+    }
+    Agent::new_with_config(config.build())
 }
 
 /// A proxy cannot reach what is on this machine.

@@ -1,7 +1,6 @@
 //! `heaptide fetch`: a profile from a URL, saved.
 
 use std::{
-    io::{self, IsTerminal, Write},
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,29 +11,17 @@ use crate::{
     answer::Answer,
     args, download,
     failure::Failure,
-    forgive_broken_pipe,
     output::{self, Existing},
 };
 
 pub(crate) fn run(arguments: &args::Fetch) -> Result<Answer, Failure> {
     let url = &arguments.url;
-    let to_stdout = arguments.output == Path::new("-");
-    if to_stdout && io::stdout().is_terminal() {
-        return Err(Failure::of(
-            "standard output",
-            "a terminal shows no profile: name a file with -o, or redirect",
-        ));
-    }
+    let to_stdout = output::is_stdout(&arguments.output)?;
     let bytes = download::get(url, arguments.seconds)?;
     // What is no profile is not saved as one.
     let profile = Profile::read(&bytes).map_err(|error| Failure::of(url, error))?;
     if to_stdout {
-        let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(&bytes)
-            .and_then(|()| stdout.flush())
-            .or_else(forgive_broken_pipe)
-            .map_err(Failure::output)?;
+        output::to_stdout(&bytes)?;
         return Ok(Answer::default());
     }
     let (file, existing) = if arguments.output.is_dir() {

@@ -180,7 +180,7 @@ pub(crate) fn is_folder(file: &Path) -> bool {
     file.is_dir()
 }
 
-fn snapshots(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn snapshots(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let fail = |error| Failure::with(folder, error);
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(fail)? {

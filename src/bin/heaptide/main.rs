@@ -7,28 +7,43 @@
 
 mod answer;
 mod args;
+mod convert;
 mod diff;
 mod download;
+mod dwarf;
 mod failure;
 mod fetch;
 mod filter;
 mod flamegraph;
+mod growth;
 mod help;
+mod image;
+mod info;
 mod input;
+mod json;
 mod labels;
 mod leaks;
 mod list;
+mod merge;
+mod more_args;
+mod more_help;
 mod options;
 mod output;
 mod peek;
 mod pprof;
+mod screen;
+mod search;
+mod shell;
 mod sources;
+mod speedscope;
 mod style;
 mod subject;
+mod symbolize;
 mod table;
 mod top;
 mod traces;
 mod tree;
+mod watch;
 
 use std::{
     io::{self, Write},
@@ -60,6 +75,13 @@ fn main() -> ExitCode {
         Command::Leaks(arguments) => leaks::run(&arguments, is_colored),
         Command::Flamegraph(arguments) => flamegraph::run(&arguments),
         Command::Fetch(arguments) => fetch::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments, is_colored),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Symbolize(arguments) => symbolize::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man => shell::manual(),
     };
     finish(answer.and_then(|answer| show(&answer)))
 }

@@ -2,11 +2,11 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, forgive_broken_pipe};
 
 /// What to do where a file of that name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,4 +44,34 @@ pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), 
         Existing::Keep => temporary.persist_noclobber(file),
     };
     persisted.map(drop).map_err(|error| fail(error.error))
+}
+
+/// Whether the output is to be standard output: an error if that is a terminal, which shows no profile.
+pub(crate) fn is_stdout(file: &Path) -> Result<bool, Failure> {
+    let is_stdout = file == Path::new("-");
+    if is_stdout && io::stdout().is_terminal() {
+        return Err(Failure::of(
+            "standard output",
+            "a terminal shows no profile: name a file with -o, or redirect",
+        ));
+    }
+    Ok(is_stdout)
+}
+
+/// Writes bytes to standard output. A reader that has had enough is no failure.
+pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .or_else(forgive_broken_pipe)
+        .map_err(Failure::output)
+}
+
+/// Writes a file whole, or to standard output.
+pub(crate) fn put(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if file == Path::new("-") {
+        return to_stdout(bytes);
+    }
+    save(file, bytes, Existing::Replace)
 }

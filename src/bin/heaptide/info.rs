@@ -1,0 +1,227 @@
+//! `heaptide info`: what a profile is of, what is in it, and what is missing, with a way out.
+//!
+//! It reports on the file. What the memory is held by is for the reports.
+
+use std::{
+    collections::HashSet,
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use heaptide::{
+    Profile,
+    profile::{Mapping, MappingId},
+    report::total,
+    units::{Bytes, Count, Instant, Nanos},
+};
+
+use crate::{
+    answer::Answer,
+    failure::{Failure, one_line},
+    input, more_args as args,
+};
+
+pub(crate) fn run(arguments: &args::Info) -> Result<Answer, Failure> {
+    let input = input::one(&arguments.profile)?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    let mut lines = vec![("Profile", name(arguments, &input.name))];
+    lines.extend(about(&input.profile, now));
+    let mut text = String::new();
+    for (what, said) in lines {
+        let what = if what.is_empty() {
+            String::new()
+        } else {
+            format!("{what}:")
+        };
+        text.push_str(one_line(&format!("{what:<10} {said}")).trim_end());
+        text.push('\n');
+    }
+    let missing = missing(&input.profile);
+    if !missing.is_empty() {
+        text.push_str("\nMissing:\n");
+        for line in missing {
+            text.push_str(&format!("- {}\n", one_line(&line)));
+        }
+    }
+    Ok(Answer::new(text, Vec::new()))
+}
+
+/// What it is called, and its size on the disk where it is a file.
+fn name(arguments: &args::Info, name: &str) -> String {
+    let file = fs::metadata(&arguments.profile).ok();
+    match file.filter(fs::Metadata::is_file) {
+        Some(file) => {
+            let size = Bytes(i64::try_from(file.len()).unwrap_or(i64::MAX));
+            format!("{name}, {size}")
+        }
+        None => name.to_owned(),
+    }
+}
+
+fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let default = profile.sample_index("").ok();
+    for (index, kind) in profile.sample_types.iter().enumerate() {
+        let total = total(profile, index);
+        let total = match &*kind.unit {
+            "bytes" => Bytes(total).to_string(),
+            unit => format!("{} {unit}", Count(total)),
+        };
+        let note = if default == Some(index) {
+            ", the default"
+        } else {
+            ""
+        };
+        let what = if index == 0 { "Types" } else { "" };
+        lines.push((what, format!("{}: {total}{note}", kind.kind)));
+    }
+    lines.push(("Period", period(profile)));
+    lines.push(("Taken", taken(profile, now)));
+    lines.push((
+        "Duration",
+        match profile.duration_nanos {
+            0 => "none stated: as of that time, since the start of the process".into(),
+            nanos => format!(
+                "{}: what was allocated, and what lived on, in that time",
+                Nanos(nanos)
+            ),
+        },
+    ));
+    let stacks: HashSet<_> = profile
+        .samples
+        .iter()
+        .map(|sample| &sample.locations)
+        .collect();
+    let count = |length: usize| Count(i64::try_from(length).unwrap_or(i64::MAX));
+    lines.push((
+        "Samples",
+        format!(
+            "{}, of {} stacks, {} addresses, {} functions",
+            count(profile.samples.len()),
+            count(stacks.len()),
+            count(profile.locations.len()),
+            count(profile.functions.len())
+        ),
+    ));
+    let mut unused = 0_usize;
+    for (index, mapping) in profile.mappings.iter().enumerate() {
+        if index > 0 && named(profile, index).1 == 0 {
+            unused += 1;
+            continue;
+        }
+        let what = if index == 0 { "Mappings" } else { "" };
+        lines.push((what, about_mapping(profile, index, mapping)));
+    }
+    if unused > 0 {
+        lines.push(("", format!("and {unused} without an address")));
+    }
+    for (index, comment) in profile.comments.iter().enumerate() {
+        lines.push((
+            if index == 0 { "Comments" } else { "" },
+            comment.to_string(),
+        ));
+    }
+    let hidden = match &*profile.drop_frames {
+        "" => None,
+        _ if profile.is_untrimmed() => {
+            Some("the allocator's own frames, once they have names".into())
+        }
+        frames => Some(format!("frames that match {frames}")),
+    };
+    lines.extend(hidden.map(|hidden| ("Hidden", hidden)));
+    if !profile.doc_url.is_empty() {
+        lines.push(("Docs", profile.doc_url.to_string()));
+    }
+    lines
+}
+
+fn period(profile: &Profile) -> String {
+    let unit = profile
+        .period_type
+        .as_ref()
+        .map(|kind| (&*kind.kind, &*kind.unit));
+    match (profile.period, unit) {
+        (0, _) => "none stated".into(),
+        (1, Some((kind, "bytes"))) => format!("1 byte of {kind}: every allocation is in it"),
+        (period, Some((kind, "bytes"))) => {
+            format!("one sample for {} of {kind}, on average", Bytes(period))
+        }
+        (period, Some((kind, unit))) => format!("{period} {unit} of {kind}"),
+        (period, None) => period.to_string(),
+    }
+}
+
+fn taken(profile: &Profile, now: i64) -> String {
+    match profile.time_nanos {
+        0 => "at no stated time".into(),
+        time if time > now => format!("{}, in the future by this clock", Instant(time)),
+        time => format!("{}, {} ago", Instant(time), Nanos(now - time)),
+    }
+}
+
+/// How many of a mapping's addresses have a name, of how many.
+fn named(profile: &Profile, index: usize) -> (usize, usize) {
+    let id = MappingId::new(index);
+    let held = profile.locations.iter().filter(|l| l.mapping == id);
+    held.fold((0, 0), |(named, all), location| {
+        (named + usize::from(!location.lines.is_empty()), all + 1)
+    })
+}
+
+fn about_mapping(profile: &Profile, index: usize, mapping: &Mapping) -> String {
+    let id = match &*mapping.build_id {
+        "" => "no build id".into(),
+        id => format!("build id {id}"),
+    };
+    let names = match named(profile, index) {
+        (_, 0) => "no address in it".into(),
+        (0, all) => format!("raw, {all} addresses"),
+        (named, all) => format!("{named} of {all} addresses have names"),
+    };
+    let file = if mapping.file.is_empty() {
+        "(no path)"
+    } else {
+        &mapping.file
+    };
+    format!("{file}, {id}, {names}")
+}
+
+fn missing(profile: &Profile) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (index, mapping) in profile.mappings.iter().enumerate() {
+        let (named, all) = named(profile, index);
+        // The kernel's code has neither.
+        if all == 0 || mapping.file.starts_with('[') {
+            continue;
+        }
+        let file = &mapping.file;
+        if mapping.build_id.is_empty() && named < all {
+            missing.push(format!(
+                "a build id of {file}, by which its debug information is known: link with -C link-arg=-Wl,--build-id"
+            ));
+        }
+        if named == 0 {
+            missing.push(format!(
+                "the names of what is in {file}: `heaptide symbolize` gives them, from the program or its debug file"
+            ));
+        }
+    }
+    if profile.mappings.is_empty() && profile.functions.is_empty() && !profile.locations.is_empty()
+    {
+        missing.push("mappings and names: its addresses mean nothing without the process".into());
+    }
+    if profile.time_nanos == 0 {
+        missing.push("the time it was taken: `leaks` cannot put it in order".into());
+    }
+    let has_bytes = |sample: &heaptide::profile::Sample| {
+        sample.labels.iter().any(|label| &*label.key == "bytes")
+    };
+    if !profile.samples.is_empty() && profile.period != 1 && !profile.samples.iter().all(has_bytes)
+    {
+        missing.push("the label `bytes` on samples: there are no error bars without it".into());
+    }
+    missing
+}
