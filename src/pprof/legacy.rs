@@ -7,9 +7,9 @@
 //! #   0x<return address>   <function>   <file>:<line>
 //! ```
 //!
-//! with tabs between the parts of a comment. It takes a profile of what was [sampled](Profile::sampled), since readers estimate themselves. The header
-//! is `heap_v2` and not Go's `heap`: by the latter both Perl tools divide by the objects of a row, and die of
-//! one that has none in use.
+//! with tabs between the parts of a comment. It takes a profile of what was [sampled](Profile::sampled), since
+//! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: by the latter both Perl tools
+//! divide by the objects of a row, and die of one that has none in use.
 
 use std::fmt::Write as _;
 
