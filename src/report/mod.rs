@@ -12,6 +12,7 @@ mod flamegraph;
 mod folded;
 mod graph;
 mod header;
+mod json;
 mod limits;
 mod listed;
 mod listing;
