@@ -15,6 +15,7 @@ static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
 /// Each layer, lowest first, and the layers it may name. Siblings do not name each other.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("json", &[]),
     ("printable", &[]),
     ("units", &[]),
     ("record", &[]),
@@ -29,13 +30,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["error", "printable", "units", "profile"]),
     (
         "leak",
-        &["error", "printable", "units", "profile", "symbolize"],
+        &[
+            "error",
+            "json",
+            "printable",
+            "units",
+            "profile",
+            "symbolize",
+        ],
     ),
     (
         "fuzzing",
         &["profile", "leak", "record", "report", "symbolize"],
     ),
     ("snapshotter", &["error", "units", "record", "pprof"]),
+    (
+        "http",
+        &["error", "json", "record", "profile", "pprof", "report"],
+    ),
 ];
 
 /// What the root gives out under its own name, and where it is from.

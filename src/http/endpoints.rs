@@ -24,14 +24,18 @@ pub struct EndpointsBuilder {}
 
 /// What all requests share.
 #[derive(Debug)]
-pub(super) struct Shared {}
+pub(super) struct Shared {
+    pub(super) moments: page::Moments,
+}
 
 impl EndpointsBuilder {
     /// The endpoints, as chosen.
     #[must_use]
     pub fn build(self) -> Endpoints {
         Endpoints {
-            shared: Arc::new(Shared {}),
+            shared: Arc::new(Shared {
+                moments: page::Moments::new(),
+            }),
         }
     }
 }

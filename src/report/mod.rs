@@ -4,6 +4,8 @@
 //! the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
 //! where a profile came from.
 
+#[cfg(feature = "http")]
+mod call_tree;
 mod diff;
 #[cfg(feature = "flamegraph")]
 mod flamegraph;
@@ -17,6 +19,8 @@ mod unit;
 mod value;
 mod view;
 
+#[cfg(feature = "http")]
+pub(crate) use call_tree::{Call, CallFunction, CallNode, CallTree};
 pub use diff::Diff;
 #[cfg(feature = "flamegraph")]
 pub use flamegraph::{write_diff_flamegraph, write_flamegraph};

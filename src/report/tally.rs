@@ -267,7 +267,7 @@ fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
     }
 }
 
-fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
+pub(super) fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
     let mapping = location
         .mapping
         .and_then(|id| profile.mappings.get(id.index()));
@@ -278,7 +278,7 @@ fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
 
 /// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it: a source file that was
 /// included by `#[path = "../src/..."]` has one name then.
-fn clean(path: &str) -> String {
+pub(super) fn clean(path: &str) -> String {
     let is_rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
