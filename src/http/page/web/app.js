@@ -259,8 +259,8 @@ function drawTrunk() {
   const count = graph.trunk;
   by("trunk").hidden = count < 2;
   by("trunk").textContent = graph.showsTrunk
-    ? `Hide the ${count} frames that all stacks share`
-    : `Show the ${count} frames that all stacks share`;
+    ? `Hide the ${count} frames that nearly all stacks share`
+    : `Show the ${count} frames that nearly all stacks share`;
 }
 
 /** Words are looked for as they are, regardless of case; what is a regular expression is one. */

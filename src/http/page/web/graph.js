@@ -15,7 +15,6 @@ export class Graph {
     this.onSelect = onSelect;
     this.onZoom = onZoom;
     this.showsTrunk = false;
-    this.matches = null;
     element.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#fit()).observe(element);
   }
@@ -35,6 +34,7 @@ export class Graph {
       .minFrameSize(0.7)
       .transitionDuration(0)
       .inverted(true)
+      .resetHeightOnZoom(true)
       .tooltip(this.#tooltip())
       .getName((d) => this.#label(d.data ?? d))
       .setLabelHandler((d) => this.#label(d.data))
@@ -52,7 +52,7 @@ export class Graph {
     else this.onZoom(false);
   }
 
-  /** How many frames all stacks have in common at the root. */
+  /** How many frames nearly all stacks have in common at the root. */
   get trunk() {
     let depth = 0;
     for (let node = branching(this.view.root); node.parent; node = node.parent) depth += 1;
@@ -113,8 +113,8 @@ export class Graph {
 
   #label(node) {
     const { unit, isDifference } = this.view;
-    const hidden = node === this.top && node.parent ? `all, through ${this.trunk} more frames` : null;
-    return `${hidden ?? title(node)}  ${brief(node.cum, unit, isDifference)}`;
+    const above = node === this.top && node.parent ? `, below ${this.trunk} frames` : "";
+    return `${title(node)}${above}  ${brief(node.cum, unit, isDifference)}`;
   }
 
   #color(d) {
@@ -204,15 +204,17 @@ export class Graph {
   }
 }
 
-/** The first node below which stacks part, or end. */
+/** How much of all has to go through a frame for it to be one that stacks share. */
+const NEARLY_ALL = 0.99;
+
+/** The first node below which stacks part, or end: what stands above it is the same in every program. */
 function branching(root) {
   let node = root;
-  while (node.children.length === 1 && node.flat === 0 && node.children[0].function) {
-    const [child] = node.children;
-    if (child.children.length === 0) break;
-    node = child;
+  for (;;) {
+    const next = node.children.find((child) => child.function && child.value >= NEARLY_ALL * root.value);
+    if (!next || next.children.length === 0) return node;
+    node = next;
   }
-  return node;
 }
 
 const names = (node) => (node.parent ? [...names(node.parent), title(node)] : []);
@@ -233,13 +235,14 @@ export function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** A hue for each crate, and none for the standard library's, which are in every program. */
+/** A hue for each module, and none for the standard library's, which are in every program. */
 function kind(name, dark) {
-  const crate = /^[<&*\s]*(?:mut |dyn |impl )*([A-Za-z_][\w-]*)/.exec(name)?.[1] ?? "";
+  const path = /^[<&*\s]*(?:mut |dyn |impl )*([A-Za-z_][\w-]*)((?:::[a-z_]\w*(?=::))*)/.exec(name);
+  const crate = path?.[1] ?? "";
   if (!crate || ["std", "core", "alloc", "hashbrown"].includes(crate)) return dark ? "#414b5a" : "#dbe0e8";
   let hash = 7;
-  for (const letter of crate) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
-  // Crates by hue; of one crate, functions by lightness.
+  for (const letter of crate + path[2]) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
+  // Modules by hue; of one module, functions by lightness.
   let shade = 3;
   for (const letter of name) shade = (shade * 33 + letter.charCodeAt(0)) >>> 0;
   const hue = (hash * 47) % 360;
