@@ -254,8 +254,10 @@ impl Growing {
             |at: usize, node: &Node| at == 0 || (node.width >= smallest && node.width > 0);
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
         let mut small: HashMap<usize, (usize, Node)> = HashMap::new();
-        // How many nodes are at and below each one that is not kept.
-        let mut below = vec![1_usize; self.nodes.len()];
+        // How many nodes are at and below each one that is not kept. What has not changed in a difference
+        // has no width and is no node of it.
+        let is_seen = |node: &Node| usize::from(node.width > 0);
+        let mut below: Vec<usize> = self.nodes.iter().map(is_seen).collect();
         for (at, node) in self.nodes.iter().enumerate().skip(1).rev() {
             if is_kept(at, node) {
                 if let Some(siblings) = children.get_mut(node.parent) {
@@ -263,7 +265,7 @@ impl Growing {
                 }
                 continue;
             }
-            let count = below.get(at).copied().unwrap_or(1);
+            let count = below.get(at).copied().unwrap_or(0);
             if self
                 .nodes
                 .get(node.parent)
@@ -423,8 +425,9 @@ mod tests {
 
     #[test]
     fn growth_and_shrinkage_both_have_width_and_the_base_is_told() {
-        let base = profile("main / a = 9 9 9 60\n main / b = 9 9 9 40", 0);
-        let new = profile("main / a = 9 9 9 90\n main / b = 9 9 9 15", 0x1000);
+        let base = "main / a = 9 9 9 60\n main / b = 9 9 9 40\n main / same = 1 1 1 7";
+        let new = "main / a = 9 9 9 90\n main / b = 9 9 9 15\n main / same = 1 1 1 7";
+        let (base, new) = (profile(base, 0), profile(new, 0x1000));
         let kept = new.diff_keeping_base(&base).unwrap();
         let tree = CallTree::new(&kept, 3).unwrap();
         let expected = [
@@ -435,7 +438,8 @@ mod tests {
         ];
         assert_eq!(shown(&tree), expected);
         let bases: Vec<i64> = tree.nodes.iter().map(|node| node.base).collect();
-        assert_eq!(bases, [100, 100, 60, 40]);
+        assert_eq!(bases, [107, 107, 60, 40]);
+        assert_eq!(tree.folded, 0);
     }
 
     #[test]

@@ -175,8 +175,6 @@ fn change(diff: &Diff) -> String {
     object([
         ("base", diff.base_total.to_string()),
         ("new", diff.new_total.to_string()),
-        ("grown", diff.grown().to_string()),
-        ("shrunk", diff.shrunk().to_string()),
     ])
 }
 
@@ -425,7 +423,7 @@ mod tests {
         shown.base = Some((base, old));
         shown.moments = moments.list();
         let view = read(&shown);
-        let change = serde_json::json!({"base": 7000, "new": 9448, "grown": 3048, "shrunk": -600});
+        let change = serde_json::json!({"base": 7000, "new": 9448});
         assert_eq!(view["change"], change);
         assert_eq!(
             (&view["whole"], &view["shown"]["value"]),

@@ -234,7 +234,10 @@ function drawChange() {
   const box = by("change");
   box.hidden = !view.isDifference;
   if (!view.isDifference) return;
-  const { base, new: now, grown, shrunk } = view.change;
+  const { base, new: now } = view.change;
+  // The root is as wide as both together, and its value is what one has more than the other.
+  const grown = (view.root.value + view.root.cum) / 2;
+  const shrunk = view.root.cum - grown;
   const { value, error } = view.shown;
   const unit = view.unit;
   const parts = [
@@ -256,11 +259,10 @@ function drawChange() {
 }
 
 function drawTrunk() {
-  const count = graph.trunk;
-  by("trunk").hidden = count < 2;
-  by("trunk").textContent = graph.showsTrunk
-    ? `Hide the ${count} frames that nearly all stacks share`
-    : `Show the ${count} frames that nearly all stacks share`;
+  by("trunk").hidden = graph.hidden === 0;
+  by("trunk").textContent = graph.showsStart
+    ? "Hide the start of stacks"
+    : `Show the start of stacks (${graph.hidden} ${graph.hidden === 1 ? "frame" : "frames"})`;
 }
 
 /** Words are looked for as they are, regardless of case; what is a regular expression is one. */
@@ -358,7 +360,7 @@ by("every").addEventListener("change", () => {
 });
 by("out").addEventListener("click", () => graph.zoomOut());
 by("trunk").addEventListener("click", () => {
-  graph.toggleTrunk();
+  graph.toggleStart();
   drawTrunk();
   search();
 });

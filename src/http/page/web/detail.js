@@ -49,7 +49,7 @@ export class Detail {
     const numbers = [[view.isDifference ? "Change" : "All", this.#number(value, error)]];
     if (low !== null) {
       const reach = `${amount(low, view.unit, view.isDifference)} to ${amount(high, view.unit, view.isDifference)}`;
-      numbers.push(["95 times in 100", reach]);
+      numbers.push(["95 %", reach]);
     }
     return [
       make("h2", view.isDifference ? "What has changed" : "The whole"),

@@ -14,7 +14,8 @@ export class Graph {
     this.tip = tip;
     this.onSelect = onSelect;
     this.onZoom = onZoom;
-    this.showsTrunk = false;
+    this.showsStart = false;
+    this.hidden = 0;
     element.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#fit()).observe(element);
   }
@@ -25,7 +26,8 @@ export class Graph {
     this.view = view;
     this.selected = null;
     this.zoomed = null;
-    this.top = this.showsTrunk ? view.root : branching(view.root);
+    this.top = view.root;
+    this.hidden = arrange(view.root, this.showsStart);
     this.width = this.#room();
     this.element.replaceChildren();
     this.chart = flamegraph()
@@ -36,6 +38,7 @@ export class Graph {
       .inverted(true)
       .resetHeightOnZoom(true)
       .tooltip(this.#tooltip())
+      .getChildren((node) => node.below)
       .getName((d) => this.#label(d.data ?? d))
       .setLabelHandler((d) => this.#label(d.data))
       .setColorMapper((d) => this.#color(d))
@@ -52,15 +55,9 @@ export class Graph {
     else this.onZoom(false);
   }
 
-  /** How many frames nearly all stacks have in common at the root. */
-  get trunk() {
-    let depth = 0;
-    for (let node = branching(this.view.root); node.parent; node = node.parent) depth += 1;
-    return depth;
-  }
-
-  toggleTrunk() {
-    this.showsTrunk = !this.showsTrunk;
+  /** Shows how stacks start, or not. */
+  toggleStart() {
+    this.showsStart = !this.showsStart;
     this.zoomed = null;
     this.draw(this.view);
   }
@@ -113,8 +110,7 @@ export class Graph {
 
   #label(node) {
     const { unit, isDifference } = this.view;
-    const above = node === this.top && node.parent ? `, below ${this.trunk} frames` : "";
-    return `${title(node)}${above}  ${brief(node.cum, unit, isDifference)}`;
+    return `${title(node)}  ${brief(node.cum, unit, isDifference)}`;
   }
 
   #color(d) {
@@ -173,11 +169,11 @@ export class Graph {
   #key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || !this.view) return;
     const at = this.selected ?? this.zoomed ?? this.top;
-    const siblings = at === this.top ? [at] : at.parent.children;
+    const siblings = at === this.top ? [at] : at.up.below;
     const place = siblings.indexOf(at);
     const moves = {
-      ArrowDown: () => at.children[0],
-      ArrowUp: () => (at === this.top ? at : at.parent),
+      ArrowDown: () => at.below[0],
+      ArrowUp: () => at.up ?? at,
       ArrowLeft: () => siblings[place - 1],
       ArrowRight: () => siblings[place + 1],
       Home: () => this.top,
@@ -204,27 +200,53 @@ export class Graph {
   }
 }
 
+/** How a program and its threads start: the same in every Rust program. */
+const START = new RegExp("^(?:_start|main|__libc_start_\\w+|_*clone3?|start_thread|__rust_try|" +
+  "<?(?:std::(?:rt|panic|panicking|sys|sys_common|thread)|core::panic::unwind_safe|core::ops::function|alloc::boxed)::.*)$");
+
 /** How much of all has to go through a frame for it to be one that stacks share. */
 const NEARLY_ALL = 0.99;
 
-/** The first node below which stacks part, or end: what stands above it is the same in every program. */
-function branching(root) {
-  let node = root;
-  for (;;) {
-    const next = node.children.find((child) => child.function && child.value >= NEARLY_ALL * root.value);
-    if (!next || next.children.length === 0) return node;
-    node = next;
+/**
+ * Sets what stands above and below each node in the picture, without the start of stacks: threads starting, and
+ * frames that nearly all stacks go through up to the one in which they part. Says how many could be left out.
+ */
+function arrange(root, showsStart) {
+  const left = new Set();
+  const shared = (node) => node.children.find((child) => child.function && child.value >= NEARLY_ALL * root.value);
+  for (let node = shared(root); node; node = shared(node)) {
+    const next = shared(node);
+    if (!next?.children.length) break;
+    left.add(node);
   }
+  const starts = (node) => node.children.length > 0 && node.function && START.test(node.function.name);
+  const next = root.children.slice();
+  while (next.length > 0) {
+    const node = next.pop();
+    if (starts(node)) left.add(node);
+    if (left.has(node)) next.push(...node.children);
+  }
+  root.up = null;
+  const place = [root];
+  while (place.length > 0) {
+    const node = place.pop();
+    node.below = showsStart ? node.children : node.children.flatMap((child) => visible(child, left));
+    if (node.below !== node.children) node.below.sort((a, b) => (a.folded > 0) - (b.folded > 0) || b.value - a.value);
+    for (const child of node.below) child.up = node;
+    place.push(...node.below);
+  }
+  return left.size;
 }
 
-const names = (node) => (node.parent ? [...names(node.parent), title(node)] : []);
+const visible = (node, left) =>
+  left.has(node) ? node.children.flatMap((child) => visible(child, left)) : [node];
+
+const names = (node) => (node.up ? [...names(node.up), title(node)] : []);
 
 function find(top, path) {
-  const start = names(top);
-  if (start.some((name, at) => name !== path[at])) return null;
   let node = top;
-  for (const name of path.slice(start.length)) {
-    node = node.children.find((child) => title(child) === name);
+  for (const name of path) {
+    node = node.below.find((child) => title(child) === name);
     if (!node) return null;
   }
   return node;
