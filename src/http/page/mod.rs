@@ -202,3 +202,156 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
             name.trim().eq_ignore_ascii_case("gzip") && weight.parse().is_ok_and(|w: f64| w > 0.0)
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+    use crate::http::Endpoints;
+
+    fn ask(method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Bytes::new()).expect("a request");
+        Endpoints::builder().build().respond(&request)
+    }
+
+    fn get(path: &str) -> Reply {
+        ask(Method::GET, &format!("/debug/pprof/{path}"), &[])
+    }
+
+    fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
+        reply
+            .headers()
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
+    }
+
+    fn text(reply: &Reply) -> &str {
+        std::str::from_utf8(reply.body()).expect("text")
+    }
+
+    /// Paths of the page's files, as it names them.
+    fn files() -> Vec<String> {
+        let page = get("ui");
+        let parts = text(&page)
+            .split('"')
+            .filter(|part| part.starts_with("ui/"));
+        parts.map(String::from).collect()
+    }
+
+    #[test]
+    fn nothing_but_its_own_files_may_run() {
+        for path in ["ui".to_owned(), files().remove(0)] {
+            let reply = get(&path);
+            assert_eq!(reply.status(), StatusCode::OK, "{path}");
+            let policy = header(&reply, "content-security-policy");
+            assert!(
+                policy.starts_with("default-src 'none'; script-src 'self'; "),
+                "{policy}"
+            );
+            assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));
+            assert_eq!(header(&reply, "x-content-type-options"), "nosniff");
+            assert_eq!(header(&reply, "referrer-policy"), "no-referrer");
+        }
+    }
+
+    #[test]
+    fn files_are_kept_and_the_page_is_asked_for_again() {
+        let page = get("ui");
+        assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
+        assert_eq!(header(&page, "cache-control"), "no-cache");
+        let files = files();
+        for path in &files {
+            let reply = get(path);
+            assert!(
+                header(&reply, "cache-control").ends_with("immutable"),
+                "{path}"
+            );
+        }
+        let style = get(&files[0]);
+        assert_eq!(header(&style, "content-type"), "text/css; charset=utf-8");
+        let etag = header(&page, "etag").to_owned();
+        for known in [etag.clone(), format!("\"other\", W/{etag}")] {
+            let again = ask(Method::GET, "/ui", &[("if-none-match", &known)]);
+            assert_eq!(
+                (again.status(), again.body().len()),
+                (StatusCode::NOT_MODIFIED, 0)
+            );
+            assert_eq!(header(&again, "etag"), etag);
+        }
+        let new = ask(Method::GET, "/ui", &[("if-none-match", "\"other\"")]);
+        assert_eq!(new.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn files_are_compressed_for_who_can_read_it() {
+        let plain = get("ui");
+        assert_eq!(header(&plain, "content-encoding"), "");
+        for accepted in ["gzip, deflate, br", "br;q=1.0, GZIP;q=0.5"] {
+            let packed = ask(
+                Method::GET,
+                "/debug/pprof/ui",
+                &[("accept-encoding", accepted)],
+            );
+            assert_eq!(header(&packed, "content-encoding"), "gzip", "{accepted}");
+            assert_eq!(header(&packed, "vary"), "Accept-Encoding");
+            let mut unpacked = Vec::new();
+            GzDecoder::new(&packed.body()[..])
+                .read_to_end(&mut unpacked)
+                .expect("gzip");
+            assert_eq!(unpacked, plain.body()[..]);
+        }
+        for refused in ["br", "gzip;q=0", "gzip;q=x"] {
+            let reply = ask(
+                Method::GET,
+                "/debug/pprof/ui",
+                &[("accept-encoding", refused)],
+            );
+            assert_eq!(reply.body(), plain.body(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_its_relative_links_is_the_one_that_it_is_in() {
+        let reply = get("ui/");
+        assert_eq!(reply.status(), StatusCode::MOVED_PERMANENTLY);
+        assert_eq!(header(&reply, "location"), "../ui");
+    }
+
+    #[test]
+    fn what_cannot_be_answered_says_why() {
+        let cases = [
+            (
+                "ui/app.js",
+                StatusCode::NOT_FOUND,
+                "the page has no file \"app.js\": reload it",
+            ),
+            (
+                "ui/data?focus=(",
+                StatusCode::BAD_REQUEST,
+                "focus is no regular expression: ",
+            ),
+            (
+                "ui/data?since=9",
+                StatusCode::GONE,
+                "moment 9 is no longer remembered",
+            ),
+            // This process has another allocator.
+            ("ui/data", StatusCode::NOT_IMPLEMENTED, "#[global_allocator]"),
+        ];
+        for (path, status, message) in cases {
+            let reply = get(path);
+            assert_eq!(reply.status(), status, "{path}");
+            assert!(text(&reply).contains(message), "{path}: {}", text(&reply));
+        }
+        let posted = ask(Method::POST, "/debug/pprof/ui", &[]);
+        assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(header(&posted, "allow"), "GET, HEAD");
+    }
+}

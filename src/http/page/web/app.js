@@ -24,6 +24,8 @@ const state = {
   ignore: asked.get("ignore") ?? "",
   since: asked.get("since") ?? "",
   search: asked.get("search") ?? "",
+  /** The name of the function that is chosen, to choose it again in the next view. */
+  selected: undefined,
 };
 let view = null;
 let running = null;
@@ -64,6 +66,7 @@ const table = new Table(by("top"), { onSelect: (of) => choose(of) });
 
 /** Shows a function everywhere: outlined in the picture and the table, told in the panel. */
 function choose(of, call = null) {
+  state.selected = of?.name;
   if (!call) graph.select(null, false);
   graph.outline(of);
   table.outline(of);
