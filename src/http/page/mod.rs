@@ -342,14 +342,17 @@ mod tests {
                 StatusCode::GONE,
                 "moment 9 is no longer remembered",
             ),
-            // This process has another allocator.
-            ("ui/data", StatusCode::NOT_IMPLEMENTED, "#[global_allocator]"),
         ];
         for (path, status, message) in cases {
             let reply = get(path);
             assert_eq!(reply.status(), status, "{path}");
             assert!(text(&reply).contains(message), "{path}: {}", text(&reply));
         }
+        assert_eq!(status(&Error::not_installed()), StatusCode::NOT_IMPLEMENTED);
+        assert_eq!(
+            status(&Error::busy("locked")),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         let posted = ask(Method::POST, "/debug/pprof/ui", &[]);
         assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(header(&posted, "allow"), "GET, HEAD");

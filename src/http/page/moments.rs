@@ -191,7 +191,10 @@ fn start(remembered: &Arc<Mutex<Remembered>>) -> std::result::Result<Sender<Infa
     let thread = thread::Builder::new().name("heaptide-page".into());
     let started = thread.spawn(move || {
         muted(|| {
-            while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) && tick(&remembered) {}
+            let heap = || ProfileOptions::new().heap();
+            while stop.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout)
+                && tick(&remembered, heap)
+            {}
         });
     });
     match started {
@@ -203,12 +206,11 @@ fn start(remembered: &Arc<Mutex<Remembered>>) -> std::result::Result<Sender<Infa
 }
 
 /// Remembers the present; false when nobody is left to remember it for.
-fn tick(remembered: &Weak<Mutex<Remembered>>) -> bool {
+fn tick(remembered: &Weak<Mutex<Remembered>>, heap: impl FnOnce() -> Result<Profile>) -> bool {
     let Some(remembered) = remembered.upgrade() else {
         return false;
     };
-    let made = ProfileOptions::new().heap();
-    let made = made.and_then(|profile| Made::of(&profile));
+    let made = heap().and_then(|profile| Made::of(&profile));
     let mut remembered = lock(&remembered);
     match made {
         Ok(made) => {
@@ -300,16 +302,13 @@ mod tests {
     fn the_thread_ends_when_nobody_is_left() {
         let remembered = Arc::default();
         let gone = Arc::downgrade(&remembered);
-        // No allocator is installed in this process: nothing is remembered, and that is told.
-        assert!(tick(&gone));
-        assert!(
-            lock(&remembered)
-                .failure
-                .as_ref()
-                .unwrap()
-                .contains("global_allocator")
-        );
+        assert!(tick(&gone, || Err(crate::Error::not_installed())));
+        let failure = lock(&remembered).failure.clone();
+        assert!(failure.is_some_and(|failure| failure.contains("#[global_allocator]")));
+        assert!(tick(&gone, || Ok(example::profile("main = 1 1 1 1", 0))));
+        assert_eq!(lock(&remembered).failure, None);
+        assert_eq!(lock(&remembered).moments.len(), 1);
         drop(remembered);
-        assert!(!tick(&gone));
+        assert!(!tick(&gone, || Err(crate::Error::not_installed())));
     }
 }
