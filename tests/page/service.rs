@@ -14,7 +14,7 @@ use bytes::Bytes;
 use heaptide::http::Endpoints;
 
 /// How many different stacks allocate.
-pub const STACKS: usize = 5_000;
+pub(crate) const STACKS: usize = 5_000;
 
 static HELD: Mutex<Vec<(usize, Vec<u8>)>> = Mutex::new(Vec::new());
 
@@ -24,15 +24,18 @@ macro_rules! modules {
             modules!(@calls accept fetch, fetch decode, decode index, index store);
 
             #[inline(never)]
-            pub fn store(_path: usize, bytes: usize) -> Vec<u8> {
+            pub(super) fn store(_path: usize, bytes: usize) -> Vec<u8> {
+                std::hint::black_box(module_path!());
                 std::hint::black_box(Vec::with_capacity(bytes))
             }
         }
     )*};
     (@calls $($caller:ident $callee:ident),*) => {$(
         #[inline(never)]
-        pub fn $caller(path: usize, bytes: usize) -> Vec<u8> {
+        pub(super) fn $caller(path: usize, bytes: usize) -> Vec<u8> {
             use super::{billing, images, orders, search, sessions, users};
+            // The optimizer makes one of functions that do the same.
+            std::hint::black_box(module_path!());
             let next = [
                 orders::$callee, sessions::$callee, images::$callee,
                 search::$callee, users::$callee, billing::$callee,
@@ -58,7 +61,7 @@ fn request(path: usize, bytes: usize) {
 }
 
 /// Holds memory on all stacks, on some much more than on most.
-pub fn plant() {
+pub(crate) fn plant() {
     for path in 0..STACKS {
         let skewed = [9, 1, 4, 2, 1, 3];
         let weight = skewed[path % 6] * skewed[path / 6 % 6] * skewed[5 - path / 36 % 6];
@@ -67,7 +70,7 @@ pub fn plant() {
 }
 
 /// Holds more in one place and less in another.
-pub fn change() {
+pub(crate) fn change() {
     HELD.lock().unwrap().retain(|(path, _)| path % 6 != 2);
     for _ in 0..200 {
         request(1_296, 256 << 10);
@@ -75,7 +78,7 @@ pub fn change() {
 }
 
 /// Serves the page, and `/change`, until the process ends.
-pub fn serve(port: u16) -> SocketAddr {
+pub(crate) fn serve(port: u16) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let address = listener.local_addr().unwrap();
     let endpoints = Endpoints::builder().build();
