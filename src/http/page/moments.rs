@@ -7,7 +7,6 @@
 
 use std::{
     convert::Infallible,
-    mem,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -219,7 +218,7 @@ fn tick(remembered: &Weak<Mutex<Remembered>>, heap: impl FnOnce() -> Result<Prof
         }
         Err(error) => {
             let failure = format!("the last moment could not be remembered: {error}");
-            drop(mem::replace(&mut remembered.failure, Some(failure)));
+            remembered.failure = Some(failure);
         }
     }
     true
