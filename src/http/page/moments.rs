@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_secs(60);
 /// What is remembered between requests of the page.
 #[derive(Debug)]
 pub(in crate::http) struct Moments {
-    /// Lets go of [`run`] when it is dropped.
+    /// The thread ends when this is dropped.
     ticking: OnceLock<std::result::Result<Sender<Infallible>, String>>,
     remembered: Arc<Mutex<Remembered>>,
     process: u32,
