@@ -47,14 +47,16 @@ const hue = async (page, label) => /^hsl\((\d+)/.exec(await frame(page, label).l
 /** Waits until a frame takes all of the width, or less than half of it; fails when it never does. */
 async function settled(page, label, isWhole) {
   const all = await whole(page);
-  await frame(page, label).locator("rect").evaluate((rect, [all, isWhole]) => new Promise((done) => {
+  await frame(page, label).locator("rect").evaluate((rect, [all, isWhole]) => new Promise((done, fail) => {
+    const last = performance.now() + 10_000;
     const look = () => {
       const wide = rect.getBoundingClientRect().width;
       if (isWhole ? Math.abs(wide - all) < 2 : wide < all / 2) done();
+      else if (performance.now() > last) fail(new Error(`the frame is ${wide} of ${all} wide`));
       else requestAnimationFrame(look);
     };
     look();
-  }), [all, isWhole], { timeout: 10_000 });
+  }), [all, isWhole]);
 }
 const percent = (shown) => Number(/([\d.]+)%/.exec(shown)[1]);
 
