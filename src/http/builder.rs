@@ -5,12 +5,16 @@ use super::{
     caller::Caller,
     delta::Clients,
     endpoints::Endpoints,
+    page::Moments,
     reply::{self, Reply, Result},
     token::Token,
     turn::{NoTurn, Place, Places, Turn, Turns},
 };
 use ::http::{HeaderValue, StatusCode, header};
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The longest `seconds=N` unless set.
 const MOST_SECONDS: Duration = Duration::from_secs(300);
@@ -98,12 +102,14 @@ impl EndpointsBuilder {
     /// 503.
     #[must_use]
     pub fn build(self) -> Endpoints {
+        let turns = Arc::new(Turns::new(self.waiting));
         Endpoints::new(Shared {
+            moments: Moments::new(Arc::clone(&turns)),
             token: self.token,
             shows_command_line: self.command_line,
             has_control: self.control,
             longest_delta: self.longest_delta,
-            turns: Turns::new(self.waiting),
+            turns,
             deltas: Places::new(MOST_DELTAS),
             clients: Clients::new(MOST_CLIENTS, MOST_CLIENT_BYTES),
             built_at: Instant::now(),
@@ -120,8 +126,9 @@ pub(super) struct Shared {
     pub(super) has_control: bool,
     pub(super) longest_delta: Duration,
     pub(super) clients: Clients,
+    pub(super) moments: Moments,
     pub(super) built_at: Instant,
-    turns: Turns,
+    turns: Arc<Turns>,
     deltas: Places,
     process: u32,
 }
@@ -178,12 +185,14 @@ mod tests {
     use super::*;
 
     fn shared() -> Shared {
+        let turns = Arc::new(Turns::new(0));
         Shared {
+            moments: Moments::new(Arc::clone(&turns)),
             token: None,
             shows_command_line: false,
             has_control: false,
             longest_delta: MOST_SECONDS,
-            turns: Turns::new(0),
+            turns,
             deltas: Places::new(MOST_DELTAS),
             clients: Clients::new(1, 1),
             built_at: Instant::now(),

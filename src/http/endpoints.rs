@@ -147,7 +147,7 @@ impl Endpoints {
             Route::Symbol => symbol::answer(shared, request, caller),
             Route::CommandLine => command_line(shared),
             Route::Control => control::answer(shared, request, shown),
-            Route::Page(path) => Ok(page::answer(shared, path, request)),
+            Route::Page(path) => Ok(page::answer(shared, path, request, caller)),
             Route::Redirect => Ok(reply::redirect(
                 StatusCode::TEMPORARY_REDIRECT,
                 "pprof/",

@@ -4,6 +4,8 @@
 //! [`Folded`]) and then written as text with the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
 //! where a profile came from.
 
+#[cfg(feature = "http")]
+mod call_tree;
 mod column;
 mod columns;
 mod diff;
@@ -30,6 +32,8 @@ mod unit;
 mod value;
 mod view;
 
+#[cfg(feature = "http")]
+pub(crate) use call_tree::{CallFunction, CallKind, CallNode, CallTree};
 pub use diff::Diff;
 #[cfg(feature = "flamegraph")]
 pub use flamegraph::{write_diff_flamegraph, write_flamegraph};

@@ -74,7 +74,7 @@ fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
     }
 }
 
-fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
+pub(super) fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
     let file = file_name(mapped_file(profile, location));
     let file = if file.is_empty() { "unknown" } else { file };
     format!("{:#x} [{file}]", location.address).into()
