@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["profile", "leak", "record", "report", "symbolize"],
     ),
     ("snapshotter", &["error", "units", "record", "pprof"]),
+    ("http", &["error", "record", "profile", "pprof"]),
 ];
 
 /// What the root gives out under its own name, and where it is from.

@@ -43,6 +43,11 @@ impl Endpoints {
         EndpointsBuilder::default()
     }
 
+    /// Whether a request has to show a token.
+    pub(super) fn has_token(&self) -> bool {
+        false
+    }
+
     /// Answers a request. Blocks while the profile is made, and with `seconds=N` for as long.
     #[must_use]
     pub fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
