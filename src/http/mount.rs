@@ -8,8 +8,10 @@ use super::{
     Endpoints, Service,
     reply::{self, Reply},
 };
-use ::http::{HeaderValue, Request, StatusCode, header};
-use axum::{Router, extract::OriginalUri};
+use ::http::{HeaderValue, Request, StatusCode, Uri, header};
+use axum::{Router, extract::OriginalUri, routing::any};
+use http_body_util::Full;
+use tower_service::Service as _;
 
 /// Where Go's tools look.
 const PREFIX: &str = "/debug/pprof";
@@ -22,7 +24,9 @@ const PREFIX: &str = "/debug/pprof";
 ///     .nest("/debug/pprof", heaptide::http::router());
 /// ```
 ///
-/// It answers for all paths below its prefix, so it is not for `merge`; [`Service`] is:
+/// It answers for all paths below its prefix. (axum gives no nested router the bare `/debug/pprof/`; the index
+/// is at `/debug/pprof` and `/debug/pprof/index`. With `nest_service` and a [`Service`] it is where Go has it.)
+/// So it is not for `merge`. [`Service`] is:
 ///
 /// ```
 /// // Serves /debug/pprof/, and no other path.
@@ -35,9 +39,38 @@ pub fn router() -> Router {
 }
 
 impl Endpoints {
-    /// These endpoints as a router, to be nested in an axum application under any prefix.
+    /// These endpoints as a router, to be nested in an axum application under any prefix. See
+    /// [`router`](super::router()).
     pub fn router(&self) -> Router {
-        Router::new().fallback_service(self.service())
+        self.service().router()
+    }
+}
+
+impl Service {
+    /// This service as a router, to be nested in an axum application under any prefix. See
+    /// [`router`](super::router()).
+    pub fn router(self) -> Router {
+        let (mut bare, mut index) = (self.clone(), self.clone());
+        let bare = move |request: axum::extract::Request| {
+            let redirect = redirect(&request, "index");
+            let answer = bare.call(request);
+            async move {
+                match redirect {
+                    Some(redirect) => Ok(redirect.map(Full::new)),
+                    None => answer.await,
+                }
+            }
+        };
+        let index = move |mut request: axum::extract::Request| {
+            *request.uri_mut() = Uri::from_static("/");
+            // Relative links are right here.
+            request.extensions_mut().remove::<OriginalUri>();
+            index.call(request)
+        };
+        Router::new()
+            .route("/", any(bare))
+            .route("/index", any(index))
+            .fallback_service(self)
     }
 }
 
@@ -49,8 +82,9 @@ impl<S: Clone + Send + Sync + 'static> From<Service> for Router<S> {
 }
 
 /// Links on the index and the page are relative, so the place that they are relative to has to end in a
-/// slash. axum shows `/debug/pprof` and `/debug/pprof/` as the same `/` to what is nested there.
-pub(super) fn redirect<B>(request: &Request<B>) -> Option<Reply> {
+/// slash and perhaps something more. axum shows `/debug/pprof` and `/debug/pprof/` as the same `/` to what is
+/// nested there.
+pub(super) fn redirect<B>(request: &Request<B>, target: &str) -> Option<Reply> {
     let OriginalUri(uri) = request.extensions().get()?;
     if request.uri().path() != "/" || uri.path().ends_with('/') {
         return None;
@@ -58,7 +92,7 @@ pub(super) fn redirect<B>(request: &Request<B>) -> Option<Reply> {
     // Relative, since a proxy may have taken a prefix off before us.
     let (_, last) = uri.path().rsplit_once('/')?;
     let query = uri.query().map(|query| format!("?{query}"));
-    let place = format!("{last}/{}", query.unwrap_or_default());
+    let place = format!("{last}/{target}{}", query.unwrap_or_default());
     let place = HeaderValue::from_str(&place).ok()?;
     let mut reply = reply::text("");
     *reply.status_mut() = StatusCode::TEMPORARY_REDIRECT;

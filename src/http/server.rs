@@ -57,7 +57,8 @@ struct Running {
 ///
 /// Those of [`ServerBuilder::serve`](super::ServerBuilder::serve).
 pub fn serve(address: impl ToSocketAddrs) -> Result<Server> {
-    Endpoints::builder().build().serve(address)
+    // Its own memory is nobody's leak.
+    record::muted(|| Endpoints::builder().build().serve(address))
 }
 
 /// Serves the endpoints with their defaults where the environment variable `HEAPTIDE_HTTP` says; nowhere if
@@ -76,10 +77,12 @@ pub fn serve(address: impl ToSocketAddrs) -> Result<Server> {
 ///
 /// Those of [`ServerBuilder::serve`](super::ServerBuilder::serve), with the variable and its value.
 pub fn serve_from_environment() -> Result<Option<Server>> {
-    Endpoints::builder()
-        .build()
-        .server()
-        .serve_from_environment()
+    record::muted(|| {
+        Endpoints::builder()
+            .build()
+            .server()
+            .serve_from_environment()
+    })
 }
 
 impl Endpoints {

@@ -101,7 +101,7 @@ impl Service {
     /// The answer, made here if that takes no time.
     pub(super) async fn answer(&self, request: Request<Bytes>) -> Reply {
         #[cfg(feature = "axum")]
-        if let Some(redirect) = super::mount::redirect(&request) {
+        if let Some(redirect) = super::mount::redirect(&request, "") {
             return redirect;
         }
         if self.endpoints.is_quick(&request) {
