@@ -83,12 +83,8 @@ fn assert_left_alone(address: SocketAddr) {
 fn a_router_serves_where_it_is_nested() {
     let (_runtime, address) = host(|app| {
         let deeper = Router::new().nest("/internal/memory", http::router());
-        app.nest("/debug/pprof", http::router())
-            .nest("/v1", deeper)
-            .nest("/slash/", http::router())
+        app.nest("/debug/pprof", http::router()).nest("/v1", deeper)
     });
-    assert_eq!(get(address, "/slash/").status, 200);
-    profile(&get(address, "/slash/heap"));
     assert_serves(address, "/debug/pprof");
     assert_serves(address, "/v1/internal/memory");
     assert_left_alone(address);
@@ -511,8 +507,7 @@ fn wait(pid: libc::pid_t) -> i32 {
         if ended == pid {
             return status;
         }
-        // Shorter than anybody waits for a server's thread twice, which the child does not have.
-        if start.elapsed() > Duration::from_secs(4) {
+        if start.elapsed() > Duration::from_secs(60) {
             // SAFETY: our own child, not yet waited for.
             unsafe { libc::kill(pid, libc::SIGKILL) };
         }
@@ -533,7 +528,10 @@ fn fork_with_a_server() {
         let result = panic::catch_unwind(panic::AssertUnwindSafe(|| {
             // Still the parent's.
             assert_eq!(get(address, "/debug/pprof/").status, 200);
+            let start = Instant::now();
             drop(server);
+            // At once, and not the 5 s that a thread is waited for that there is not.
+            assert!(start.elapsed() < Duration::from_secs(4));
             assert_eq!(get(address, "/debug/pprof/").status, 200);
             let own = http::serve("127.0.0.1:0").unwrap();
             profile(&get(own.local_addr(), "/debug/pprof/heap"));

@@ -50,6 +50,7 @@ impl Service {
     /// This service as a router, to be nested in an axum application under any prefix. See
     /// [`router`](super::router()).
     pub fn router(self) -> Router {
+        // No fallback: axum drops it where a router is nested that has this one nested in it.
         let (mut bare, mut index) = (self.clone(), self.clone());
         let bare = move |request: axum::extract::Request| {
             let redirect = redirect(&request, "index");
@@ -70,7 +71,7 @@ impl Service {
         Router::new()
             .route("/", any(bare))
             .route("/index", any(index))
-            .fallback_service(self)
+            .route_service("/{*path}", self)
     }
 }
 
