@@ -9,7 +9,7 @@
 #[path = "record/lost.rs"]
 #[expect(dead_code, reason = "nothing is ever lost here")]
 mod lost;
-#[cfg(any(fuzzing, test, feature = "snapshotter"))]
+#[cfg(any(fuzzing, test, feature = "http", feature = "snapshotter"))]
 #[path = "record/size.rs"]
 mod size;
 #[path = "record/stats.rs"]
@@ -22,7 +22,7 @@ pub use lost::Lost;
 pub use stats::Stats;
 
 pub(crate) use lost::RecordError;
-#[cfg(any(fuzzing, test, feature = "snapshotter"))]
+#[cfg(any(fuzzing, test, feature = "http", feature = "snapshotter"))]
 pub(crate) use size::parse_size;
 
 use core::alloc::{GlobalAlloc, Layout};

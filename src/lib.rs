@@ -91,6 +91,7 @@ mod error;
 pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
+mod json;
 pub mod leak;
 mod pprof;
 mod printable;

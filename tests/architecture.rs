@@ -15,6 +15,7 @@ static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
 /// Each layer, lowest first, and the layers it may name. Siblings do not name each other.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("json", &[]),
     ("printable", &[]),
     ("units", &[]),
     ("record", &[]),
@@ -24,19 +25,49 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("symbolize", &["error", "profile"]),
     (
         "pprof",
-        &["error", "record", "snapshot", "profile", "symbolize"],
+        &[
+            "error",
+            "printable",
+            "record",
+            "snapshot",
+            "profile",
+            "symbolize",
+        ],
     ),
-    ("report", &["error", "printable", "units", "profile"]),
+    (
+        "report",
+        &["error", "json", "printable", "units", "profile"],
+    ),
     (
         "leak",
-        &["error", "printable", "units", "profile", "symbolize"],
+        &[
+            "error",
+            "json",
+            "printable",
+            "units",
+            "profile",
+            "symbolize",
+        ],
     ),
     (
         "fuzzing",
-        &["profile", "leak", "record", "report", "symbolize"],
+        &["profile", "http", "leak", "record", "report", "symbolize"],
     ),
     ("snapshotter", &["error", "units", "record", "pprof"]),
-    ("http", &["error", "record", "profile", "pprof"]),
+    (
+        "http",
+        &[
+            "error",
+            "json",
+            "printable",
+            "units",
+            "record",
+            "profile",
+            "pprof",
+            "report",
+            "leak",
+        ],
+    ),
 ];
 
 /// What the root gives out under its own name, and where it is from.
@@ -45,6 +76,9 @@ const REEXPORTS: &[(&str, &str)] = &[
     ("Result", "error"),
     ("Lost", "record"),
     ("SamplingAllocator", "record"),
+    ("Stats", "record"),
+    ("set_sample_interval", "record"),
+    ("stats", "record"),
     ("Snapshot", "snapshot"),
     ("Profile", "profile"),
     ("Trim", "symbolize"),

@@ -402,6 +402,61 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+// ---- Answers that take time. -----------------------------------------------------------------------
+
+/// Has asked for the difference over 300 seconds, and is waiting.
+fn ask_for_a_long_delta(address: SocketAddr) -> TcpStream {
+    let before = threads("heaptide-answer");
+    let mut stream = connect(address);
+    let request = b"GET /debug/pprof/heap?seconds=300 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request).unwrap();
+    eventually("a thread waits", || threads("heaptide-answer") > before);
+    stream
+}
+
+fn give_up_on_deltas() {
+    let server = server();
+    let (serving, hyper, end) = hyper_by_hand();
+    for address in [server.local_addr(), hyper] {
+        let waiting = ask_for_a_long_delta(address);
+        // Nobody else waits for it: the runtime, of one thread, goes on.
+        assert_eq!(get(address, "/debug/pprof/").status, 200);
+        profile(&get(address, "/debug/pprof/heap?symbolize=0"));
+        assert!(threads("heaptide-answer") > 0);
+        drop(waiting);
+        eventually("who went away is not waited for", || {
+            threads("heaptide-answer") == 0
+        });
+    }
+    let mut waiting = ask_for_a_long_delta(server.local_addr());
+    server.shutdown();
+    let answer = answer(&mut waiting);
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.text(), "the server ends\n");
+    eventually("the server's end is theirs", || {
+        threads("heaptide-answer") == 0
+    });
+    end.send(()).unwrap();
+    serving.join().unwrap();
+}
+
+#[test]
+fn an_answer_that_takes_long_holds_up_nobody_and_ends_with_who_asked() {
+    assert_runs("deltas");
+}
+
+#[test]
+fn a_token_opens_an_address_to_other_machines() {
+    let endpoints = Endpoints::builder().token("a long random word").build();
+    let server = endpoints.serve("0.0.0.0:0").unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], server.local_addr().port()));
+    let refused = get(address, "/debug/pprof/heap");
+    assert_eq!(refused.status, 401);
+    let shown = b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        Authorization: Bearer a long random word\r\n\r\n";
+    profile(&send(address, shown));
+}
+
 // ---- In processes of their own. --------------------------------------------------------------------
 
 /// One of the functions below, in a process of its own.
@@ -431,6 +486,7 @@ fn child() {
         "" => {}
         "environment" => print_what_the_environment_starts(),
         "fork" => fork_with_a_server(),
+        "deltas" => give_up_on_deltas(),
         "threads" => count_threads(),
         "own-memory" => look_at_its_own_memory(),
         role => panic!("no role {role}"),

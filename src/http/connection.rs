@@ -31,6 +31,9 @@ use tokio::{
     time::{self, Instant},
 };
 
+/// Longer than any process lives, and short enough to be added to a moment.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Becomes true, or is dropped by who could say so, when the server ends.
 pub(super) type End = watch::Receiver<bool>;
 
@@ -65,7 +68,9 @@ impl Deadline {
 
 /// Serves one connection until it ends, and closes it.
 pub(super) async fn run(stream: TcpStream, service: Service, limits: Limits, end: End) {
-    let whole = limits.head + limits.body + limits.answer + limits.farewell;
+    // A `seconds` without bound is one.
+    let whole = (limits.head + limits.body + limits.farewell).saturating_add(limits.answer);
+    let whole = whole.min(FOR_EVER);
     let deadline = Deadline(Arc::new(Mutex::new(Instant::now() + whole)));
     let (due, ends) = (deadline.clone(), end.clone());
     let respond = service_fn(move |request| {
@@ -135,7 +140,7 @@ async fn answer(service: &Service, limits: &Limits, end: End, request: Request<I
             "the server ends"
         };
         let takes_long = async {
-            time::sleep(limits.answer).await;
+            time::sleep(limits.answer.min(FOR_EVER)).await;
             "the profile took too long to make"
         };
         later(

@@ -14,7 +14,7 @@ pub(super) struct Limits {
     pub(super) head: Duration,
     /// From then on, until the body is there.
     pub(super) body: Duration,
-    /// Until the answer is made; longer than any `seconds` that is accepted.
+    /// Until the answer is made, besides the longest `seconds` that is accepted.
     pub(super) answer: Duration,
     /// Until the client has taken the answer; and for each 16 KiB of it a second more.
     pub(super) taking: Duration,
@@ -36,7 +36,7 @@ impl Default for Limits {
             head_bytes: 16 << 10,
             head: Duration::from_secs(10),
             body: Duration::from_secs(10),
-            answer: Duration::from_secs(65 * 60),
+            answer: Duration::from_secs(60),
             taking: Duration::from_secs(30),
             farewell: Duration::from_millis(500),
         }

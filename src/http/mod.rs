@@ -10,23 +10,35 @@
 //! | hyper, tonic, anything that takes a `tower` service | [`service`] |
 //! | anything else | [`Endpoints::respond`] |
 
+mod builder;
 mod caller;
 mod connection;
 mod connections;
+mod control;
+mod delta;
 mod endpoints;
 mod hosts;
+mod index;
 mod limits;
 #[cfg(feature = "axum")]
 mod mount;
 mod page;
+mod profiles;
+mod query;
+mod render;
 mod reply;
 mod route;
 mod server;
 mod server_builder;
 mod service;
+mod status;
+mod symbol;
 mod threads;
+mod token;
+mod turn;
 
-pub use endpoints::{Endpoints, EndpointsBuilder};
+pub use builder::EndpointsBuilder;
+pub use endpoints::Endpoints;
 #[cfg(feature = "axum")]
 pub use mount::router;
 pub use server::{Server, serve, serve_from_environment};

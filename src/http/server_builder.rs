@@ -126,11 +126,9 @@ impl ServerBuilder {
             .local_addr()
             .map_err(|error| not_bound(&addresses, error))?;
         hosts.bind(bound.ip());
-        Server::start(
-            socket,
-            self.endpoints.service().with_hosts(hosts),
-            self.limits,
-        )
+        let mut limits = self.limits;
+        limits.answer = limits.answer.saturating_add(self.endpoints.longest_delta());
+        Server::start(socket, self.endpoints.service().with_hosts(hosts), limits)
     }
 
     /// With other patience than clients can count on.

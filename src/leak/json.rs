@@ -1,13 +1,13 @@
-//! The verdict as JSON, by hand: one kind of object, whose fields are listed in docs/leaks.md.
+//! The verdict as JSON: one kind of object, whose fields are listed in docs/leaks.md.
 //!
-//! Separate from `text` since programs rely on it. No serializer: the library would depend on one for
-//! this alone. Numbers that JSON has no word for are `null`.
-
-use std::fmt::Write as _;
+//! Separate from `text` since programs rely on it. How JSON is written is for `json` at the root.
 
 use super::stack::StackFrame;
 use super::verdict::{Suspect, Verdict};
-use crate::profile::Estimate;
+use crate::{
+    json::{array, number, object, string},
+    profile::Estimate,
+};
 
 const SECONDS_PER_HOUR: f64 = 3600.0;
 
@@ -82,66 +82,4 @@ fn estimate(estimate: Estimate) -> String {
         ("low_95", number(*reach.start())),
         ("high_95", number(*reach.end())),
     ])
-}
-
-fn object(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
-    let fields = fields
-        .into_iter()
-        .map(|(name, value)| format!("\"{name}\":{value}"));
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
-}
-
-fn array(values: impl Iterator<Item = String>) -> String {
-    format!("[{}]", values.collect::<Vec<_>>().join(","))
-}
-
-fn number(value: f64) -> String {
-    if value.is_finite() {
-        // Rust writes floats in digits only, which is JSON; an exact 0 never as `-0`.
-        format!("{}", value + 0.0)
-    } else {
-        "null".into()
-    }
-}
-
-/// Escapes what JSON requires ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259#section-7)), and DEL and
-/// the C1 controls too, which terminals may act on.
-fn string(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            control if control.is_control() => {
-                // Controls are below U+00A0: one unit of UTF-16. Writing to a string cannot fail.
-                let escaped = write!(quoted, "\\u{:04x}", u32::from(control));
-                debug_assert_eq!(escaped, Ok(()));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strings_are_escaped() {
-        assert_eq!(string("a::<\"b\">\\"), r#""a::<\"b\">\\""#);
-        assert_eq!(string("\n\u{1b}[31m\u{9b}"), r#""\u000a\u001b[31m\u009b""#);
-        assert_eq!(string("± é"), "\"± é\"");
-    }
-
-    #[test]
-    fn numbers_are_json() {
-        assert_eq!(number(f64::NAN), "null");
-        assert_eq!(number(f64::NEG_INFINITY), "null");
-        assert_eq!(number(-0.0), "0");
-        assert_eq!(number(1.5e300).len(), 301);
-        assert_eq!(number(0.01), "0.01");
-    }
 }

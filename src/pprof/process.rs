@@ -4,6 +4,8 @@
 //! modules, and keeps what was symbolized for the next profile. All of it runs with the profiler muted
 //! on the calling thread: its own memory neither shows up in the profiles nor shifts the samples.
 
+#[cfg(feature = "http")]
+use crate::profile::Location;
 use crate::{
     Error, Profile, Result, Trim,
     record::muted,
@@ -78,14 +80,47 @@ impl ProfileOptions {
     fn finish(&self, mut profile: Profile) -> Profile {
         let modules = symbolize::loaded_modules();
         symbolize::map_locations(&mut profile, &modules);
-        if self.raw || !add_names(&mut profile, &modules) {
+        self.name(profile, &modules)
+    }
+
+    fn name(&self, mut profile: Profile, modules: &[symbolize::Module]) -> Profile {
+        if self.raw || !add_names(&mut profile, modules) {
             if self.trim != Trim::Nothing {
                 profile.drop_frames = symbolize::DROP_FRAMES.into();
             }
         } else {
+            profile.drop_frames = "".into();
             symbolize::trim(&mut profile, self.trim);
         }
         profile
+    }
+}
+
+/// What only the HTTP endpoints ask for.
+#[cfg(feature = "http")]
+impl ProfileOptions {
+    /// What was sampled, in place of what it stands for; see [`Profile::sampled`].
+    pub(crate) fn sampled(&self) -> Result<Profile> {
+        muted(|| Ok(self.finish(Profile::sampled(&snapshot()?))))
+    }
+
+    /// Names and trims what was made [raw](Self::raw) in this process, the difference of two for example: so
+    /// only what differs is looked up.
+    pub(crate) fn finish_raw(&self, profile: Profile) -> Profile {
+        muted(|| self.name(profile, &symbolize::loaded_modules()))
+    }
+
+    /// A profile without samples: the location of each address, with the lines that are known.
+    pub(crate) fn locate(addresses: &[u64]) -> Profile {
+        let location = |address: &u64| Location {
+            address: *address,
+            ..Location::default()
+        };
+        let profile = Profile {
+            locations: addresses.iter().map(location).collect(),
+            ..Profile::default()
+        };
+        muted(|| Self::new().trim(Trim::Nothing).finish(profile))
     }
 }
 

@@ -39,21 +39,56 @@ impl Profile {
     pub fn allocs(snapshot: &Snapshot) -> Self {
         build(snapshot, "alloc_space")
     }
+
+    /// The blocks that were sampled, in place of those that they stand for: what the old text form counts,
+    /// whose readers estimate themselves, from the period and each row's mean size.
+    ///
+    /// Of blocks sampled at another interval than the period, as many as make such a reader come to the right
+    /// estimate.
+    #[cfg(any(test, feature = "http"))]
+    pub(crate) fn sampled(snapshot: &Snapshot) -> Self {
+        let period = snapshot.period();
+        build_with(snapshot, "inuse_space", |size| probability(size, period))
+    }
+}
+
+/// How likely a block is to be sampled; at an interval of 1 each one is.
+#[cfg(any(test, feature = "http"))]
+fn probability(size: f64, interval: u64) -> f64 {
+    if interval <= 1 {
+        1.0
+    } else {
+        -(-size / interval as f64).exp_m1()
+    }
 }
 
 fn build(snapshot: &Snapshot, default_sample_type: &str) -> Profile {
+    build_with(snapshot, default_sample_type, |_| 1.0)
+}
+
+/// A profile in which a block of a size counts as what `part` says.
+fn build_with(
+    snapshot: &Snapshot,
+    default_sample_type: &str,
+    part: impl Fn(f64) -> f64,
+) -> Profile {
     let mut builder = Builder::new(snapshot);
     let mut inuse: HashMap<BucketId, (f64, f64)> = HashMap::new();
     for live in snapshot.live() {
         let sums = inuse.entry(live.bucket).or_default();
-        sums.0 += live.weight;
-        sums.1 += live.weight * live.size as f64;
+        let size = live.size as f64;
+        let counts = live.weight * part(size);
+        sums.0 += counts;
+        sums.1 += counts * size;
     }
     let mut buckets: Vec<&Bucket> = snapshot.buckets().iter().collect();
     buckets.sort_unstable_by_key(|bucket| bucket.id);
     for bucket in buckets {
-        let (objects, bytes) = inuse.get(&bucket.id).copied().unwrap_or_default();
-        builder.add(snapshot, bucket, objects, bytes);
+        let inuse = inuse.get(&bucket.id).copied().unwrap_or_default();
+        // Blocks of one size group differ by a fifth at most.
+        let counts = part(bucket.bytes / bucket.objects);
+        let alloc = (bucket.objects * counts, bucket.bytes * counts);
+        builder.add(snapshot, bucket, alloc, inuse);
     }
     builder.top_up();
 
@@ -99,18 +134,24 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add(&mut self, snapshot: &'a Snapshot, bucket: &Bucket, objects: f64, bytes: f64) {
+    fn add(
+        &mut self,
+        snapshot: &'a Snapshot,
+        bucket: &Bucket,
+        alloc: (f64, f64),
+        inuse: (f64, f64),
+    ) {
         let stack = snapshot.stack(bucket);
         let sums = self.stacks.entry(stack).or_default();
         sums.samples.push(self.profile.samples.len());
         let [alloc_objects, alloc_bytes, inuse_objects, inuse_bytes] = &mut sums.left_over;
         let alloc = (
-            alloc_objects.round(bucket.objects, i64::MAX),
-            alloc_bytes.round(bucket.bytes, i64::MAX),
+            alloc_objects.round(alloc.0, i64::MAX),
+            alloc_bytes.round(alloc.1, i64::MAX),
         );
         let inuse = (
-            inuse_objects.round(objects, alloc.0),
-            inuse_bytes.round(bytes, alloc.1),
+            inuse_objects.round(inuse.0, alloc.0),
+            inuse_bytes.round(inuse.1, alloc.1),
         );
         let mut labels = vec![self.number(&self.bytes_key, bucket.size_group)];
         if bucket.interval != snapshot.period() {
@@ -345,6 +386,53 @@ mod tests {
             ],
             "the interval where it is not the period"
         );
+    }
+
+    #[test]
+    fn what_was_sampled_is_counted_and_a_reader_estimates_the_rest() {
+        let period = 524_288_u64;
+        let mut snapshot = snapshot();
+        let weight = |size: f64, interval: u64| 1.0 / probability(size, interval);
+        // Two stacks at the period, with 5 and 3 samples; one at an interval of 64 KiB with 400.
+        let bucket = |id, at: usize, size: f64, interval, samples: u64| Bucket {
+            id: BucketId::planted(id),
+            addresses: at..at + 1,
+            size_group: 1 << 20,
+            interval,
+            samples,
+            objects: samples as f64 * weight(size, interval),
+            bytes: samples as f64 * weight(size, interval) * size,
+        };
+        let live = |id, size: u64, interval| LiveSample {
+            size,
+            weight: weight(size as f64, interval),
+            bucket: BucketId::planted(id),
+        };
+        snapshot = Snapshot::planted(
+            period,
+            vec![
+                live(0, 700_000, period),
+                live(0, 700_000, period),
+                live(2, 1024, 65_536),
+            ],
+            vec![
+                bucket(0, 0, 700_000.0, period, 5),
+                bucket(1, 1, 64.0, period, 3),
+                bucket(2, 2, 1024.0, 65_536, 400),
+            ],
+            snapshot
+                .buckets()
+                .iter()
+                .flat_map(|b| snapshot.stack(b).to_vec())
+                .collect(),
+            crate::Lost::default(),
+        );
+        let profile = Profile::sampled(&snapshot);
+        let values: Vec<_> = profile.samples.iter().map(|s| s.values.clone()).collect();
+        assert_eq!(values[0], [5, 3_500_000, 2, 1_400_000]);
+        assert_eq!(values[1], [3, 192, 0, 0]);
+        // 400 at 64 KiB stand for 25,800.5 blocks, of which 50.34 would be sampled at 512 KiB.
+        assert_eq!(values[2], [50, 51_551, 0, 129]);
     }
 
     /// Groups of one stack: the fractions of the first are those of the next.

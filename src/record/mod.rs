@@ -70,7 +70,7 @@ pub use unwind::{Comparison, comparison};
 pub(crate) use alarm::Alarm;
 pub(crate) use live::LiveSample;
 pub(crate) use lost::RecordError;
-#[cfg(any(fuzzing, test, feature = "snapshotter"))]
+#[cfg(any(fuzzing, test, feature = "http", feature = "snapshotter"))]
 pub(crate) use size::parse_size;
 pub(crate) use stacks::{Bucket, BucketId};
 pub(crate) use unwind::Marker;

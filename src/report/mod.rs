@@ -9,6 +9,7 @@ mod diff;
 mod flamegraph;
 mod folded;
 mod header;
+mod json;
 mod names;
 mod tally;
 mod text;

@@ -1,0 +1,108 @@
+//! What the profiler says of itself: as JSON for `control`, and as the trailer of the text form, where Go has
+//! its memory statistics.
+
+use crate::{
+    Stats,
+    json::{object, string},
+    stats,
+};
+
+/// All of [`Stats`] by the names of its fields.
+pub(super) fn json() -> String {
+    let stats = stats();
+    let lost = stats.lost;
+    let overhead = stats
+        .overhead_bytes
+        .map_or("null".into(), |b| b.to_string());
+    object([
+        ("version", string(env!("CARGO_PKG_VERSION"))),
+        ("installed", stats.installed.to_string()),
+        ("sample_interval", stats.sample_interval.to_string()),
+        ("samples", stats.samples.to_string()),
+        ("live_samples", stats.live_samples.to_string()),
+        ("live_bytes", stats.live_bytes.to_string()),
+        ("stacks", stats.stacks.to_string()),
+        ("overhead_bytes", overhead),
+        (
+            "lost",
+            object([
+                ("samples", lost.samples.to_string()),
+                ("live", lost.live.to_string()),
+                ("stacks", lost.stacks.to_string()),
+                ("frees", lost.frees.to_string()),
+            ]),
+        ),
+        ("environment_ignored", stats.environment_ignored.to_string()),
+        ("small_unsampled", stats.small_unsampled.to_string()),
+    ])
+}
+
+/// Lines `# Name = value`; the last is Go's last too.
+pub(super) fn trailer() -> String {
+    let max_rss = std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| max_rss(&status));
+    lines(&stats(), max_rss)
+}
+
+fn lines(stats: &Stats, max_rss: Option<u64>) -> String {
+    let lost = stats.lost;
+    let numbers = [
+        ("SampleInterval", Some(stats.sample_interval)),
+        ("LiveBytes", Some(stats.live_bytes)),
+        ("Samples", Some(stats.samples)),
+        ("LiveSamples", Some(stats.live_samples)),
+        ("Stacks", Some(stats.stacks)),
+        ("OverheadBytes", stats.overhead_bytes),
+        ("LostSamples", Some(lost.samples)),
+        ("LostLive", Some(lost.live)),
+        ("LostStacks", Some(lost.stacks)),
+        ("LostFrees", Some(lost.frees)),
+        ("MaxRSS", max_rss),
+    ];
+    let known = numbers
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("# {name} = {value}\n")));
+    let mut text = String::from("# heaptide.Stats\n");
+    text.extend(known);
+    text
+}
+
+/// The most memory that was ever resident, in bytes: what `getrusage` calls `ru_maxrss`, by proc(5) `VmHWM`.
+fn max_rss(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_resident_size_is_read_from_proc() {
+        assert_eq!(
+            max_rss("VmPeak:\t 9 kB\nVmHWM:\t   1234 kB\n"),
+            Some(1234 * 1024)
+        );
+        assert_eq!(max_rss("VmPeak:\t 9 kB\n"), None);
+        assert_eq!(max_rss("VmHWM:\t many kB\n"), None);
+    }
+
+    #[test]
+    fn what_is_not_known_has_no_line() {
+        let mut stats = stats();
+        stats.overhead_bytes = None;
+        stats.lost.frees = 3;
+        let text = lines(&stats, None);
+        assert!(text.contains("\n# LostFrees = 3\n"), "{text}");
+        assert!(
+            !text.contains("Overhead") && !text.contains("MaxRSS"),
+            "{text}"
+        );
+        assert!(lines(&stats, Some(7)).ends_with("# MaxRSS = 7\n"));
+        assert!(text.lines().all(|line| line.starts_with("# ")), "{text}");
+    }
+}
