@@ -3,6 +3,7 @@
 #![cfg(all(feature = "axum", feature = "jemalloc", feature = "symbolize"))]
 #![expect(unsafe_code, reason = "forks")]
 
+mod http_load;
 mod plain_client;
 
 use axum::{Router, routing};
@@ -455,6 +456,37 @@ fn a_token_opens_an_address_to_other_machines() {
     let shown = b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
         Authorization: Bearer a long random word\r\n\r\n";
     profile(&send(address, shown));
+}
+
+#[test]
+#[ignore = "loads all cores for 6 s (no package is needed); benches/http_load.rs measures"]
+fn many_clients_get_a_profile_or_are_told_to_come_later() {
+    let server = server();
+    for heap in [None, Some(server.local_addr())] {
+        let seen = http_load::run(64, Duration::from_secs(3), heap);
+        let others: Vec<_> = seen
+            .statuses
+            .keys()
+            .filter(|status| !matches!(status, 200 | 429))
+            .collect();
+        assert!(others.is_empty(), "{:?}", seen.statuses);
+        assert!(
+            seen.statuses[&200] > 0 && seen.statuses[&429] > 0,
+            "{:?}",
+            seen.statuses
+        );
+        assert!(
+            seen.quantile(1000) > Duration::ZERO,
+            "the service answers all along"
+        );
+        // A profile is some 100 kB; thousands of requests that each left one would show.
+        let grown = seen.resident_kb.1.saturating_sub(seen.resident_kb.0);
+        assert!(
+            grown < 100_000,
+            "{grown} kB more than {}",
+            seen.resident_kb.0
+        );
+    }
 }
 
 // ---- In processes of their own. --------------------------------------------------------------------

@@ -62,6 +62,7 @@ fn printed(folder: &TempDir, arguments: &[&str]) -> String {
     assert!(output.status.success(), "{stderr}");
     let expected = [
         "Fetching profile over HTTP from http://127.0.0.1:",
+        "Please wait... (2s)",
         "Saved profile in ",
     ];
     for line in stderr.lines() {
@@ -113,7 +114,7 @@ fn leak_while(work: impl FnOnce()) {
 fn top_raw_and_list_fetch_what_is_live() {
     let folder = tempfile::tempdir().unwrap();
     let (_alone, _server, url) = service();
-    let top = printed(&folder, &["-top", &url]);
+    let top = printed(&folder, &["-top", "-unit=MB", &url]);
     assert!(top.contains("\nType: inuse_space\n"), "{top}");
     // 57 MiB or more, in 114 samples: 30 is five standard errors below.
     assert!(leaked_megabytes(&top) > 30.0, "{top}");
@@ -134,7 +135,7 @@ fn top_raw_and_list_fetch_what_is_live() {
     assert!(line.is_some_and(|line| line.contains("MB")), "{list}");
 
     let allocs = url.replace("/heap", "/allocs");
-    let top = printed(&folder, &["-top", &allocs]);
+    let top = printed(&folder, &["-top", "-unit=MB", &allocs]);
     assert!(top.contains("\nType: alloc_space\n"), "{top}");
 }
 
@@ -143,9 +144,9 @@ fn top_raw_and_list_fetch_what_is_live() {
 fn seconds_shows_what_was_added_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let (_alone, _server, url) = service();
-    let before = leaked_megabytes(&printed(&folder, &["-top", &url]));
+    let before = leaked_megabytes(&printed(&folder, &["-top", "-unit=MB", &url]));
     leak_while(|| {
-        let top = printed(&folder, &["-top", "-seconds", "2", &url]);
+        let top = printed(&folder, &["-top", "-unit=MB", "-seconds", "2", &url]);
         assert!(top.contains("\nDuration: "), "{top}");
         let added = leaked_megabytes(&top);
         assert!(added > 0.0 && added < before, "{added} of {before}: {top}");
@@ -168,7 +169,7 @@ fn diff_base_shows_what_has_changed_since_a_file() {
     std::fs::write(&base, &bytes[head.unwrap() + 4..]).unwrap();
     leak_requests(12_000);
     let base = base.to_str().unwrap();
-    let top = printed(&folder, &["-top", "-diff_base", base, &url]);
+    let top = printed(&folder, &["-top", "-unit=MB", "-diff_base", base, &url]);
     // 114 MiB, in 229 samples: 76 is five standard errors below.
     assert!(leaked_megabytes(&top) > 76.0, "{top}");
 }
@@ -192,8 +193,9 @@ fn the_web_interface_shows_a_flame_graph() {
     let binary = Command::new("go").args(["tool", "-n", "pprof"]).output();
     let binary = binary.expect("`go` is in the path: install golang-go");
     let binary = String::from_utf8(binary.stdout).unwrap();
+    // Without a port it takes any and says which; of port 0 it would not say what it became.
     let child = Command::new(binary.trim())
-        .args(["-http=127.0.0.1:0", "-no_browser", &url])
+        .args(["-http=127.0.0.1:", "-no_browser", &url])
         .env("HOME", folder.path())
         .env("PPROF_TMPDIR", folder.path())
         .stderr(Stdio::piped())
@@ -213,8 +215,24 @@ fn the_web_interface_shows_a_flame_graph() {
     let address = address.unwrap_or_else(|| panic!("{said:#?}"));
     let (host, _) = address.split_once('/').unwrap_or((&address, ""));
     for page in ["/ui/flamegraph", "/ui/top"] {
-        let mut stream = TcpStream::connect(host).unwrap();
+        // It says where it serves before it does.
+        let mut stream = loop {
+            match TcpStream::connect(host) {
+                // Before it listens, one who asks may be connected to themselves.
+                Ok(stream) if stream.local_addr().unwrap() != stream.peer_addr().unwrap() => {
+                    break stream;
+                }
+                result => {
+                    let ended = web.0.try_wait().unwrap();
+                    assert!(ended.is_none(), "{ended:?}: {result:?}");
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        };
         let request = format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
