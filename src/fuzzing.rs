@@ -68,6 +68,45 @@ pub fn build_id(bytes: &[u8]) {
     }
 }
 
+/// A request to the HTTP endpoints: method, path and query in the first line, headers in the following ones,
+/// and behind an empty line the body. Each is answered with what every answer has.
+#[cfg(feature = "http")]
+pub fn http_request(bytes: &[u8]) {
+    use ::http::{Method, Request, header};
+    use std::sync::LazyLock;
+
+    static ENDPOINTS: LazyLock<crate::http::Endpoints> = LazyLock::new(|| {
+        let builder = crate::http::Endpoints::builder().command_line().control();
+        // No time for those who ask for some.
+        builder.longest_delta(std::time::Duration::ZERO).build()
+    });
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let mut lines = head.lines();
+    let (method, target) = lines
+        .next()
+        .and_then(|line| line.split_once(' '))
+        .unwrap_or(("GET", ""));
+    let mut request = Request::builder().method(method).uri(target);
+    for line in lines {
+        if let Some((name, value)) = line.split_once(": ") {
+            request = request.header(name, value);
+        }
+    }
+    // What is no request at all never comes this far.
+    let Ok(request) = request.body(body.to_owned().into()) else {
+        return;
+    };
+    let reply = ENDPOINTS.respond(&request);
+    let status = reply.status();
+    assert!(status.as_u16() >= 200, "{status}");
+    let has = |name| reply.headers().contains_key(name);
+    assert!(has(header::CONTENT_TYPE) && has(header::X_CONTENT_TYPE_OPTIONS));
+    assert_eq!(status == 405, has(header::ALLOW), "{status}");
+    assert_eq!(status.is_redirection(), has(header::LOCATION), "{status}");
+    assert!(request.method() != Method::HEAD || reply.body().is_empty());
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -88,5 +127,7 @@ mod tests {
         assert!(replay(super::profile, "profile") >= 5);
         assert!(replay(super::interval, "interval") >= 5);
         assert!(replay(super::build_id, "build_id") >= 5);
+        #[cfg(feature = "http")]
+        assert!(replay(super::http_request, "http_request") >= 5);
     }
 }

@@ -33,6 +33,7 @@
 //! | write its profile | [`write_heap_profile`], [`write_allocs_profile`]; raw or untrimmed: [`ProfileOptions`], [`Trim`] |
 //! | write snapshots as the program runs | `Snapshotter`, with the feature `snapshotter` |
 //! | change the sample interval | [`SamplingAllocator::sample_interval`], `HEAPTIDE_SAMPLE_INTERVAL`, [`set_sample_interval`] |
+//! | serve them over HTTP as Go does | `http`, with the feature `http` |
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
 //! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
@@ -82,6 +83,7 @@
 //! | `symbolize` | yes | functions, files and lines in the profiles this process writes. Without: raw profiles |
 //! | `flamegraph` | | `report::write_flamegraph` |
 //! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, and share of the memory limit |
+//! | `http` | | Go's `/debug/pprof/` endpoints |
 //! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 
