@@ -139,7 +139,12 @@ pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
 pub use symbolize::Trim;
 
 /// The README's examples, compiled with the documentation's.
-#[cfg(all(doctest, feature = "jemalloc", feature = "snapshotter"))]
+#[cfg(all(
+    doctest,
+    feature = "http",
+    feature = "jemalloc",
+    feature = "snapshotter"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
