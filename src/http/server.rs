@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The program needs no async runtime, and may be in one. The thread and what it starts sample nothing of
 /// their own, so the server is not seen in what it serves.
 ///
-/// Each client is held to bounds: 64 connections; 16 KiB of request line and headers, there within 10 s of
+/// Each client is held to bounds: 128 connections; 16 KiB of request line and headers, there within 10 s of
 /// the connection or of the last answer; a body of 64 KiB within 10 s more; an answer taken within 30 s, and
 /// a second for each 16 KiB. A request has to name the server by a loopback name, by the address that it is
 /// bound to, or by an [allowed](super::ServerBuilder::allow_host) one.
