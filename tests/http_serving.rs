@@ -2,6 +2,7 @@
 //! about clients that are no friends, about forks, and about its end.
 #![cfg(all(feature = "axum", feature = "jemalloc", feature = "symbolize"))]
 #![expect(unsafe_code, reason = "forks")]
+#![expect(clippy::exit, reason = "a forked child ends where it was made")]
 
 mod http_load;
 mod plain_client;
