@@ -1,24 +1,40 @@
-//! JSON, by hand: what verdicts, tables and the status of the profiler are written with.
+//! JSON values as text, by hand: the bottom layer of what is written for programs.
 //!
-//! No serializer, which the library would depend on for a few objects. A room of its own because siblings
-//! use it; what an object has for fields is theirs.
+//! No serializer: the library would depend on one for a few dozen fields. What the fields are called is for
+//! who writes them; nothing here knows what they mean.
 
 use std::fmt::Write as _;
 
-/// `{"name":value,...}`; the values are JSON already.
 pub(crate) fn object(fields: impl IntoIterator<Item = (&'static str, String)>) -> String {
-    let fields = fields
-        .into_iter()
-        .map(|(name, value)| format!("\"{name}\":{value}"));
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+    join('{', '}', fields, |text, (name, value)| {
+        text.push('"');
+        text.push_str(name);
+        text.push_str("\":");
+        text.push_str(&value);
+    })
 }
 
-/// `[value,...]`; the values are JSON already.
-pub(crate) fn array(values: impl Iterator<Item = String>) -> String {
-    format!("[{}]", values.collect::<Vec<_>>().join(","))
+pub(crate) fn array(values: impl IntoIterator<Item = String>) -> String {
+    join('[', ']', values, |text, value| text.push_str(&value))
 }
 
-/// A number; `null` if JSON has no word for it.
+fn join<T>(
+    open: char,
+    close: char,
+    values: impl IntoIterator<Item = T>,
+    mut write: impl FnMut(&mut String, T),
+) -> String {
+    let mut text = String::from(open);
+    for (at, value) in values.into_iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        write(&mut text, value);
+    }
+    text.push(close);
+    text
+}
+
 pub(crate) fn number(value: f64) -> String {
     if value.is_finite() {
         // Rust writes floats in digits only, which is JSON; an exact 0 never as `-0`.

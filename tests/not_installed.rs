@@ -24,6 +24,25 @@ fn every_way_to_a_profile_says_what_is_missing() {
         let error = snapshots.map(drop).unwrap_err();
         assert!(error.is_not_installed(), "{error}");
     }
+    #[cfg(feature = "http")]
+    {
+        let endpoints = heaptide::http::Endpoints::builder().build();
+        let names = [
+            "heap",
+            "allocs",
+            "delta_heap",
+            "heap?debug=1",
+            "heap?seconds=1",
+        ];
+        for path in names.map(|name| format!("/debug/pprof/{name}")) {
+            let request = http::Request::get(&path).body(bytes::Bytes::new()).unwrap();
+            let response = endpoints.respond(&request);
+            assert_eq!(response.status(), 501, "{path}");
+            assert_eq!(response.headers()["x-go-pprof"], "1");
+            let body = String::from_utf8_lossy(response.body());
+            assert!(body.contains("#[global_allocator]"), "{path}: {body}");
+        }
+    }
     assert!(written.is_empty(), "nothing is half written");
     assert!(!heaptide::stats().installed);
 }

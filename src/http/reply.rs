@@ -12,6 +12,7 @@ pub(super) type Result<T> = std::result::Result<T, Box<Reply>>;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+#[cfg(feature = "flamegraph")]
 pub(super) const SVG: HeaderValue = HeaderValue::from_static("image/svg+xml");
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 

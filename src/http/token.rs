@@ -36,10 +36,8 @@ impl Token {
             Some((scheme, rest.trim_ascii()))
         });
         match parts {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer") => {
-                if self.is(token) {
-                    return Shown::Bearer;
-                }
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer") && self.is(token) => {
+                return Shown::Bearer;
             }
             Some((scheme, encoded)) if scheme.eq_ignore_ascii_case(b"basic") => {
                 let decoded = BASE64_STANDARD.decode(encoded).unwrap_or_default();

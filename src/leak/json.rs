@@ -1,13 +1,12 @@
-//! The verdict as JSON: one kind of object, whose fields are listed in docs/leaks.md.
+//! The verdict as JSON, by hand: one kind of object, whose fields are listed in docs/leaks.md.
 //!
-//! Separate from `text` since programs rely on it. How JSON is written is for `json` at the root.
+//! Separate from `text` since programs rely on it. No serializer: the library would depend on one for
+//! this alone; `crate::json` writes values. Numbers that JSON has no word for are `null`.
 
 use super::stack::StackFrame;
 use super::verdict::{Suspect, Verdict};
-use crate::{
-    json::{array, number, object, string},
-    profile::Estimate,
-};
+use crate::json::{array, number, object, string};
+use crate::profile::Estimate;
 
 const SECONDS_PER_HOUR: f64 = 3600.0;
 

@@ -4,12 +4,12 @@
 //! ```text
 //! heap profile: <inuse objects>: <inuse bytes> [<alloc objects>: <alloc bytes>] @ heap_v2/<period>
 //! <inuse objects>: <inuse bytes> [<alloc objects>: <alloc bytes>] @ 0x<return address> ...
-//! #	0x<return address>	<function>	<file>:<line>
+//! #   0x<return address>   <function>   <file>:<line>
 //! ```
 //!
-//! It takes a profile of what was [sampled](Profile::sampled), since readers estimate themselves. The header
-//! is `heap_v2` and not Go's `heap`: by the latter both Perl tools divide by the objects of a row, and die of
-//! one that has none in use.
+//! with tabs between the parts of a comment. It takes a profile of what was [sampled](Profile::sampled), since
+//! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: by the latter both Perl tools
+//! divide by the objects of a row, and die of one that has none in use.
 
 use std::fmt::Write as _;
 

@@ -116,18 +116,32 @@ impl ProfileOptions {
             address: *address,
             ..Location::default()
         };
-        let profile = Profile {
+        let mut profile = Profile {
             locations: addresses.iter().map(location).collect(),
             ..Profile::default()
         };
-        muted(|| Self::new().trim(Trim::Nothing).finish(profile))
+        muted(|| {
+            let modules = symbolize::loaded_modules();
+            symbolize::map_locations(&mut profile, &modules);
+            #[cfg(feature = "symbolize")]
+            with_symbolizer(|symbolizer| symbolizer.symbolize_once(&mut profile, &modules));
+            profile
+        })
     }
 }
 
-/// Symbolizes with what this process has symbolized before; false if it cannot: in a child that was
-/// forked while another thread of its parent symbolized, that thread's locks stay locked for ever.
+/// Symbolizes with what this process has symbolized before; false if it cannot.
 #[cfg(feature = "symbolize")]
 fn add_names(profile: &mut Profile, modules: &[symbolize::Module]) -> bool {
+    with_symbolizer(|symbolizer| {
+        symbolizer.symbolize(profile, modules);
+    })
+}
+
+/// Calls `work` with the one symbolizer; false if it cannot: in a child that was forked while another thread
+/// of its parent symbolized, that thread's locks stay locked for ever.
+#[cfg(feature = "symbolize")]
+fn with_symbolizer(work: impl FnOnce(&mut symbolize::Symbolizer)) -> bool {
     use std::sync::{
         Mutex, PoisonError, TryLockError,
         atomic::{AtomicU32, Ordering},
@@ -154,9 +168,7 @@ fn add_names(profile: &mut Profile, modules: &[symbolize::Module]) -> bool {
     };
     // A panic inside left at worst fewer addresses known than were looked up.
     let mut symbolizer = locked.unwrap_or_else(PoisonError::into_inner);
-    symbolizer
-        .get_or_insert_default()
-        .symbolize(profile, modules);
+    work(symbolizer.get_or_insert_default());
     true
 }
 

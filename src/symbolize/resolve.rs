@@ -62,6 +62,23 @@ impl Symbolizer {
         resolved
     }
 
+    /// The same, remembering nothing of addresses that no profile had: of those that anyone may make up there
+    /// are as many as the program has bytes of code.
+    #[cfg(any(test, feature = "http"))]
+    pub(crate) fn symbolize_once(&mut self, profile: &mut Profile, loaded: &[Module]) {
+        let addresses = profile.locations.iter().map(|location| location.address);
+        let new: Vec<u64> = addresses
+            .filter(|address| !self.lines.contains_key(address))
+            .collect();
+        self.symbolize(profile, loaded);
+        for address in new {
+            self.lines.remove(&address);
+        }
+        self.lines.shrink_to_fit();
+        // Those that the profile holds go with the next.
+        self.drop_unused_texts();
+    }
+
     /// Forgets the addresses in modules that are not loaded any more.
     fn forget_unloaded(&mut self, loaded: &[Module]) {
         if self.loaded == loaded {
@@ -264,6 +281,29 @@ mod tests {
         });
         addresses.retain(|&address| address > 1);
         addresses
+    }
+
+    #[test]
+    fn what_is_asked_once_is_not_remembered() {
+        let mut symbolizer = Symbolizer::default();
+        let loaded = loaded_modules();
+        let stack = capture();
+        let (first, rest) = stack.split_first().unwrap();
+        symbolizer.symbolize(&mut profile(&[*first]), &loaded);
+        assert_eq!(symbolizer.lines.len(), 1);
+        let mut once = profile(&stack);
+        symbolizer.symbolize_once(&mut once, &loaded);
+        let named = once
+            .locations
+            .iter()
+            .filter(|location| !location.lines.is_empty());
+        assert!(named.count() > 3);
+        assert!(rest.len() > 3 && symbolizer.lines.len() == 1);
+        drop(once);
+        symbolizer.drop_unused_texts();
+        assert!(
+            symbolizer.texts.len() <= 3 * symbolizer.lines.values().map(|l| l.len()).sum::<usize>()
+        );
     }
 
     #[inline(never)]
