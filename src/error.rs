@@ -24,7 +24,7 @@ enum Kind {
     Mismatch,
     Busy,
     Io,
-    #[cfg(feature = "snapshotter")]
+    #[cfg(any(feature = "http", feature = "snapshotter"))]
     Setting,
     #[cfg(feature = "snapshotter")]
     Inert,
@@ -79,7 +79,7 @@ impl Error {
     }
 
     /// A setting is missing, or has a value that is not accepted; the message says what is.
-    #[cfg(feature = "snapshotter")]
+    #[cfg(any(feature = "http", feature = "snapshotter"))]
     #[must_use]
     pub fn is_setting(&self) -> bool {
         self.kind == Kind::Setting
@@ -130,7 +130,7 @@ impl Error {
         Self::new(Kind::Busy, message)
     }
 
-    #[cfg(feature = "snapshotter")]
+    #[cfg(any(feature = "http", feature = "snapshotter"))]
     #[cold]
     pub(crate) fn setting(message: impl Into<Box<str>>) -> Self {
         Self::new(Kind::Setting, message)
@@ -154,6 +154,13 @@ impl Error {
         source: impl Into<Box<dyn error::Error + Send + Sync>>,
     ) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same error, with where it came from before its message.
+    #[cfg(feature = "http")]
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message).into();
         self
     }
 

@@ -32,6 +32,7 @@
 //! | sample a program | [`SamplingAllocator`] |
 //! | write its profile | [`write_heap_profile`], [`write_allocs_profile`]; raw or untrimmed: [`ProfileOptions`], [`Trim`] |
 //! | write snapshots as the program runs | `Snapshotter`, with the feature `snapshotter` |
+//! | serve it over HTTP as Go does | `http::serve`, `http::service`, `http::router`, with the features `http` and `axum` |
 //! | change the sample interval | [`SamplingAllocator::sample_interval`], `HEAPTIDE_SAMPLE_INTERVAL`, [`set_sample_interval`] |
 //! | serve them over HTTP as Go does | `http`, with the feature `http` |
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
@@ -86,6 +87,7 @@
 //! | `flamegraph` | | `report::write_flamegraph` |
 //! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, and share of the memory limit |
 //! | `http` | | Go's `/debug/pprof/` endpoints |
+//! | `axum` | | `http`, and an `axum::Router` |
 //! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 
@@ -140,7 +142,12 @@ pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
 pub use symbolize::{SymbolLine, Trim};
 
 /// The README's examples, compiled with the documentation's.
-#[cfg(all(doctest, feature = "jemalloc", feature = "snapshotter"))]
+#[cfg(all(
+    doctest,
+    feature = "http",
+    feature = "jemalloc",
+    feature = "snapshotter"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
@@ -148,6 +155,10 @@ struct Readme;
 #[cfg(all(doctest, feature = "snapshotter"))]
 #[doc = include_str!("../docs/snapshots.md")]
 struct Snapshots;
+
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../docs/http.md")]
+struct Http;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/leaks.md")]

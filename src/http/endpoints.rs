@@ -17,7 +17,7 @@ use super::{
 use crate::record;
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Go's endpoints for this process. Clones share what is remembered.
 ///
@@ -64,6 +64,11 @@ impl Endpoints {
     /// Whether every request has to carry a token.
     pub(super) fn has_token(&self) -> bool {
         self.shared.token.is_some()
+    }
+
+    /// The longest `seconds=N` that is accepted.
+    pub(super) fn longest_delta(&self) -> Duration {
+        self.shared.longest_delta
     }
 
     /// Whether [`answer`](Self::answer) returns at once, so that it may be called on a thread that must not

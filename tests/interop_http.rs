@@ -1,0 +1,245 @@
+//! The real `go tool pprof` on a running service: what a person at a terminal types.
+//!
+//! The test is the service itself: it leaks on purpose and serves its own heap.
+#![cfg(all(feature = "http", feature = "jemalloc", feature = "symbolize"))]
+
+use heaptide::http::{self, Server};
+use std::{
+    hint::black_box,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
+
+static LEAKED: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+#[inline(never)]
+fn leak_requests(count: usize) {
+    for _ in 0..count {
+        let request = vec![1; 10_000]; // the leaking line
+        LEAKED.lock().unwrap().push(black_box(request));
+    }
+}
+
+/// A service that holds 57 MiB and what tests before have leaked, and where it serves them. The others wait.
+fn service() -> (MutexGuard<'static, ()>, Server, String) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    leak_requests(6_000);
+    let server = http::serve("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/debug/pprof/heap", server.local_addr());
+    (alone, server, url)
+}
+
+fn pprof(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("go");
+    command
+        .args(["tool", "pprof"])
+        .args(arguments)
+        .env("HOME", folder)
+        .env("PPROF_TMPDIR", folder)
+        .env_remove("PPROF_BINARY_PATH");
+    command
+}
+
+/// What pprof prints. On stderr it says where it has fetched from and saved to, and nothing else.
+fn printed(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = pprof(folder.path(), arguments)
+        .output()
+        .expect("`go` is in the path: install golang-go");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    let expected = [
+        "Fetching profile over HTTP from http://127.0.0.1:",
+        "Please wait... (2s)",
+        "Saved profile in ",
+    ];
+    for line in stderr.lines() {
+        let known = expected.iter().any(|start| line.starts_with(start));
+        assert!(known, "{arguments:?}: {stderr}");
+    }
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The flat megabytes of the function in pprof's table, in which it has to be first.
+fn leaked_megabytes(top: &str) -> f64 {
+    let rows = top.lines().skip_while(|line| !line.contains("flat%"));
+    let first = rows.skip(1).find(|row| row.contains("leak_requests"));
+    let flat = first.and_then(|row| row.split_whitespace().next());
+    let flat = flat.unwrap_or_else(|| panic!("no leak in {top}"));
+    let number = flat.trim_end_matches("MB").parse();
+    number.unwrap_or_else(|_| panic!("{flat} is not in MB: {top}"))
+}
+
+/// Stops what leaks when it is dropped, in a panic too.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Leaks 20 MB a second meanwhile, and 200 MB at most.
+fn leak_while(work: impl FnOnce()) {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        scope.spawn(|| {
+            for _ in 0..1000 {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                leak_requests(20);
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        work();
+    });
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn top_raw_and_list_fetch_what_is_live() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_alone, _server, url) = service();
+    let top = printed(&folder, &["-top", "-unit=MB", &url]);
+    assert!(top.contains("\nType: inuse_space\n"), "{top}");
+    // 57 MiB or more, in 114 samples: 30 is five standard errors below.
+    assert!(leaked_megabytes(&top) > 30.0, "{top}");
+
+    let raw = printed(&folder, &["-raw", &url]);
+    let types = "alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]";
+    assert!(raw.contains(types), "{raw}");
+    assert!(
+        raw.contains("PeriodType: space bytes\nPeriod: 524288\n"),
+        "{raw}"
+    );
+    assert!(raw.contains("[FN][FL][LN][IN]"), "{raw}");
+
+    let list = printed(&folder, &["-list", "leak_requests", &url]);
+    let line = list
+        .lines()
+        .find(|line| line.ends_with("// the leaking line"));
+    assert!(line.is_some_and(|line| line.contains("MB")), "{list}");
+
+    let allocs = url.replace("/heap", "/allocs");
+    let top = printed(&folder, &["-top", "-unit=MB", &allocs]);
+    assert!(top.contains("\nType: alloc_space\n"), "{top}");
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn seconds_shows_what_was_added_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_alone, _server, url) = service();
+    let before = leaked_megabytes(&printed(&folder, &["-top", "-unit=MB", &url]));
+    leak_while(|| {
+        let top = printed(&folder, &["-top", "-unit=MB", "-seconds", "2", &url]);
+        assert!(top.contains("\nDuration: "), "{top}");
+        let added = leaked_megabytes(&top);
+        assert!(added > 0.0 && added < before, "{added} of {before}: {top}");
+    });
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn diff_base_shows_what_has_changed_since_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_alone, server, url) = service();
+    // As it was saved by whoever was there first.
+    let base = folder.path().join("base.pb.gz");
+    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+    let request = b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    std::fs::write(&base, &bytes[head.unwrap() + 4..]).unwrap();
+    leak_requests(12_000);
+    let base = base.to_str().unwrap();
+    let top = printed(&folder, &["-top", "-unit=MB", "-diff_base", base, &url]);
+    // 114 MiB, in 229 samples: 76 is five standard errors below.
+    assert!(leaked_megabytes(&top) > 76.0, "{top}");
+}
+
+/// pprof's web server, until it is dropped.
+struct Web(Child);
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        // The test is over; whether it has ended by itself is all the same.
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go)"]
+fn the_web_interface_shows_a_flame_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_alone, _server, url) = service();
+    // `go tool` starts another process and is not the one to kill.
+    let binary = Command::new("go").args(["tool", "-n", "pprof"]).output();
+    let binary = binary.expect("`go` is in the path: install golang-go");
+    let binary = String::from_utf8(binary.stdout).unwrap();
+    // Without a port it takes any and says which; of port 0 it would not say what it became.
+    let child = Command::new(binary.trim())
+        .args(["-http=127.0.0.1:", "-no_browser", &url])
+        .env("HOME", folder.path())
+        .env("PPROF_TMPDIR", folder.path())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("pprof starts");
+    let mut web = Web(child);
+    let stderr = BufReader::new(web.0.stderr.take().unwrap());
+    let mut said = Vec::new();
+    let address = stderr.lines().find_map(|line| {
+        let line = line.unwrap();
+        let address = line.split_once("Serving web UI on http://");
+        let address = address.map(|(_, address)| address.to_owned());
+        said.push(line);
+        address
+    });
+    let address = address.unwrap_or_else(|| panic!("{said:#?}"));
+    let (host, _) = address.split_once('/').unwrap_or((&address, ""));
+    for page in ["/ui/flamegraph", "/ui/top"] {
+        // It says where it serves before it does.
+        let mut stream = loop {
+            match TcpStream::connect(host) {
+                // Before it listens, one who asks may be connected to themselves.
+                Ok(stream) if stream.local_addr().unwrap() != stream.peer_addr().unwrap() => {
+                    break stream;
+                }
+                result => {
+                    let ended = web.0.try_wait().unwrap();
+                    assert!(ended.is_none(), "{ended:?}: {result:?}");
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        };
+        let request = format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK\r\n"),
+            "{page}: {answer}"
+        );
+        assert!(answer.contains("leak_requests"), "{page}");
+    }
+}
