@@ -26,6 +26,11 @@ pub(crate) use lost::RecordError;
 pub(crate) use size::parse_size;
 
 use core::alloc::{GlobalAlloc, Layout};
+#[cfg(feature = "snapshotter")]
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 pub(crate) const IS_SUPPORTED: bool = false;
 
@@ -149,6 +154,55 @@ pub(crate) fn lost() -> Lost {
 
 pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
     work()
+}
+
+#[cfg(feature = "snapshotter")]
+pub(crate) fn live_bytes() -> u64 {
+    0
+}
+
+/// As in `record`, but no allocation is heard of: it rings by hand only.
+#[cfg(feature = "snapshotter")]
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    rings: Mutex<u32>,
+    rang: Condvar,
+}
+
+#[cfg(feature = "snapshotter")]
+pub(crate) fn alarm() -> &'static Alarm {
+    static ALARM: Alarm = Alarm {
+        rings: Mutex::new(0),
+        rang: Condvar::new(),
+    };
+    &ALARM
+}
+
+#[cfg(feature = "snapshotter")]
+impl Alarm {
+    pub(crate) fn set_level(&self, _bytes: Option<u64>) {}
+
+    pub(crate) fn rings(&self) -> u32 {
+        *self.lock()
+    }
+
+    pub(crate) fn ring(&self) {
+        let mut rings = self.lock();
+        *rings = rings.wrapping_add(1);
+        self.rang.notify_one();
+    }
+
+    pub(crate) fn wait(&self, seen: u32, most: Duration) {
+        let rings = self.lock();
+        if *rings == seen {
+            drop(self.rang.wait_timeout(rings, most));
+        }
+    }
+
+    /// Nothing under it can panic.
+    fn lock(&self) -> MutexGuard<'_, u32> {
+        self.rings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// As in `record`: a sampled block.

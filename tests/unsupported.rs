@@ -7,6 +7,8 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     hint::black_box,
+    io::{Read, Write},
+    net::TcpStream,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
@@ -80,6 +82,18 @@ fn everything_is_forwarded_and_a_profile_is_an_error() {
         );
     }
     assert!(written.is_empty());
+    let snapshotter = heaptide::Snapshotter::builder()
+        .dir(std::env::temp_dir())
+        .start();
+    assert!(snapshotter.unwrap_err().is_unsupported());
+    let server = heaptide::http::serve("127.0.0.1:0").unwrap();
+    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
+    stream
+        .write_all(b"GET /debug/pprof/heap HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert!(reply.contains(" 501 "), "{reply}");
     let stats = heaptide::stats();
     assert!(!stats.installed && stats.lost.is_nothing(), "{stats:?}");
 }

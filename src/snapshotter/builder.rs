@@ -130,6 +130,7 @@ impl SnapshotterBuilder {
     /// # Errors
     ///
     /// - [Setting](Error::is_setting), if one is missing or has a value that is not accepted.
+    /// - [Unsupported](Error::is_unsupported), where recording is not implemented.
     /// - [Not installed](Error::is_not_installed), if no allocation ever came through a
     ///   [`SamplingAllocator`](crate::SamplingAllocator).
     /// - [Busy](Error::is_busy), if a snapshotter runs in this process already.

@@ -15,6 +15,7 @@ mod process;
 mod reason;
 mod retention;
 mod settings;
+#[cfg_attr(windows, path = "no_signal.rs")]
 mod signal;
 mod taker;
 mod triggers;
@@ -204,6 +205,9 @@ impl Snapshotter {
 
     fn start_muted(builder: &SnapshotterBuilder) -> Result<Self> {
         let rules = builder.check()?;
+        if !record::IS_SUPPORTED {
+            return Err(Error::unsupported());
+        }
         if !record::stats().installed {
             return Err(Error::not_installed());
         }
