@@ -180,6 +180,17 @@ fn files_stay_small() {
 }
 
 #[test]
+fn the_handler_in_the_docs_is_the_examples() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = fs::read_to_string(root.join("examples/actix/src/main.rs")).unwrap();
+    let docs = fs::read_to_string(root.join("docs/http.md")).unwrap();
+    let start = example.find("async fn heap(").unwrap();
+    let handler = &example[start..];
+    let handler = &handler[..handler.find("\n}\n").unwrap()];
+    assert!(docs.contains(handler), "docs/http.md, In actix");
+}
+
+#[test]
 fn folders_are_two_levels_deep() {
     for (path, _) in sources() {
         let depth = path.iter().count();
