@@ -1,11 +1,11 @@
 //! A program of threads, without an async runtime, that serves its heap.
 //!
 //! ```text
-//! cargo run --release --features http --example plain
+//! (seq 2000000; cat) | cargo run --release --features http --example plain
 //! go tool pprof -top http://127.0.0.1:6060/debug/pprof/heap
 //! ```
 //!
-//! It counts the words of what is typed, or piped into it, and ends with its input.
+//! It counts the words of its input and ends with it: here two million numbers, then what is typed.
 
 use std::{collections::HashMap, io};
 

@@ -7,7 +7,7 @@
 //! Give it something to do:
 //!
 //! ```text
-//! curl http://127.0.0.1:8080/search?q=heap
+//! curl 'http://127.0.0.1:8080/search?q=word-1'
 //! for i in $(seq 5000); do curl -s -o /dev/null "http://127.0.0.1:8080/search?q=word-$i"; done
 //! ```
 //!

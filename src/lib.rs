@@ -32,9 +32,8 @@
 //! | sample a program | [`SamplingAllocator`] |
 //! | write its profile | [`write_heap_profile`], [`write_allocs_profile`]; raw or untrimmed: [`ProfileOptions`], [`Trim`] |
 //! | write snapshots as the program runs | `Snapshotter`, with the feature `snapshotter` |
-//! | serve it over HTTP as Go does | `http::serve`, `http::service`, `http::router`, with the features `http` and `axum` |
+//! | serve it over HTTP as Go does, and as a page | `http::serve`, `http::service`, `http::Endpoints`, with the feature `http`; `http::router`, with `axum` |
 //! | change the sample interval | [`SamplingAllocator::sample_interval`], `HEAPTIDE_SAMPLE_INTERVAL`, [`set_sample_interval`] |
-//! | serve them over HTTP as Go does | `http`, with the feature `http` |
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
 //! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
@@ -85,9 +84,9 @@
 //! | `jemalloc` | yes | jemalloc inside, and `SamplingAllocator::new`; builds C code. Without: [`SamplingAllocator::with_inner`] |
 //! | `symbolize` | yes | functions, files and lines in the profiles this process writes. Without: raw profiles |
 //! | `flamegraph` | | `report::write_flamegraph` |
-//! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, and share of the memory limit |
-//! | `http` | | Go's `/debug/pprof/` endpoints |
-//! | `axum` | | `http`, and an `axum::Router` |
+//! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, peak, share of the memory limit, signal, exit, panic |
+//! | `http` | | `http`: Go's `/debug/pprof/` endpoints and a page, by a server, a `tower` service or a function |
+//! | `axum` | | `http`, and `http::router`: the endpoints as an `axum::Router` |
 //! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 

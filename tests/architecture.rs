@@ -1,8 +1,9 @@
 //! The rules of docs/design.md that the compiler cannot see: layers point one way, `unsafe` stays where
-//! it is listed, files stay small.
+//! it is listed, files stay small. And two places where a document says what the sources do: the map, and a
+//! handler that is shown.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -177,6 +178,44 @@ fn files_stay_small() {
         let lines = without_tests(&text).lines().count();
         assert!(lines <= MAX_LINES, "{}: {lines} lines", path.display());
     }
+}
+
+#[test]
+fn the_map_names_every_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/design.md")).unwrap();
+    let (_, map) = text.split_once("```text\nsrc/\n").unwrap();
+    let (map, _) = map.split_once("```").unwrap();
+    // Each word with the room that it stands under.
+    let mut named = BTreeSet::new();
+    let mut room = "";
+    for line in map.lines() {
+        if !line.starts_with("   ") {
+            room = line.trim_start().split([' ', '.']).next().unwrap();
+        }
+        let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        named.extend(words.map(|word| (room.trim_end_matches('/'), word)));
+    }
+    for (path, _) in sources() {
+        let file = path.strip_prefix("src").unwrap().with_extension("");
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let room = match file.iter().next().unwrap().to_str().unwrap() {
+            "bin" => "bin/heaptide",
+            first => first,
+        };
+        assert!(named.contains(&(room, name)), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_handler_in_the_docs_is_the_examples() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = fs::read_to_string(root.join("examples/actix/src/main.rs")).unwrap();
+    let docs = fs::read_to_string(root.join("docs/http.md")).unwrap();
+    let start = example.find("async fn heap(").unwrap();
+    let handler = &example[start..];
+    let handler = &handler[..handler.find("\n}\n").unwrap()];
+    assert!(docs.contains(handler), "docs/http.md, In actix");
 }
 
 #[test]

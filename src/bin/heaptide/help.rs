@@ -103,8 +103,8 @@ pub(crate) const FLAMEGRAPH: &str = "\
 Examples:
   heaptide flamegraph -o heap.svg heap.pb.gz
   heaptide flamegraph --base before.pb.gz -o grown.svg after.pb.gz
-  heaptide flamegraph --sample-index alloc_space --ignore '^tokio::' heap.pb.gz \\
-      > allocs.svg
+  heaptide flamegraph --sample-index alloc_space --ignore '^tokio::' \\
+      heap.pb.gz > allocs.svg
 
 With --base the widths are those of the profile, red is what has grown since the
 base and blue what has shrunk.";
@@ -115,8 +115,9 @@ Examples:
   heaptide fetch -o before.pb.gz http://localhost:6060/debug/pprof/heap
   heaptide fetch --seconds 30 -o /dumps http://localhost:6060/debug/pprof/allocs
 
-The file is named by what, when and where: heap-20261121T083455Z-localhost_6060
-.pb.gz. Its path is printed, so that
+The file is named by what, when and where:
+  heap-20261121T083455Z-localhost_6060.pb.gz
+Its path is printed, so that
   heaptide top \"$(heaptide fetch http://localhost:6060)\"
 works. A port forward (`kubectl port-forward`) or `curl -s https://... |
 heaptide top -` reaches what is behind TLS.";

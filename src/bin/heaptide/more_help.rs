@@ -10,8 +10,8 @@ Examples:
   heaptide symbolize raw.pb.gz --debuginfod http://localhost:8002 -o - |
       heaptide top -
 
-A file is used only if its build id is the one in the profile. Looked through, in
-this order, until there is debug information: --binary; for each --debug-dir,
+A file is used only if its build id is the one in the profile. Looked through,
+in this order, until there is debug information: --binary; for each --debug-dir,
 PPROF_BINARY_PATH and /usr/lib/debug the build-id layouts; the path in the
 profile; what .gnu_debuglink names, if its check sum is right; debuginfod. Split
 debug information (.dwp, .dwo) is looked for beside these files and in the
@@ -35,8 +35,8 @@ Examples:
   heaptide convert pod-1.pb.gz pod-2.pb.gz -o pods.pb.gz
 
 --sample-index is for folded, which has room for one number. speedscope gets
-them all, each as a profile of its own, with inlined calls as frames; JSON is the
-whole profile, and docs/cli.md has its fields.";
+them all, each as a profile of its own, with inlined calls as frames; JSON is
+the whole profile, and docs/cli.md has its fields.";
 
 pub(crate) const MERGE: &str = "\
 Examples:
@@ -58,8 +58,8 @@ Examples:
   heaptide watch --count 13 --every 5m http://localhost:6060 > growth.txt
 
 The first profile is the base; what has grown since is shown, most first. If the
-process was restarted the base is taken anew. A look that fails is told and tried
-again. Ctrl-C ends it.";
+process was restarted the base is taken anew. A look that fails is told and
+tried again. Ctrl-C ends it.";
 
 pub(crate) const COMPLETIONS: &str = "\
 Examples:

@@ -1,0 +1,107 @@
+//! An actix-web service that serves its own heap under `/debug/pprof/`.
+//!
+//! ```text
+//! cd examples/actix && cargo run --release
+//! ```
+//!
+//! Give it something to keep, and look who keeps it: `Orders::add`.
+//!
+//! ```text
+//! for i in $(seq 3000); do curl -s -o /dev/null "http://127.0.0.1:8080/order/$i"; done
+//! go tool pprof -top http://127.0.0.1:8080/debug/pprof/heap
+//! go tool pprof -top -seconds 5 http://127.0.0.1:8080/debug/pprof/heap
+//! curl 'http://127.0.0.1:8080/debug/pprof/heap?format=text'
+//! ```
+//!
+//! A browser gets the page at `http://127.0.0.1:8080/debug/pprof/ui`.
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Result, body::SizedStream, error, guard,
+    http::Method, web,
+};
+use futures_util::stream;
+use heaptide::http::Endpoints;
+use std::{convert::Infallible, sync::Mutex};
+
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
+
+/// Every order is kept, with 16 KiB for what comes with it.
+#[derive(Default)]
+struct Orders {
+    kept: Mutex<Vec<String>>,
+}
+
+impl Orders {
+    fn add(&self, name: &str) -> usize {
+        let order = format!("{name:>16384}");
+        // Nothing panics while it is held.
+        self.kept.lock().map_or(0, |mut kept| {
+            kept.push(order);
+            kept.len()
+        })
+    }
+}
+
+async fn order(orders: web::Data<Orders>, name: web::Path<String>) -> String {
+    format!("order {} of {}\n", orders.add(&name), name)
+}
+
+/// Carries a request to heaptide's endpoints and the answer back.
+async fn heap(
+    endpoints: web::Data<Endpoints>,
+    request: HttpRequest,
+    body: web::Bytes,
+) -> Result<HttpResponse> {
+    let mut asked = http::Request::builder()
+        .method(request.method().as_str())
+        .uri(request.uri().to_string());
+    for (name, value) in request.headers() {
+        asked = asked.header(name.as_str(), value.as_bytes());
+    }
+    let asked = asked.body(body).map_err(error::ErrorBadRequest)?;
+
+    // A profile takes time: not on a thread of actix that others wait for.
+    let answer = web::block(move || endpoints.respond(&asked)).await?;
+
+    let (head, body) = answer.into_parts();
+    let status = head
+        .status
+        .as_u16()
+        .try_into()
+        .map_err(error::ErrorInternalServerError)?;
+    let mut response = HttpResponse::build(status);
+    for (name, value) in &head.headers {
+        response.append_header((name.as_str(), value.as_bytes()));
+    }
+    // An answer to HEAD has no body but its length, which actix asks the body for.
+    if request.method() == Method::HEAD {
+        let length = head.headers.get("content-length");
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let nothing = stream::empty::<Result<web::Bytes, Infallible>>();
+        return Ok(response.body(SizedStream::new(length.unwrap_or(0), nothing)));
+    }
+    Ok(response.body(body))
+}
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    let orders = web::Data::new(Orders::default());
+    // Made once: it remembers clients and moments, for all workers.
+    let endpoints = web::Data::new(Endpoints::builder().build());
+    let app = move || {
+        let loopback = guard::Any(guard::Host("127.0.0.1")).or(guard::Host("localhost"));
+        App::new()
+            .app_data(orders.clone())
+            .app_data(endpoints.clone())
+            .route("/order/{name}", web::get().to(order))
+            .service(
+                web::scope("/debug/pprof")
+                    // A web page can lead a name of its own here.
+                    .guard(loopback)
+                    .default_service(web::to(heap)),
+            )
+    };
+    println!("go tool pprof -top http://127.0.0.1:8080/debug/pprof/heap");
+    HttpServer::new(app).bind("127.0.0.1:8080")?.run().await
+}
