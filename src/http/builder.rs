@@ -10,7 +10,7 @@ use super::{
     token::Token,
     turn::{NoTurn, Place, Places, Turn, Turns},
 };
-use ::http::{HeaderValue, StatusCode, header};
+use ::http::StatusCode;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -167,9 +167,7 @@ fn no_turn(why: NoTurn) -> Box<Reply> {
 }
 
 fn too_many(message: &str) -> Box<Reply> {
-    let refusal = reply::error(StatusCode::TOO_MANY_REQUESTS, message);
-    let second = HeaderValue::from_static("1");
-    Box::new(reply::with(refusal, header::RETRY_AFTER, second))
+    Box::new(reply::later(StatusCode::TOO_MANY_REQUESTS, message))
 }
 
 /// For who does not read it any more; Go's status and words.

@@ -7,7 +7,6 @@ use super::{
     limits::Limits,
     reply::{self, Reply},
     service::{self, Service},
-    threads::later,
 };
 use ::http::{Request, Response, StatusCode};
 use bytes::Bytes;
@@ -143,7 +142,7 @@ async fn answer(service: &Service, limits: &Limits, end: End, request: Request<I
             time::sleep(limits.answer.min(FOR_EVER)).await;
             "the profile took too long to make"
         };
-        later(
+        reply::later(
             StatusCode::SERVICE_UNAVAILABLE,
             first(ends, takes_long).await,
         )

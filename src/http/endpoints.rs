@@ -4,9 +4,8 @@
 //! Here is decided who is let in, by which methods, and which part of the room answers. It must not know how
 //! requests come.
 
-pub(super) use super::builder::Shared;
 use super::{
-    builder::EndpointsBuilder,
+    builder::{EndpointsBuilder, Shared},
     caller::Caller,
     control, index, page, profiles,
     reply::{self, Reply, Result},
@@ -119,9 +118,7 @@ impl Endpoints {
         let method = request.method();
         let takes_post = matches!(route, Route::Symbol | Route::Control);
         let is_taken = matches!(*method, Method::GET | Method::HEAD)
-            || (takes_post && *method == Method::POST)
-            // Of its own methods the page is the judge.
-            || matches!(route, Route::Page(_));
+            || (takes_post && *method == Method::POST);
         if !is_taken {
             let allow = if takes_post {
                 "GET, HEAD, POST"
@@ -152,7 +149,7 @@ impl Endpoints {
             Route::Symbol => symbol::answer(shared, request, caller),
             Route::CommandLine => command_line(shared),
             Route::Control => control::answer(shared, request, shown),
-            Route::Page(path) => Ok(page::answer(shared, path, request, caller)),
+            Route::Page(path) => page::answer(shared, path, request, caller),
             Route::Redirect => Ok(reply::redirect(
                 StatusCode::TEMPORARY_REDIRECT,
                 "pprof/",
