@@ -7,6 +7,7 @@ use super::{
     endpoints::Endpoints,
     page::Moments,
     reply::{self, Reply, Result},
+    room::Room,
     token::Token,
     turn::{NoTurn, Place, Places, Turn, Turns},
 };
@@ -25,6 +26,8 @@ const MOST_DELTAS: usize = 8;
 /// How many clients of `delta_heap` are remembered, and how many bytes for all of them.
 const MOST_CLIENTS: usize = 16;
 const MOST_CLIENT_BYTES: usize = 64 << 20;
+/// What all clients together may leave in memory of what they send and are sent.
+const MOST_HELD_BYTES: usize = 64 << 20;
 
 /// What is served.
 ///
@@ -112,6 +115,7 @@ impl EndpointsBuilder {
             turns,
             deltas: Places::new(MOST_DELTAS),
             clients: Clients::new(MOST_CLIENTS, MOST_CLIENT_BYTES),
+            room: Room::new(MOST_HELD_BYTES),
             built_at: Instant::now(),
             process: std::process::id(),
         })
@@ -127,6 +131,7 @@ pub(super) struct Shared {
     pub(super) longest_delta: Duration,
     pub(super) clients: Clients,
     pub(super) moments: Moments,
+    pub(super) room: Room,
     pub(super) built_at: Instant,
     turns: Arc<Turns>,
     deltas: Places,
@@ -193,6 +198,7 @@ mod tests {
             turns,
             deltas: Places::new(MOST_DELTAS),
             clients: Clients::new(1, 1),
+            room: Room::new(1),
             built_at: Instant::now(),
             process: std::process::id(),
         }
@@ -227,7 +233,7 @@ mod tests {
         for path in ["/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/nope"] {
             let request = ::http::Request::get(path).body(bytes::Bytes::new());
             let request = request.unwrap();
-            assert!(endpoints.is_quick(&request));
+            assert!(endpoints.refuse(&request).is_some());
             let reply = endpoints.respond(&request);
             assert_eq!(reply.status(), 503, "{path}");
             assert!(reply.body().starts_with(b"this process was forked"));
