@@ -95,7 +95,7 @@ mod tests {
     use ::http::header;
     use std::{
         sync::mpsc::channel,
-        task::{Context, Poll, Waker},
+        task::{Context, Waker},
         time::Duration,
     };
 
