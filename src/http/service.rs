@@ -70,7 +70,8 @@ impl Endpoints {
 
 impl Service {
     /// Answers 403 where the `Host` header is none of localhost, 127.0.0.0/8 and `[::1]`, so that no web page
-    /// can read profiles under a name of its own that leads here ("DNS rebinding"). For a service that is
+    /// can read profiles under a name of its own that leads here ("DNS rebinding"); and where a browser says that
+    /// a page of another site asks (`Sec-Fetch-Site`), unless a person has followed its link. For a service that is
     /// reached on loopback only; others know their names best.
     #[must_use]
     pub fn check_host(mut self) -> Self {
