@@ -7,9 +7,9 @@ use super::{
     endpoints::Endpoints,
     page::Moments,
     reply::{self, Reply, Result},
-    room::Room,
+    room::{Room, Share},
     token::Token,
-    turn::{NoTurn, Place, Places, Turn, Turns},
+    turn::{NoTurn, Turn, Turns},
 };
 use ::http::StatusCode;
 use std::{
@@ -113,7 +113,7 @@ impl EndpointsBuilder {
             has_control: self.control,
             longest_delta: self.longest_delta,
             turns,
-            deltas: Places::new(MOST_DELTAS),
+            deltas: Room::new(MOST_DELTAS),
             clients: Clients::new(MOST_CLIENTS, MOST_CLIENT_BYTES),
             room: Room::new(MOST_HELD_BYTES),
             built_at: Instant::now(),
@@ -134,7 +134,7 @@ pub(super) struct Shared {
     pub(super) room: Room,
     pub(super) built_at: Instant,
     turns: Arc<Turns>,
-    deltas: Places,
+    deltas: Room,
     process: u32,
 }
 
@@ -155,8 +155,8 @@ impl Shared {
     }
 
     /// A place to wait for the end of `seconds=N`.
-    pub(super) fn place_to_wait(&self) -> Result<Place<'_>> {
-        self.deltas.take().ok_or_else(|| {
+    pub(super) fn place_to_wait(&self) -> Result<Share> {
+        self.deltas.take(1).ok_or_else(|| {
             too_many(&format!(
                 "{MOST_DELTAS} requests with \"seconds\" are under way already: try again"
             ))
@@ -196,7 +196,7 @@ mod tests {
             has_control: false,
             longest_delta: MOST_SECONDS,
             turns,
-            deltas: Places::new(MOST_DELTAS),
+            deltas: Room::new(MOST_DELTAS),
             clients: Clients::new(1, 1),
             room: Room::new(1),
             built_at: Instant::now(),

@@ -1,8 +1,8 @@
-//! [`Room`]: how much memory clients may hold, all together: bodies that are still arriving, and answers that
-//! are not taken yet.
+//! [`Room`]: how much of something there is for all clients together: threads, requests that wait for the end of
+//! their `seconds`, and memory, for bodies that are still arriving and answers that are not taken yet.
 //!
-//! Each of a slow client's is bounded in time and in size, but there are many clients. Profiles that the
-//! endpoints remember by themselves are bounded where they are kept.
+//! Each of a slow client's is bounded in time and in size, but there are many clients. Nobody waits here: who
+//! finds no room is told to come back.
 
 use super::reply::{self, Reply};
 use ::http::StatusCode;
@@ -22,11 +22,11 @@ pub(super) struct Room {
     held: Arc<AtomicUsize>,
 }
 
-/// So many bytes of it, until it is dropped.
+/// So much of it, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     held: Arc<AtomicUsize>,
-    bytes: usize,
+    size: usize,
 }
 
 /// An answer's bytes, and their share of the room until the last of them is gone.
@@ -44,9 +44,9 @@ impl Room {
     }
 
     /// A share, if so much is free. Of an empty room anyone may have as much as they need.
-    pub(super) fn take(&self, bytes: usize) -> Option<Share> {
+    pub(super) fn take(&self, size: usize) -> Option<Share> {
         let more = |held: usize| {
-            let sum = held.checked_add(bytes)?;
+            let sum = held.checked_add(size)?;
             (held == 0 || sum <= self.most).then_some(sum)
         };
         // Relaxed: it counts, and guards nothing.
@@ -55,8 +55,13 @@ impl Room {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         taken.ok().map(|_before| Share {
             held: Arc::clone(&self.held),
-            bytes,
+            size,
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.load(Ordering::Relaxed) == 0
     }
 
     /// The answer, which from now on has its share; or that there is none.
@@ -84,7 +89,7 @@ pub(super) fn full() -> Reply {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.held.fetch_sub(self.size, Ordering::Relaxed);
     }
 }
 
@@ -107,6 +112,7 @@ mod tests {
             (first.status().as_u16(), first.body().len()),
             (200, 200_000)
         );
+        assert!(!room.is_empty());
         let refused = room.hold(large(100_001));
         assert_eq!(refused.status(), 429);
         assert_eq!(refused.headers()["retry-after"], "1");
@@ -127,6 +133,6 @@ mod tests {
         let share = room.take(20).unwrap();
         assert!(room.take(1).is_none() && room.take(usize::MAX).is_none());
         drop(share);
-        assert!(room.take(10).is_some());
+        assert!(room.is_empty() && room.take(10).is_some());
     }
 }
