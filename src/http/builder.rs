@@ -225,6 +225,41 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_do_not_take_is_bounded() {
+        let endpoints = Endpoints::new(shared());
+        let ask = |path: &str| {
+            let request = ::http::Request::get(path).body(bytes::Bytes::new());
+            endpoints.respond(&request.unwrap())
+        };
+        let page = ask("/ui");
+        let page = std::str::from_utf8(page.body()).unwrap();
+        let version = page
+            .split("ui/")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next());
+        let large = format!("/ui/{}/flamegraph.js", version.unwrap());
+        let kept = ask(&large);
+        assert_eq!(kept.status(), 200);
+        assert_eq!(ask(&large).status(), 429);
+        assert_eq!(ask("/ui").status(), 200, "small ones go on");
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        let service = endpoints.service();
+        let post = || {
+            let body = http_body_util::Full::new(bytes::Bytes::from("0x1"));
+            let request = ::http::Request::post("/symbol").body(body);
+            runtime.block_on(service.read(request.unwrap()))
+        };
+        assert_eq!(post().unwrap_err().status(), 429, "nor is a body read");
+        drop(kept);
+        let read = post().unwrap();
+        assert_eq!(read.body(), "0x1");
+        assert_eq!(ask(&large).status(), 429, "it counts until it is answered");
+        drop(read);
+        assert_eq!(ask(&large).status(), 200);
+    }
+
+    #[test]
     fn a_forked_child_is_told_so() {
         let mut shared = shared();
         assert!(shared.is_own_process());
