@@ -17,6 +17,7 @@ use serde_json::Value;
 mod canned_server;
 #[path = "../src/profile/example.rs"]
 mod example;
+mod readers;
 
 // This crate's own allocator serves its own tests.
 #[global_allocator]
@@ -300,18 +301,6 @@ fn formats_go_by_the_name_and_inputs_are_added_up() {
     );
 }
 
-fn reader(kind: &str, file: &Path) -> Value {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new("node")
-        .arg(root.join("tests/readers/read.cjs"))
-        .arg(root.join("target/readers"))
-        .args([Path::new(kind), file])
-        .output()
-        .expect("node starts");
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
 #[test]
 #[ignore = "needs node, and tests/readers' packages in target/readers (Debian nodejs, npm)"]
 fn other_readers_read_what_is_written() {
@@ -320,12 +309,12 @@ fn other_readers_read_what_is_written() {
     fine(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
     // By the schema that speedscope comes with.
     check_speedscope(
-        &reader("speedscope", &folder.path().join("heap.speedscope.json")),
+        &readers::read("speedscope", &folder.path().join("heap.speedscope.json")),
         &profile,
     );
 
     fine(folder.path(), "convert heap.pb.gz -o out.pb.gz");
-    let read = reader("pprof", &folder.path().join("out.pb.gz"));
+    let read = readers::read("pprof", &folder.path().join("out.pb.gz"));
     let types: Vec<Value> = profile
         .sample_types
         .iter()

@@ -655,6 +655,33 @@ fn delta_heap_is_what_a_client_has_not_had() {
     });
 }
 
+/// As by a POST to `control`.
+#[test]
+fn a_change_of_the_interval_is_no_allocation() {
+    alone(|| {
+        let endpoints = Endpoints::builder().build();
+        let delta = || profile(&endpoints, "/debug/pprof/delta_heap");
+        let kept = kept_for_the_delta();
+        let page = |since| {
+            let page = get(&endpoints, &format!("/debug/pprof/ui/data?{since}"));
+            assert_eq!(page.status(), 200, "{}", text(&page));
+            serde_json::from_slice::<serde_json::Value>(page.body()).unwrap()
+        };
+        let (_first, before) = (delta(), page(""));
+        heaptide::set_sample_interval(1 << 20);
+        let second = delta();
+        let after = page(&format!("since={}", before["id"]));
+        heaptide::set_sample_interval(1);
+        assert_eq!(sum(&second, "kept_for_the_delta"), [0, 0, 1, 30_000]);
+        assert_eq!(second.period, 1 << 20);
+        // The page's own name for it is in no row of what has changed.
+        let names = after["functions"].to_string();
+        assert_eq!(after["change"]["base"], before["whole"]);
+        assert!(!names.contains("kept_for_the_delta"), "{names}");
+        drop(kept);
+    });
+}
+
 #[test]
 fn addresses_of_a_raw_profile_have_symbols() {
     alone(|| {
@@ -685,7 +712,7 @@ fn addresses_of_a_raw_profile_have_symbols() {
         assert!(addresses.iter().any(|a| a == address));
         let got = get(&endpoints, &format!("/debug/pprof/symbol?{address}"));
         assert_eq!(text(&got), format!("num_symbols: 1\n{address} {name}\n"));
-        let many = "1+".repeat(100_001);
+        let many = "1+".repeat((1 << 16) + 1);
         assert_eq!(
             ask(&endpoints, "POST", "/debug/pprof/symbol", &[], &many).status(),
             413

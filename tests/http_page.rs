@@ -32,15 +32,16 @@ fn a_person_with_a_browser() {
     let profile = heaptide::ProfileOptions::new().heap().unwrap();
     let live = profile.samples.iter().filter(|s| s.values[2] > 0).count();
     assert!(live >= service::STACKS, "{live} stacks hold memory");
-    let address = service::serve(0);
+    let server = heaptide::http::serve("127.0.0.1:0").unwrap();
+    let change = service::change_on_demand();
     let browser = BROWSERS.into_iter().find(|path| Path::new(path).exists());
     let browser = browser.expect("a browser: apt-get install chromium-headless-shell");
     let folder = installed("tests/page", &["drive.mjs"]);
     let status = Command::new("node")
         .arg("drive.mjs")
-        .args([&address.to_string(), browser])
+        .args([&server.local_addr().to_string(), browser])
         .arg(&folder)
-        .arg(LIMIT)
+        .args([LIMIT, &change.port().to_string()])
         .current_dir(&folder)
         .status()
         .expect("node 20");

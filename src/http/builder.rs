@@ -7,10 +7,11 @@ use super::{
     endpoints::Endpoints,
     page::Moments,
     reply::{self, Reply, Result},
+    room::{Room, Share},
     token::Token,
-    turn::{NoTurn, Place, Places, Turn, Turns},
+    turn::{NoTurn, Turn, Turns},
 };
-use ::http::{HeaderValue, StatusCode, header};
+use ::http::StatusCode;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -25,6 +26,8 @@ const MOST_DELTAS: usize = 8;
 /// How many clients of `delta_heap` are remembered, and how many bytes for all of them.
 const MOST_CLIENTS: usize = 16;
 const MOST_CLIENT_BYTES: usize = 64 << 20;
+/// What all clients together may leave in memory of what they send and are sent.
+const MOST_HELD_BYTES: usize = 64 << 20;
 
 /// What is served.
 ///
@@ -110,8 +113,9 @@ impl EndpointsBuilder {
             has_control: self.control,
             longest_delta: self.longest_delta,
             turns,
-            deltas: Places::new(MOST_DELTAS),
+            deltas: Room::new(MOST_DELTAS),
             clients: Clients::new(MOST_CLIENTS, MOST_CLIENT_BYTES),
+            room: Room::new(MOST_HELD_BYTES),
             built_at: Instant::now(),
             process: std::process::id(),
         })
@@ -127,9 +131,10 @@ pub(super) struct Shared {
     pub(super) longest_delta: Duration,
     pub(super) clients: Clients,
     pub(super) moments: Moments,
+    pub(super) room: Room,
     pub(super) built_at: Instant,
     turns: Arc<Turns>,
-    deltas: Places,
+    deltas: Room,
     process: u32,
 }
 
@@ -150,8 +155,8 @@ impl Shared {
     }
 
     /// A place to wait for the end of `seconds=N`.
-    pub(super) fn place_to_wait(&self) -> Result<Place<'_>> {
-        self.deltas.take().ok_or_else(|| {
+    pub(super) fn place_to_wait(&self) -> Result<Share> {
+        self.deltas.take(1).ok_or_else(|| {
             too_many(&format!(
                 "{MOST_DELTAS} requests with \"seconds\" are under way already: try again"
             ))
@@ -167,9 +172,7 @@ fn no_turn(why: NoTurn) -> Box<Reply> {
 }
 
 fn too_many(message: &str) -> Box<Reply> {
-    let refusal = reply::error(StatusCode::TOO_MANY_REQUESTS, message);
-    let second = HeaderValue::from_static("1");
-    Box::new(reply::with(refusal, header::RETRY_AFTER, second))
+    Box::new(reply::later(StatusCode::TOO_MANY_REQUESTS, message))
 }
 
 /// For who does not read it any more; Go's status and words.
@@ -193,8 +196,9 @@ mod tests {
             has_control: false,
             longest_delta: MOST_SECONDS,
             turns,
-            deltas: Places::new(MOST_DELTAS),
+            deltas: Room::new(MOST_DELTAS),
             clients: Clients::new(1, 1),
+            room: Room::new(1),
             built_at: Instant::now(),
             process: std::process::id(),
         }
@@ -221,6 +225,42 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_do_not_take_is_bounded() {
+        let endpoints = Endpoints::new(shared());
+        let ask = |path: &str| {
+            let request = ::http::Request::get(path).body(bytes::Bytes::new());
+            endpoints.respond(&request.unwrap())
+        };
+        let page = ask("/ui");
+        let page = std::str::from_utf8(page.body()).unwrap();
+        let version = page
+            .split("ui/")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next());
+        let large = format!("/ui/{}/flamegraph.js", version.unwrap());
+        let kept = ask(&large);
+        assert_eq!(kept.status(), 200);
+        assert_eq!(ask(&large).status(), 429);
+        assert_eq!(ask("/ui").status(), 200, "small ones go on");
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        let service = endpoints.service();
+        let post = || {
+            let body = http_body_util::Full::new(bytes::Bytes::from("0x1"));
+            let request = ::http::Request::post("/symbol").body(body);
+            let read = runtime.block_on(service.read(request.unwrap()));
+            read.map_err(|refusal| refusal.status())
+        };
+        assert_eq!(post().unwrap_err(), 429, "nor is a body read");
+        drop(kept);
+        let read = post().unwrap();
+        assert_eq!(read.body(), "0x1");
+        assert_eq!(ask(&large).status(), 429, "it counts until it is answered");
+        drop(read);
+        assert_eq!(ask(&large).status(), 200);
+    }
+
+    #[test]
     fn a_forked_child_is_told_so() {
         let mut shared = shared();
         assert!(shared.is_own_process());
@@ -229,7 +269,7 @@ mod tests {
         for path in ["/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/nope"] {
             let request = ::http::Request::get(path).body(bytes::Bytes::new());
             let request = request.unwrap();
-            assert!(endpoints.is_quick(&request));
+            assert!(endpoints.refuse(&request).is_some());
             let reply = endpoints.respond(&request);
             assert_eq!(reply.status(), 503, "{path}");
             assert!(reply.body().starts_with(b"this process was forked"));

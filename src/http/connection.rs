@@ -6,8 +6,7 @@
 use super::{
     limits::Limits,
     reply::{self, Reply},
-    service::{self, Service},
-    threads::later,
+    service::Service,
 };
 use ::http::{Request, Response, StatusCode};
 use bytes::Bytes;
@@ -124,7 +123,7 @@ async fn answer(service: &Service, limits: &Limits, end: End, request: Request<I
     if let Some(refusal) = service.refuse(&request) {
         return refusal;
     }
-    let request = match time::timeout(limits.body, service::read(request)).await {
+    let request = match time::timeout(limits.body, service.read(request)).await {
         Ok(Ok(request)) => request,
         Ok(Err(reply)) => return reply,
         Err(_late) => {
@@ -143,7 +142,7 @@ async fn answer(service: &Service, limits: &Limits, end: End, request: Request<I
             time::sleep(limits.answer.min(FOR_EVER)).await;
             "the profile took too long to make"
         };
-        later(
+        reply::later(
             StatusCode::SERVICE_UNAVAILABLE,
             first(ends, takes_long).await,
         )

@@ -3,7 +3,6 @@
 
 use super::{
     builder::Shared,
-    profiles,
     query::Query,
     reply::{self, Reply, Result},
     status,
@@ -45,9 +44,9 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, shown: Shown) ->
 
 /// From the query, or from a form's body.
 fn set(request: &Request<Bytes>) -> Result<()> {
-    let query = profiles::parse(request.uri().query().unwrap_or_default())?;
+    let query = Query::parse(request.uri().query().unwrap_or_default())?;
     let body = String::from_utf8_lossy(request.body());
-    let form: Query<'_> = profiles::parse(body.trim_end())?;
+    let form = Query::parse(body.trim_end())?;
     let name = "sample_interval";
     let Some(text) = query.get(name).or_else(|| form.get(name)) else {
         return reply::bad_request(

@@ -4,12 +4,12 @@
 //! Here is decided who is let in, by which methods, and which part of the room answers. It must not know how
 //! requests come.
 
-pub(super) use super::builder::Shared;
 use super::{
-    builder::EndpointsBuilder,
+    builder::{EndpointsBuilder, Shared},
     caller::Caller,
     control, index, page, profiles,
     reply::{self, Reply, Result},
+    room::Room,
     route::Route,
     symbol,
     token::Shown,
@@ -66,20 +66,32 @@ impl Endpoints {
         self.shared.token.is_some()
     }
 
+    /// What clients may leave in memory.
+    pub(super) fn room(&self) -> &Room {
+        &self.shared.room
+    }
+
     /// The longest `seconds=N` that is accepted.
     pub(super) fn longest_delta(&self) -> Duration {
         self.shared.longest_delta
     }
 
-    /// Whether [`answer`](Self::answer) returns at once, so that it may be called on a thread that must not
-    /// block. A refusal always does, so strangers cannot occupy threads.
-    pub(super) fn is_quick(&self, request: &Request<Bytes>) -> bool {
+    /// What is said to who may not come in, whatever stands in the body: so that strangers occupy neither
+    /// memory for one nor a thread.
+    pub(super) fn refuse<B>(&self, request: &Request<B>) -> Option<Reply> {
         let route = Route::of(request.uri().path());
-        let makes_profiles = matches!(
+        let refusal = record::muted(|| self.admit(request, route)).err()?;
+        Some(for_method(request.method(), *refusal))
+    }
+
+    /// Whether [`answer`](Self::answer) returns at once, so that it may be called on a thread that must not
+    /// block.
+    pub(super) fn is_quick(request: &Request<Bytes>) -> bool {
+        let route = Route::of(request.uri().path());
+        !matches!(
             route,
             Route::Heap | Route::Allocs | Route::DeltaHeap | Route::Symbol | Route::Page(_)
-        );
-        !makes_profiles || self.admit(request, route).is_err()
+        )
     }
 
     /// Answers a request; gives up when the caller hangs up.
@@ -90,17 +102,15 @@ impl Endpoints {
             let answered = self
                 .admit(request, route)
                 .and_then(|shown| self.dispatch(request, route, caller, shown));
-            answered.unwrap_or_else(|refusal| *refusal)
+            self.shared
+                .room
+                .hold(answered.unwrap_or_else(|refusal| *refusal))
         });
-        if request.method() == Method::HEAD {
-            reply::without_body(reply)
-        } else {
-            reply
-        }
+        for_method(request.method(), reply)
     }
 
     /// Who may come in, and by which methods.
-    fn admit(&self, request: &Request<Bytes>, route: Route<'_>) -> Result<Shown> {
+    fn admit<B>(&self, request: &Request<B>, route: Route<'_>) -> Result<Shown> {
         let shown = match &self.shared.token {
             None => Shown::Nothing,
             Some(token) => match token.shown(request.headers()) {
@@ -119,9 +129,7 @@ impl Endpoints {
         let method = request.method();
         let takes_post = matches!(route, Route::Symbol | Route::Control);
         let is_taken = matches!(*method, Method::GET | Method::HEAD)
-            || (takes_post && *method == Method::POST)
-            // Of its own methods the page is the judge.
-            || matches!(route, Route::Page(_));
+            || (takes_post && *method == Method::POST);
         if !is_taken {
             let allow = if takes_post {
                 "GET, HEAD, POST"
@@ -152,7 +160,7 @@ impl Endpoints {
             Route::Symbol => symbol::answer(shared, request, caller),
             Route::CommandLine => command_line(shared),
             Route::Control => control::answer(shared, request, shown),
-            Route::Page(path) => Ok(page::answer(shared, path, request, caller)),
+            Route::Page(path) => page::answer(shared, path, request, caller),
             Route::Redirect => Ok(reply::redirect(
                 StatusCode::TEMPORARY_REDIRECT,
                 "pprof/",
@@ -160,6 +168,14 @@ impl Endpoints {
             )),
             Route::Unknown => reply::refused(StatusCode::NOT_FOUND, UNKNOWN),
         }
+    }
+}
+
+fn for_method(method: &Method, reply: Reply) -> Reply {
+    if method == Method::HEAD {
+        reply::without_body(reply)
+    } else {
+        reply
     }
 }
 

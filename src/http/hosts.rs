@@ -1,5 +1,7 @@
 //! Which `Host` a request may name. A web page can have its own name lead to 127.0.0.1 and then read what a
-//! server there says ("DNS rebinding"); what it cannot do is to have the browser name another host.
+//! server there says ("DNS rebinding"); what it cannot do is to have the browser name another host. And without
+//! reading anything it can have the server make profiles all day, and take a scraper's deltas away; browsers say
+//! of such requests whose they are.
 
 use crate::{Error, Result};
 use ::http::{HeaderValue, Request, StatusCode, Version, header, uri::Authority};
@@ -60,7 +62,12 @@ impl Hosts {
         if let Some(authority) = authority {
             self.check_authority(authority)?;
         }
-        host.map_or(Ok(()), |host| self.check_header(host))
+        host.map_or(Ok(()), |host| self.check_header(host))?;
+        if is_of_another_site(request) {
+            let why = "a web page of another site asks for this: open it in a tab of its own";
+            return Err((StatusCode::FORBIDDEN, why.to_owned()));
+        }
+        Ok(())
     }
 
     fn check_header(&self, value: &HeaderValue) -> Result<(), Refusal> {
@@ -100,6 +107,13 @@ impl Hosts {
         let mut names = self.names.iter().map(|name| &**name).chain(["localhost"]);
         names.any(|name| name.eq_ignore_ascii_case(host))
     }
+}
+
+/// Whether it comes from within a page of another site. A link that a person follows is their own request.
+fn is_of_another_site<B>(request: &Request<B>) -> bool {
+    let says = |name: &str, word: &str| request.headers().get(name).is_some_and(|v| v == word);
+    let is_followed = says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+    says("sec-fetch-site", "cross-site") && !is_followed
 }
 
 fn bad(why: &str) -> Refusal {
@@ -201,6 +215,28 @@ mod tests {
             status(&hosts, Some("localhost"), "http://evil.example/heap"),
             403
         );
+    }
+
+    #[test]
+    fn a_page_of_another_site_may_be_left_and_not_ask() {
+        for (site, mode, dest, answered) in [
+            ("cross-site", "no-cors", "image", false),
+            ("cross-site", "cors", "empty", false),
+            ("cross-site", "navigate", "iframe", false),
+            ("cross-site", "navigate", "document", true),
+            ("same-origin", "cors", "empty", true),
+            ("none", "navigate", "document", true),
+        ] {
+            let request = Request::builder()
+                .header("host", "localhost:6060")
+                .header("sec-fetch-site", site)
+                .header("sec-fetch-mode", mode)
+                .header("sec-fetch-dest", dest);
+            let checked = Hosts::default().check(&request.body(()).unwrap());
+            let status = checked.map_err(|(status, _)| status.as_u16());
+            let expected = if answered { Ok(()) } else { Err(403) };
+            assert_eq!(status, expected, "{site} {mode} {dest}");
+        }
     }
 
     #[test]

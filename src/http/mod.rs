@@ -27,6 +27,7 @@ mod profiles;
 mod query;
 mod render;
 mod reply;
+mod room;
 mod route;
 mod server;
 mod server_builder;

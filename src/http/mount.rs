@@ -53,7 +53,8 @@ impl Service {
         // No fallback: axum drops it where a router is nested that has this one nested in it.
         let (mut bare, mut index) = (self.clone(), self.clone());
         let bare = move |request: axum::extract::Request| {
-            let redirect = redirect(&request, "index");
+            let refused = bare.refuse(&request).is_some();
+            let redirect = redirect(&request, "index").filter(|_| !refused);
             let answer = bare.call(request);
             async move {
                 match redirect {

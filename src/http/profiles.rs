@@ -103,17 +103,13 @@ fn kind<'a>(query: &'a Query<'_>) -> Result<Option<&'a str>> {
     }
 }
 
-pub(super) fn parse<'a>(query: &'a str) -> Result<Query<'a>> {
-    Query::parse(query).or_else(|many| reply::bad_request(&many.message()))
-}
-
 pub(super) fn answer(
     shared: &Shared,
     kind: Kind,
     request: &Request<Bytes>,
     caller: &Caller,
 ) -> Result<Reply> {
-    let query = parse(request.uri().query().unwrap_or_default())?;
+    let query = Query::parse(request.uri().query().unwrap_or_default())?;
     if kind == Kind::Heap && wants_page(request, &query) {
         let page = reply::redirect(StatusCode::SEE_OTHER, "ui", request.uri().query());
         let accept = HeaderValue::from_static("Accept");
@@ -191,7 +187,7 @@ pub(super) fn delta_heap(
     request: &Request<Bytes>,
     caller: &Caller,
 ) -> Result<Reply> {
-    let query = parse(request.uri().query().unwrap_or_default())?;
+    let query = Query::parse(request.uri().query().unwrap_or_default())?;
     for name in ["seconds", "debug"] {
         if query.get(name).is_some_and(|value| value != "0") {
             return reply::bad_request(&format!(
@@ -285,7 +281,7 @@ mod tests {
                 "invalid value for \"format\" - must be pprof, folded, svg, json or text",
             ),
         ] {
-            let parsed = parse(query).unwrap();
+            let parsed = Query::parse(query).unwrap();
             let refusal = Asked::read(&parsed, longest).unwrap_err();
             assert_eq!(refusal.status(), 400, "{query}");
             assert_eq!(*refusal.body(), format!("{expected}\n"), "{query}");
@@ -297,7 +293,7 @@ mod tests {
             ("seconds=2&debug=y&gc=zz", Some(2), false),
             ("debug=-1&symbolize=0", None, true),
         ] {
-            let parsed = parse(query).unwrap();
+            let parsed = Query::parse(query).unwrap();
             let asked = Asked::read(&parsed, longest).unwrap();
             assert_eq!(asked.seconds.map(|s| s.as_secs()), seconds, "{query}");
             assert_eq!(asked.debug, debug, "{query}");

@@ -3,6 +3,7 @@
 //! By hand and not with a crate because the rules are Go's: of a name given twice the first counts, and a
 //! pair that has a semicolon or a broken escape is left out as if it were not there.
 
+use super::reply::{self, Result};
 use std::borrow::Cow;
 
 /// More than any client has a use for.
@@ -14,22 +15,14 @@ pub(super) struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-/// The parameters are too many to look at.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooMany;
-
-impl TooMany {
-    pub(super) fn message(&self) -> String {
-        format!("too many parameters: at most {MOST_PARAMETERS} are read")
-    }
-}
-
 impl<'a> Query<'a> {
-    pub(super) fn parse(query: &'a str) -> Result<Self, TooMany> {
+    pub(super) fn parse(query: &'a str) -> Result<Self> {
         let mut pairs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             if pairs.len() == MOST_PARAMETERS {
-                return Err(TooMany);
+                return reply::bad_request(&format!(
+                    "too many parameters: at most {MOST_PARAMETERS} are read"
+                ));
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if pair.contains(';') {
@@ -141,6 +134,7 @@ mod tests {
     fn parameters_are_bounded() {
         let many = |count| "a=1&".repeat(count);
         assert!(Query::parse(&many(MOST_PARAMETERS)).is_ok());
-        assert_eq!(Query::parse(&many(MOST_PARAMETERS + 1)), Err(TooMany));
+        let refusal = Query::parse(&many(MOST_PARAMETERS + 1)).unwrap_err();
+        assert_eq!(refusal.status(), 400);
     }
 }

@@ -46,6 +46,12 @@ pub(super) fn plain_error(status: StatusCode, message: &str) -> Reply {
     new(status, TEXT, format!("{message}\n"))
 }
 
+/// Worth another try in a second.
+pub(super) fn later(status: StatusCode, why: &str) -> Reply {
+    let second = HeaderValue::from_static("1");
+    with(error(status, why), header::RETRY_AFTER, second)
+}
+
 /// [`error`], where an answer was wanted.
 pub(super) fn refused<T>(status: StatusCode, message: &str) -> Result<T> {
     Err(Box::new(error(status, message)))

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// their own, so the server is not seen in what it serves.
 ///
 /// Each client is held to bounds: 128 connections; 16 KiB of request line and headers, there within 10 s of
-/// the connection or of the last answer; a body of 64 KiB within 10 s more; an answer taken within 30 s, and
+/// the connection or of the last answer; a body of 1 MiB within 10 s more; an answer taken within 30 s, and
 /// a second for each 16 KiB. A request has to name the server by a loopback name, by the address that it is
 /// bound to, or by an [allowed](super::ServerBuilder::allow_host) one.
 ///

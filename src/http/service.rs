@@ -7,10 +7,11 @@ use super::{
     caller::Caller,
     hosts::Hosts,
     reply::{self, Reply},
+    room, symbol,
     threads::Threads,
 };
 use crate::{Result, record};
-use ::http::{Request, Response, StatusCode};
+use ::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -22,8 +23,9 @@ use std::{
     task::{Context, Poll},
 };
 
-/// The only bodies there is a use for are addresses to symbolize.
-const BODY_BYTES: usize = 64 << 10;
+/// The longest there is a use for are addresses to symbolize: of as many as are answered, each takes 15 bytes
+/// as `pprof` writes them (`0x7f0123456789+`), and no more than this with 16.
+const BODY_BYTES: usize = symbol::MOST_ADDRESSES * 16;
 
 /// The endpoints as a [`tower_service::Service`] of requests with any body: what axum, hyper and tonic take.
 ///
@@ -31,7 +33,7 @@ const BODY_BYTES: usize = 64 << 10;
 /// profile is made on a thread of its own, at most 16 at once, and that thread ends early if the response's
 /// future is dropped, as servers do when a client goes away. No particular runtime is needed.
 ///
-/// A body above 64 KiB is answered 413. What else has to be bounded, such as the time that a client takes
+/// A body above 1 MiB is answered 413, and none is read of who shows no token where one is required. What else has to be bounded, such as the time that a client takes
 /// and the number of connections, is up to the server that it is part of. [`Server`](super::Server) does it.
 ///
 /// ```
@@ -68,7 +70,8 @@ impl Endpoints {
 
 impl Service {
     /// Answers 403 where the `Host` header is none of localhost, 127.0.0.0/8 and `[::1]`, so that no web page
-    /// can read profiles under a name of its own that leads here ("DNS rebinding"). For a service that is
+    /// can read profiles under a name of its own that leads here ("DNS rebinding"); and where a browser says that
+    /// a page of another site asks (`Sec-Fetch-Site`), unless a person has followed its link. For a service that is
     /// reached on loopback only; others know their names best.
     #[must_use]
     pub fn check_host(mut self) -> Self {
@@ -92,10 +95,50 @@ impl Service {
         self
     }
 
-    /// What to answer to a request that is none for us, before its body is read.
+    /// What to answer to a request that is none for us, or of who may not ask, before its body is read.
     pub(super) fn refuse<B>(&self, request: &Request<B>) -> Option<Reply> {
-        let refused = self.hosts.as_ref()?.check(request).err();
-        refused.map(|(status, why)| reply::error(status, &why))
+        let checked = self.hosts.as_ref().map(|hosts| hosts.check(request));
+        match checked {
+            Some(Err((status, why))) => Some(reply::error(status, &why)),
+            _ => self.endpoints.refuse(request),
+        }
+    }
+
+    /// The request with its body read, where there is a use for one; or what to answer if that is too long or
+    /// breaks off.
+    pub(super) async fn read<B>(&self, request: Request<B>) -> Result<Request<Bytes>, Reply>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        let too_large = || {
+            let why = format!("the request's body is larger than {BODY_BYTES} bytes");
+            reply::error(StatusCode::PAYLOAD_TOO_LARGE, &why)
+        };
+        let (mut head, body) = request.into_parts();
+        if head.method != Method::POST {
+            return Ok(Request::from_parts(head, Bytes::new()));
+        }
+        let size = body.size_hint();
+        if size.lower() > BODY_BYTES as u64 {
+            return Err(too_large());
+        }
+        let most = size.upper().and_then(|most| usize::try_from(most).ok());
+        let share = self
+            .endpoints
+            .room()
+            .take(most.map_or(BODY_BYTES, |most| most.min(BODY_BYTES)));
+        // It goes with the request.
+        head.extensions
+            .insert(Arc::new(share.ok_or_else(room::full)?));
+        match Limited::new(body, BODY_BYTES).collect().await {
+            Ok(body) => Ok(Request::from_parts(head, body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) => {
+                let why = format!("could not read the request's body: {error}");
+                Err(reply::error(StatusCode::BAD_REQUEST, &why))
+            }
+        }
     }
 
     /// The answer, made here if that takes no time.
@@ -104,37 +147,13 @@ impl Service {
         if let Some(redirect) = super::mount::redirect(&request, "") {
             return redirect;
         }
-        if self.endpoints.is_quick(&request) {
+        if Endpoints::is_quick(&request) {
             return record::muted(|| self.endpoints.answer(&request, &Caller::patient()));
         }
         let endpoints = self.endpoints.clone();
         self.threads
             .answer(move |caller| endpoints.answer(&request, caller))
             .await
-    }
-}
-
-/// The request with its body read; or what to answer if that is too long or breaks off.
-pub(super) async fn read<B>(request: Request<B>) -> Result<Request<Bytes>, Reply>
-where
-    B: Body,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    let too_large = || {
-        let why = format!("the request's body is larger than {BODY_BYTES} bytes");
-        reply::error(StatusCode::PAYLOAD_TOO_LARGE, &why)
-    };
-    let (head, body) = request.into_parts();
-    if body.size_hint().lower() > BODY_BYTES as u64 {
-        return Err(too_large());
-    }
-    match Limited::new(body, BODY_BYTES).collect().await {
-        Ok(body) => Ok(Request::from_parts(head, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => {
-            let why = format!("could not read the request's body: {error}");
-            Err(reply::error(StatusCode::BAD_REQUEST, &why))
-        }
     }
 }
 
@@ -158,7 +177,7 @@ where
             if let Some(refusal) = service.refuse(&request) {
                 return refusal;
             }
-            match read(request).await {
+            match service.read(request).await {
                 Ok(request) => service.answer(request).await,
                 Err(reply) => reply,
             }

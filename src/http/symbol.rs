@@ -12,8 +12,9 @@ use crate::{Profile, ProfileOptions, profile::Location};
 use ::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 
-/// More than the deepest profile has; each may cost a look into debug info.
-const MOST_ADDRESSES: usize = 100_000;
+/// `pprof` asks for all addresses of a mapping at once: some thousands for a large service. Each may cost a
+/// look into debug info.
+pub(super) const MOST_ADDRESSES: usize = 1 << 16;
 
 pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, caller: &Caller) -> Result<Reply> {
     let asked = if *request.method() == Method::POST {

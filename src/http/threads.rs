@@ -6,31 +6,29 @@
 use super::{
     caller::Caller,
     reply::{self, Reply},
+    room::Room,
 };
 use crate::record;
-use ::http::{HeaderValue, StatusCode, header};
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-};
+use ::http::StatusCode;
+use std::thread;
 use tokio::sync::oneshot;
 
 /// More than are ever of use: how many profiles are made at once is bounded before that, and the rest wait.
-const MOST: u32 = 16;
+const MOST: usize = 16;
 
 /// At most so many answers in the making. Clones count together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Threads {
-    /// The process in the upper half, and how many of its threads run. A forked child has none of them.
-    running: Arc<AtomicU64>,
+    running: Room,
 }
 
-/// One of them, until it is dropped.
-#[derive(Debug)]
-struct Place(Threads);
+impl Default for Threads {
+    fn default() -> Self {
+        Self {
+            running: Room::new(MOST),
+        }
+    }
+}
 
 impl Threads {
     /// Has a thread make an answer. If nobody waits for it any more, the caller that it is given has hung up.
@@ -38,8 +36,8 @@ impl Threads {
         &self,
         make: impl FnOnce(&Caller) -> Reply + Send + 'static,
     ) -> Reply {
-        let Some(place) = self.take() else {
-            return later(StatusCode::TOO_MANY_REQUESTS, "too many profiles at once");
+        let Some(place) = self.running.take(1) else {
+            return reply::later(StatusCode::TOO_MANY_REQUESTS, "too many profiles at once");
         };
         let (line, caller) = Caller::on_line();
         let (reply, answer) = oneshot::channel();
@@ -55,7 +53,7 @@ impl Threads {
         let named = thread::Builder::new().name("heaptide-answer".to_owned());
         if let Err(error) = record::muted(|| named.spawn(work)) {
             let why = format!("could not start a thread for the profile: {error}");
-            return later(StatusCode::SERVICE_UNAVAILABLE, &why);
+            return reply::later(StatusCode::SERVICE_UNAVAILABLE, &why);
         }
         let answered = answer.await;
         drop(line);
@@ -64,45 +62,15 @@ impl Threads {
             reply::error(StatusCode::INTERNAL_SERVER_ERROR, why)
         })
     }
-
-    fn take(&self) -> Option<Place> {
-        let process = u64::from(std::process::id()) << 32;
-        let take_one = |state: u64| {
-            let running = if state & !u64::from(u32::MAX) == process {
-                state - process
-            } else {
-                0
-            };
-            (running < u64::from(MOST)).then_some(process + running + 1)
-        };
-        // Relaxed: it counts, and guards nothing.
-        self.running
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one)
-            .ok()
-            .map(|_before| Place(self.clone()))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Worth another try in a second.
-pub(super) fn later(status: StatusCode, why: &str) -> Reply {
-    let mut reply = reply::error(status, why);
-    let second = HeaderValue::from_static("1");
-    reply.headers_mut().insert(header::RETRY_AFTER, second);
-    reply
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::http::header;
     use std::{
         sync::mpsc::channel,
-        task::{Context, Poll, Waker},
+        task::{Context, Waker},
         time::Duration,
     };
 
@@ -128,7 +96,7 @@ mod tests {
         assert_eq!(told.recv(), Ok(Some(false)), "and has heard of it");
         // Its end of the channel goes with the closure, after which the place is free.
         assert!(told.recv().is_err());
-        while threads.running.load(Ordering::Relaxed) & u64::from(u32::MAX) != 0 {
+        while !threads.running.is_empty() {
             thread::yield_now();
         }
     }
@@ -163,28 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn a_forked_child_has_no_threads_of_its_parents() {
-        let threads = Threads::default();
-        let parents = u64::from(std::os::unix::process::parent_id()) << 32;
-        let full = parents + u64::from(MOST);
-        threads.running.store(full, Ordering::Relaxed);
-        let place = threads.take().unwrap();
-        assert_eq!(threads.running.load(Ordering::Relaxed) & 0xffff, 1);
-        drop(place);
-        assert_eq!(threads.running.load(Ordering::Relaxed) & 0xffff, 0);
-    }
-
-    #[test]
     fn a_panic_is_an_answer() {
         let threads = Threads::default();
         let answer = block_on(threads.answer(|_| panic!("a planted one")));
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(threads.running.load(Ordering::Relaxed) & 0xffff, 0);
-        assert!(matches!(
-            Box::pin(threads.answer(|_| reply::text("")))
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop())),
-            Poll::Pending | Poll::Ready(_)
-        ));
+        assert!(threads.running.is_empty());
+        let next = block_on(threads.answer(|_| reply::text("")));
+        assert_eq!(next.status(), StatusCode::OK);
     }
 }

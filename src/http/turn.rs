@@ -102,44 +102,6 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// A number of places, of which one is taken for as long as a [`Place`] is held.
-#[derive(Debug)]
-pub(super) struct Places {
-    most: usize,
-    taken: Mutex<usize>,
-}
-
-#[derive(Debug)]
-pub(super) struct Place<'a> {
-    places: &'a Places,
-}
-
-impl Places {
-    pub(super) fn new(most: usize) -> Self {
-        Self {
-            most,
-            taken: Mutex::new(0),
-        }
-    }
-
-    /// A place, if one is free.
-    pub(super) fn take(&self) -> Option<Place<'_>> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        (*taken < self.most).then(|| {
-            *taken += 1;
-            Place { places: self }
-        })
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let taken = &self.places.taken;
-        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.saturating_sub(1);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,14 +168,5 @@ mod tests {
         }));
         assert!(panicked.is_err());
         assert!(turns.take(&Caller::patient()).is_ok());
-    }
-
-    #[test]
-    fn places_are_counted() {
-        let places = Places::new(1);
-        let one = places.take().unwrap();
-        assert!(places.take().is_none());
-        drop(one);
-        assert!(places.take().is_some());
     }
 }

@@ -3,8 +3,12 @@
 //! A diff is a sum in which the base counts negative; `merge` says which samples cancel. How sure one can
 //! be of a difference between two estimates is not answered here.
 
+use std::borrow::Cow;
+
 use super::{
-    Profile, header,
+    Label, LabelValue, Profile,
+    build::INTERVAL_LABEL,
+    header,
     sum::{Sum, Term},
 };
 use crate::Result;
@@ -15,7 +19,9 @@ impl Profile {
     ///
     /// Values are negative where `base` has more, and samples that do not differ are dropped, so
     /// `a.diff(&a)` has none. The header is that of the merge of both, so the time is the earlier one
-    /// and durations are added; who makes a delta over a time span sets both.
+    /// and durations are added; who makes a delta over a time span sets both. Of heaps that were sampled at
+    /// different intervals the period is that of this profile, and samples that were drawn at another have it
+    /// in the label `sample_interval`: so one that was there before the interval changed cancels.
     ///
     /// # Errors
     ///
@@ -54,11 +60,40 @@ impl Profile {
     }
 
     fn less(&self, base: &Profile, term: Term) -> Result<Profile> {
-        let mut sum = Sum::new(header::combine(&[self, base])?);
+        let base = with_period(base, self.period);
+        let mut sum = Sum::new(header::combine(&[self, &base])?);
         sum.add(self, Term::Plus)?;
-        sum.add(base, term)?;
+        sum.add(&base, term)?;
         sum.finish()
     }
+}
+
+/// The heap as it would be written while the sample interval is `period`: what was drawn at another says so by
+/// its label. Other profiles, and those that tell no interval, as they are.
+fn with_period(heap: &Profile, period: i64) -> Cow<'_, Profile> {
+    let counts = heap.period_type.as_ref();
+    let is_heap = counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"));
+    if !is_heap || heap.period == period || heap.period <= 0 || period <= 0 {
+        return Cow::Borrowed(heap);
+    }
+    let interval = |value| Label {
+        key: INTERVAL_LABEL.into(),
+        value: LabelValue::Number {
+            value,
+            unit: "bytes".into(),
+        },
+    };
+    let (own, new) = (interval(heap.period), interval(period));
+    let mut heap = heap.clone();
+    heap.period = period;
+    for sample in &mut heap.samples {
+        if sample.labels.iter().any(|label| label.key == own.key) {
+            sample.labels.retain(|label| *label != new);
+        } else {
+            sample.labels.push(own.clone());
+        }
+    }
+    Cow::Owned(heap)
 }
 
 #[cfg(test)]
@@ -143,6 +178,36 @@ mod tests {
             .expect("types match");
         let values: Vec<&[i64]> = diff.samples.iter().map(|s| &*s.values).collect();
         assert_eq!(values, [[5, 500, 3, 300], [1, 1, 1, 1], [-1, -64, -1, -64]]);
+    }
+
+    #[test]
+    fn what_was_sampled_before_the_interval_changed_cancels() {
+        let numbered = |text: &str, period| {
+            let mut profile = profile(text, 0);
+            profile.period = period;
+            for label in profile.samples.iter_mut().flat_map(|s| &mut s.labels) {
+                if let LabelValue::Number { unit, .. } = &mut label.value {
+                    *unit = "bytes".into();
+                }
+            }
+            profile
+        };
+        let before = numbered(
+            "main / a = 4 400 2 200 bytes=100\n main / b = 1 1 1 1 bytes=1 sample_interval=64",
+            512,
+        );
+        let after = numbered(
+            "main / a = 4 400 2 200 bytes=100 sample_interval=512\n main / b = 3 3 2 2 bytes=1",
+            64,
+        );
+        for (after, before, expected, period) in [
+            (&after, &before, [2, 2, 1, 1], 64),
+            (&before, &after, [-2, -2, -1, -1], 512),
+        ] {
+            let diff = after.diff(before).expect("types match");
+            let values: Vec<&[i64]> = diff.samples.iter().map(|s| &*s.values).collect();
+            assert_eq!((values, diff.period), (vec![&expected[..]], period));
+        }
     }
 
     #[test]

@@ -1,17 +1,13 @@
-//! A service with 5,000 call stacks that hold memory, and its page over HTTP.
+//! A service with 5,000 call stacks that hold memory, and that changes when it is told to.
 //!
 //! The stacks are real: five calls deep, a function of one of six modules at each depth.
 
 use std::{
     hint::black_box,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     sync::Mutex,
     thread,
 };
-
-use bytes::Bytes;
-use heaptide::http::Endpoints;
 
 /// How many different stacks allocate.
 pub(crate) const STACKS: usize = 5_000;
@@ -70,62 +66,22 @@ pub(crate) fn plant() {
 }
 
 /// Holds more in one place and less in another.
-pub(crate) fn change() {
+fn change() {
     HELD.lock().unwrap().retain(|(path, _)| path % 6 != 2);
     for _ in 0..200 {
         request(1_296, 256 << 10);
     }
 }
 
-/// Serves the page, and `/change`, until the process ends.
-pub(crate) fn serve(port: u16) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+/// Changes the heap for each connection, until the process ends; says so by closing it.
+pub(crate) fn change_on_demand() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let endpoints = Endpoints::builder().build();
     thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let endpoints = endpoints.clone();
-            thread::spawn(move || answer(stream, &endpoints));
+        for stream in listener.incoming() {
+            change();
+            drop(stream);
         }
     });
     address
-}
-
-/// One request of one connection. A browser that hangs up is no failure of the page's.
-fn answer(mut stream: TcpStream, endpoints: &Endpoints) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let mut words = line.split_whitespace();
-    let mut request = http::Request::builder()
-        .method(words.next()?)
-        .uri(words.next()?);
-    loop {
-        let mut header = String::new();
-        reader.by_ref().take(10_000).read_line(&mut header).ok()?;
-        let Some((name, value)) = header.trim().split_once(": ") else {
-            break;
-        };
-        request = request.header(name, value);
-    }
-    let request = request.body(Bytes::new()).ok()?;
-    if request.uri().path() == "/change" {
-        change();
-        stream
-            .write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
-            .ok()?;
-        return Some(());
-    }
-    let reply = endpoints.respond(&request);
-    let mut head = format!("HTTP/1.1 {}\r\n", reply.status());
-    for (name, value) in reply.headers() {
-        head.push_str(&format!("{name}: {}\r\n", value.to_str().ok()?));
-    }
-    let length = reply.body().len();
-    head.push_str(&format!(
-        "Content-Length: {length}\r\nConnection: close\r\n\r\n"
-    ));
-    stream
-        .write_all(&[head.as_bytes(), reply.body()].concat())
-        .ok()
 }

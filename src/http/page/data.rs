@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{moments::Moment, query::Query};
+use super::{asked::Asked, moments::Moment};
 use crate::{
     Profile, Result,
     json::{array, number, object, string},
@@ -23,11 +23,11 @@ const MAX_ROWS: usize = 2_000;
 #[derive(Debug)]
 pub(super) struct Shown<'a> {
     pub(super) profile: Profile,
-    /// The id it can be asked for again.
-    pub(super) id: Option<u64>,
+    /// The id it can be asked for again by.
+    pub(super) id: u64,
     /// What to compare with.
     pub(super) base: Option<(Moment, Profile)>,
-    pub(super) query: &'a Query,
+    pub(super) asked: &'a Asked<'a>,
     pub(super) moments: Vec<Moment>,
     /// What a person should know beside the numbers.
     pub(super) remarks: Vec<String>,
@@ -39,14 +39,14 @@ pub(super) struct Shown<'a> {
 ///
 /// A mismatch if the profile has no such sample type, or the base is of another kind.
 pub(super) fn json(shown: &Shown<'_>) -> Result<String> {
-    let Shown { profile, query, .. } = shown;
-    let index = profile.sample_index(&query.sample_type)?;
+    let Shown { profile, asked, .. } = shown;
+    let index = profile.sample_index(asked.sample_type)?;
     let whole = match &shown.base {
         Some((_, base)) if total(base, index) != 0 => total(base, index),
         _ => total(profile, index),
     };
-    let (part, unmatched) = filtered(profile, query);
-    let base = shown.base.as_ref().map(|(_, base)| filtered(base, query).0);
+    let (part, unmatched) = filtered(profile, asked);
+    let base = shown.base.as_ref().map(|(_, base)| filtered(base, asked).0);
     let view = View::default().out_of(whole);
     let (top, tree, change) = match &base {
         None => {
@@ -83,7 +83,7 @@ pub(super) fn json(shown: &Shown<'_>) -> Result<String> {
             "build_id",
             string(profile.mappings.first().map_or("", |main| &*main.build_id)),
         ),
-        ("id", shown.id.map_or("null".into(), |id| id.to_string())),
+        ("id", shown.id.to_string()),
         ("time", millis(profile.time_nanos)),
         ("interval", profile.period.to_string()),
         ("sample_types", array(types)),
@@ -112,12 +112,12 @@ pub(super) fn json(shown: &Shown<'_>) -> Result<String> {
     ]))
 }
 
-fn filtered(profile: &Profile, query: &Query) -> (Profile, Vec<&'static str>) {
+fn filtered(profile: &Profile, asked: &Asked<'_>) -> (Profile, Vec<&'static str>) {
     let mut filter = Filter::default();
-    if let Some(focus) = &query.focus {
+    if let Some(focus) = &asked.focus {
         filter = filter.focus(|text| focus.is_match(text));
     }
-    if let Some(ignore) = &query.ignore {
+    if let Some(ignore) = &asked.ignore {
         filter = filter.ignore(|text| ignore.is_match(text));
     }
     let filtered = profile.filter(&filter);
@@ -300,7 +300,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{http::page::Moments, profile::example};
+    use crate::{
+        http::{page::Moments, query::Query},
+        profile::example,
+    };
 
     const OLD: &str = "
         main / serve / cache::put = 9 6000 9 6000 bytes=80
@@ -310,12 +313,12 @@ mod tests {
         main / load // parse = 1 400 1 400 bytes=80
         main / \"quoted<T>\" = 1 48 1 48 bytes=80";
 
-    fn shown<'a>(profile: Profile, query: &'a Query) -> Shown<'a> {
+    fn shown<'a>(profile: Profile, asked: &'a Asked<'a>) -> Shown<'a> {
         Shown {
             profile,
-            id: Some(7),
+            id: 7,
             base: None,
-            query,
+            asked,
             moments: Vec::new(),
             remarks: vec!["look here".into()],
         }
@@ -348,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_view_has_what_the_reports_have() {
-        let query = Query::default();
+        let query = Asked::default();
         let view = read(&shown(example::profile(NEW, 0), &query));
         assert_eq!(view["program"], "server");
         assert_eq!(view["time"], 1_700_000_000_000_i64);
@@ -393,6 +396,7 @@ mod tests {
     #[test]
     fn a_filter_keeps_the_whole_for_100_percent_and_tells_what_matches_nothing() {
         let query = Query::parse("focus=^load$&ignore=nobody&sample_index=alloc_space").unwrap();
+        let query = Asked::read(&query).unwrap();
         let view = read(&shown(example::profile(NEW, 0), &query));
         assert_eq!(
             (&view["whole"], &view["shown"]["value"]),
@@ -409,16 +413,17 @@ mod tests {
         );
         assert_eq!(view["unmatched"], Value::from(vec!["ignore"]));
         let query = Query::parse("focus=nobody").unwrap();
+        let query = Asked::read(&query).unwrap();
         let view = read(&shown(example::profile(NEW, 0), &query));
         assert_eq!(names(&view), (vec!["all 0 0".into()], vec![]));
     }
 
     #[test]
     fn a_difference_has_both_directions() {
-        let query = Query::default();
+        let query = Asked::default();
         let (old, new) = (example::profile(OLD, 0), example::profile(NEW, 0x2000));
         let moments = Moments::new(Arc::new(crate::http::turn::Turns::new(0)));
-        let base = moments.remember(&old).unwrap().unwrap();
+        let base = moments.remember(&old).unwrap();
         let mut shown = shown(new, &query);
         shown.base = Some((base, old));
         shown.moments = moments.list();
@@ -440,13 +445,14 @@ mod tests {
 
     #[test]
     fn an_empty_heap_and_an_unknown_type_are_told() {
-        let query = Query::default();
+        let query = Asked::default();
         let view = read(&shown(example::profile("main = 5 5 0 0", 0), &query));
         assert_eq!(
             (names(&view), &view["whole"]),
             ((vec!["all 0 0".into()], vec![]), &0.into())
         );
         let query = Query::parse("sample_index=cpu").unwrap();
+        let query = Asked::read(&query).unwrap();
         let error = json(&shown(Profile::default(), &query)).unwrap_err();
         assert!(error.is_mismatch(), "{error}");
     }

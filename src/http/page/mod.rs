@@ -3,26 +3,27 @@
 //! Requests for the page itself, for its files and for its data end here. What it shows is computed in
 //! [`report`](crate::report); how it looks is in `web/`. It never changes what is recorded.
 
+mod asked;
 mod assets;
 mod data;
 mod moments;
-mod query;
 
 pub(super) use moments::Moments;
 
 use std::io::Write;
 
-use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use ::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
-use self::{assets::Asset, data::Shown, query::Query};
+use self::{asked::Asked, assets::Asset, data::Shown};
 use super::{
+    builder::Shared,
     caller::Caller,
-    endpoints::Shared,
-    reply::{self, Reply},
+    query::Query,
+    reply::{self, Reply, Result},
 };
-use crate::{Error, ProfileOptions, record::muted};
+use crate::ProfileOptions;
 
 /// Nothing but the page's own files runs, and nothing is fetched from elsewhere.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -30,43 +31,29 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// `path` is what stands behind `ui/`. What is allocated for the page is not sampled.
+/// `path` is what stands behind `ui/`.
 pub(super) fn answer(
     shared: &Shared,
     path: &str,
     request: &Request<Bytes>,
     caller: &Caller,
-) -> Reply {
-    muted(|| respond(shared, path, request, caller))
-}
-
-fn respond(shared: &Shared, path: &str, request: &Request<Bytes>, caller: &Caller) -> Reply {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refusal = reply::error(StatusCode::METHOD_NOT_ALLOWED, "the page is only read");
-        let allowed = HeaderValue::from_static("GET, HEAD");
-        refusal.headers_mut().insert(header::ALLOW, allowed);
-        return refusal;
-    }
+) -> Result<Reply> {
     match path {
         // Its relative links count from the folder that `ui` is in.
-        "" if request.uri().path().ends_with('/') => redirect(),
-        "data" => data(shared, request, caller).unwrap_or_else(|refusal| *refusal),
+        "" if request.uri().path().ends_with('/') => Ok(reply::redirect(
+            StatusCode::MOVED_PERMANENTLY,
+            "../ui",
+            request.uri().query(),
+        )),
+        "data" => data(shared, request, caller),
         _ => match assets::find(path) {
-            Some(asset) => file(asset, request.headers()),
-            None => reply::error(
+            Some(asset) => Ok(file(asset, request.headers())),
+            None => reply::refused(
                 StatusCode::NOT_FOUND,
                 &format!("the page has no file {path:?}: reload it, it may be of another version"),
             ),
         },
     }
-}
-
-fn redirect() -> Reply {
-    let mut reply = reply::text("the page is one level up\n");
-    *reply.status_mut() = StatusCode::MOVED_PERMANENTLY;
-    let place = HeaderValue::from_static("../ui");
-    reply.headers_mut().insert(header::LOCATION, place);
-    reply
 }
 
 fn file(asset: &Asset, asked: &HeaderMap) -> Reply {
@@ -103,15 +90,13 @@ fn file(asset: &Asset, asked: &HeaderMap) -> Reply {
 }
 
 /// The view as JSON, or an error's text, which the page shows.
-fn data(shared: &Shared, request: &Request<Bytes>, caller: &Caller) -> reply::Result<Reply> {
-    let query = match Query::parse(request.uri().query().unwrap_or_default()) {
-        Ok(query) => query,
-        Err(message) => return reply::bad_request(&message),
-    };
+fn data(shared: &Shared, request: &Request<Bytes>, caller: &Caller) -> Result<Reply> {
+    let query = Query::parse(request.uri().query().unwrap_or_default())?;
+    let asked = Asked::read(&query)?;
     // A view takes as much memory as a profile that is written.
     let _turn = shared.turn(caller)?;
     let moments = &shared.moments;
-    let base = match query.since.map(|id| (id, moments.find(id))) {
+    let base = match asked.since.map(|id| (id, moments.find(id))) {
         None => None,
         Some((_, Some(moment))) => Some(moment),
         Some((id, None)) => {
@@ -119,25 +104,22 @@ fn data(shared: &Shared, request: &Request<Bytes>, caller: &Caller) -> reply::Re
             return reply::refused(StatusCode::GONE, &message);
         }
     };
-    let text = shown(moments, &query, base).and_then(|shown| data::json(&shown));
-    match text {
-        Ok(text) => Ok(json(text, request.headers())),
-        Err(error) => reply::refused(status(&error), &error.to_string()),
-    }
+    let text = data::json(&shown(moments, &asked, base)?)?;
+    Ok(json(text, request.headers()))
 }
 
 /// An earlier view again, or the heap now.
 fn shown<'a>(
     moments: &Moments,
-    query: &'a Query,
+    asked: &'a Asked<'a>,
     base: Option<moments::Moment>,
 ) -> crate::Result<Shown<'a>> {
-    let again = query.at.and_then(|id| moments.find(id));
+    let again = asked.at.and_then(|id| moments.find(id));
     let (profile, id) = if let Some(moment) = again {
-        (moment.profile()?, Some(moment.id))
+        (moment.profile()?, moment.id)
     } else {
         let profile = ProfileOptions::new().heap()?;
-        let id = moments.remember(&profile)?.map(|moment| moment.id);
+        let id = moments.remember(&profile)?.id;
         (profile, id)
     };
     let base = match base {
@@ -151,22 +133,10 @@ fn shown<'a>(
         profile,
         id,
         base,
-        query,
+        asked,
         moments: moments.list(),
         remarks: moments.failure().into_iter().collect(),
     })
-}
-
-fn status(error: &Error) -> StatusCode {
-    if error.is_not_installed() || error.is_unsupported() {
-        StatusCode::NOT_IMPLEMENTED
-    } else if error.is_busy() {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else if error.is_mismatch() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::INTERNAL_SERVER_ERROR
-    }
 }
 
 fn json(text: String, asked: &HeaderMap) -> Reply {
@@ -175,12 +145,11 @@ fn json(text: String, asked: &HeaderMap) -> Reply {
         let written = encoder.write_all(text.as_bytes());
         written.and_then(|()| encoder.finish()).ok()
     });
-    let content_type = HeaderValue::from_static("application/json");
     let (body, is_gzip) = match compressed.flatten() {
         Some(bytes) => (Bytes::from(bytes), true),
         None => (Bytes::from(text), false),
     };
-    let mut reply = secured(reply::new(StatusCode::OK, content_type, body));
+    let mut reply = secured(reply::new(StatusCode::OK, reply::JSON, body));
     let headers = reply.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if is_gzip {
@@ -217,6 +186,8 @@ mod tests {
     use std::io::Read;
 
     use flate2::read::GzDecoder;
+
+    use ::http::Method;
 
     use super::*;
     use crate::http::Endpoints;
@@ -331,6 +302,7 @@ mod tests {
         let reply = get("ui/");
         assert_eq!(reply.status(), StatusCode::MOVED_PERMANENTLY);
         assert_eq!(header(&reply, "location"), "../ui");
+        assert_eq!(header(&get("ui/?focus=a"), "location"), "../ui?focus=a");
     }
 
     #[test]
@@ -357,11 +329,6 @@ mod tests {
             assert_eq!(reply.status(), status, "{path}");
             assert!(text(&reply).contains(message), "{path}: {}", text(&reply));
         }
-        assert_eq!(status(&Error::not_installed()), StatusCode::NOT_IMPLEMENTED);
-        assert_eq!(
-            status(&Error::busy("locked")),
-            StatusCode::SERVICE_UNAVAILABLE
-        );
         let posted = ask(Method::POST, "/debug/pprof/ui", &[]);
         assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(header(&posted, "allow"), "GET, HEAD");

@@ -2,8 +2,7 @@
 //!
 //! Profiles as compressed bytes, with names, so that a library that was unloaded keeps its names. A thread of
 //! its own takes one a minute from the first visit on, since nobody opens the page before the heap has grown.
-//! In a forked child there is no such thread, and its lock may be held by one that is not there: nothing is
-//! remembered then.
+//! In a forked child there is no such thread; nobody is let in there who would ask.
 
 use std::{
     convert::Infallible,
@@ -37,7 +36,6 @@ pub(in crate::http) struct Moments {
     ticking: OnceLock<std::result::Result<Sender<Infallible>, String>>,
     remembered: Arc<Mutex<Remembered>>,
     turns: Arc<Turns>,
-    process: u32,
 }
 
 /// The heap at one time.
@@ -68,36 +66,26 @@ impl Moments {
             ticking: OnceLock::new(),
             remembered: Arc::default(),
             turns,
-            process: std::process::id(),
         }
     }
 
-    /// Takes what is shown now into account, and begins to remember by itself. `None` in a forked child.
-    pub(super) fn remember(&self, profile: &Profile) -> Result<Option<Moment>> {
-        if std::process::id() != self.process {
-            return Ok(None);
-        }
+    /// Takes what is shown now into account, and begins to remember by itself.
+    pub(super) fn remember(&self, profile: &Profile) -> Result<Moment> {
         self.ticking
             .get_or_init(|| start(&self.remembered, &self.turns));
         let made = Made::of(profile)?;
         let mut remembered = lock(&self.remembered);
         let moment = remembered.add(made);
         remembered.shown = Some(moment.clone());
-        Ok(Some(moment))
+        Ok(moment)
     }
 
     /// The earlier ones, the oldest first.
     pub(super) fn list(&self) -> Vec<Moment> {
-        if std::process::id() != self.process {
-            return Vec::new();
-        }
         lock(&self.remembered).moments.clone()
     }
 
     pub(super) fn find(&self, id: u64) -> Option<Moment> {
-        if std::process::id() != self.process {
-            return None;
-        }
         let remembered = lock(&self.remembered);
         let mut all = remembered.moments.iter().chain(&remembered.shown);
         all.find(|moment| moment.id == id).cloned()
@@ -105,9 +93,6 @@ impl Moments {
 
     /// Why nothing is remembered between visits, if that is so.
     pub(super) fn failure(&self) -> Option<String> {
-        if std::process::id() != self.process {
-            return Some("a forked child remembers no earlier moments".into());
-        }
         match self.ticking.get() {
             Some(Err(failure)) => Some(failure.clone()),
             _ => lock(&self.remembered).failure.clone(),
@@ -268,15 +253,15 @@ mod tests {
     fn what_is_shown_can_be_found_again_even_if_it_is_too_near_to_be_kept() {
         let moments = Moments::new(Arc::new(Turns::new(0)));
         let mut profile = example::profile("main / a = 1 2 3 4\n main / b = 1 1 1 1", 0);
-        let first = moments.remember(&profile).unwrap().unwrap();
+        let first = moments.remember(&profile).unwrap();
         assert_eq!((first.id, &first.totals[..]), (1, &[2, 3, 4, 5][..]));
         assert_eq!(first.profile().unwrap(), profile);
         profile.time_nanos += 9 * SECOND;
-        let near = moments.remember(&profile).unwrap().unwrap();
+        let near = moments.remember(&profile).unwrap();
         assert_eq!(moments.list(), std::slice::from_ref(&first));
         assert_eq!(moments.find(near.id), Some(near.clone()));
         profile.time_nanos += SECOND;
-        let far = moments.remember(&profile).unwrap().unwrap();
+        let far = moments.remember(&profile).unwrap();
         assert_eq!(moments.list(), [first, far]);
         assert_eq!(moments.find(near.id), None);
         assert_eq!(moments.failure(), None);
