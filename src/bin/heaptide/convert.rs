@@ -6,10 +6,9 @@ use heaptide::report::folded;
 
 use crate::{
     answer::Answer,
+    args::{self, Format},
     failure::Failure,
-    input, json,
-    more_args::{self as args, Format},
-    output, speedscope,
+    input, json, output, speedscope,
 };
 
 pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {

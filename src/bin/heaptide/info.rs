@@ -17,8 +17,9 @@ use heaptide::{
 
 use crate::{
     answer::Answer,
+    args,
     failure::{Failure, one_line},
-    input, more_args as args,
+    input,
 };
 
 pub(crate) fn run(arguments: &args::Info) -> Result<Answer, Failure> {

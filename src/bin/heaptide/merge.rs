@@ -8,9 +8,10 @@ use heaptide::profile::{Merge, Profile};
 
 use crate::{
     answer::Answer,
+    args,
     failure::Failure,
     input::{self, Series},
-    more_args as args, output,
+    output,
 };
 
 /// What all of the profiles have to have in common, of the first of them.

@@ -17,10 +17,9 @@ use heaptide::{
 
 use crate::{
     answer::Answer,
+    args::{self, Frames},
     failure::{Failure, one_line},
-    input,
-    more_args::{self as args, Frames},
-    output,
+    input, output,
     search::{Found, Search},
     tell,
 };

@@ -17,10 +17,10 @@ use heaptide::{Profile, units};
 
 use crate::{
     answer::Answer,
-    download,
+    args, download,
     failure::{Failure, one_line},
     growth::Growth,
-    input, more_args as args,
+    input,
     screen::Screen,
 };
 
