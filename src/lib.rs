@@ -34,7 +34,6 @@
 //! | write snapshots as the program runs | `Snapshotter`, with the feature `snapshotter` |
 //! | serve it over HTTP as Go does | `http::serve`, `http::service`, `http::router`, with the features `http` and `axum` |
 //! | change the sample interval | [`SamplingAllocator::sample_interval`], `HEAPTIDE_SAMPLE_INTERVAL`, [`set_sample_interval`] |
-//! | serve them over HTTP as Go does | `http`, with the feature `http` |
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
 //! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
