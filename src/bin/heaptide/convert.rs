@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
         None => format_of(&arguments.output)?,
     };
     if format == Format::Pprof {
-        output::is_stdout(&arguments.output)?;
+        output::is_stdout(&arguments.output, "profile")?;
     }
     input::check_standard_input(&arguments.files)?;
     let input = input::sum(&arguments.files)?;

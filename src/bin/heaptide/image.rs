@@ -4,7 +4,6 @@
 //! information says about an address is `dwarf`'s; which file is wanted is `search`'s.
 
 use std::{
-    fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
     rc::Rc,
@@ -16,7 +15,7 @@ use object::{
     SymbolFlags, SymbolSection, elf,
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, ordinary};
 
 /// The largest file read; debug information of a large browser has half of it.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -68,18 +67,19 @@ pub(crate) struct Symbols {
 impl Image {
     /// Reads a file; none if there is none.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, Failure> {
-        if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
-            return Ok(None);
-        }
         let fail = |error| Failure::with(path, error);
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(fail)?;
-        let read = file
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(fail)?;
-        if read as u64 > MAX_BYTES {
+        let Some(mut file) = ordinary::open(path).map_err(fail)? else {
+            return Ok(None);
+        };
+        if file.limit() > MAX_BYTES {
             return Err(Failure::with(path, "larger than 4 GiB"));
+        }
+        // What a profile names may be anything, and large. Only what begins as an ELF file is read whole.
+        let mut bytes = Vec::new();
+        let mut begin = file.by_ref().take(elf::ELFMAG.len() as u64);
+        begin.read_to_end(&mut bytes).map_err(fail)?;
+        if bytes == elf::ELFMAG {
+            file.read_to_end(&mut bytes).map_err(fail)?;
         }
         Self::new(path.to_owned(), bytes).map(Some)
     }
@@ -206,7 +206,6 @@ impl Segment {
 impl Symbols {
     fn take(&mut self, symbols: object::read::SymbolIterator<'_, '_>) {
         for symbol in symbols {
-            // Objects too, as `backtrace` has it: a function may stand among data.
             // Objects too, as `backtrace` has it: a function may stand among data.
             let is_typed = match symbol.flags() {
                 SymbolFlags::Elf { st_info, .. } => {

@@ -28,9 +28,13 @@ mod leaks;
 mod list;
 mod merge;
 mod options;
+mod ordinary;
 mod output;
 mod peek;
 mod pprof;
+// The library keeps it to itself.
+#[path = "../../printable.rs"]
+mod printable;
 mod report_args;
 mod report_help;
 mod screen;
@@ -57,6 +61,7 @@ use clap::Parser;
 use answer::Answer;
 use args::{Arguments, Command};
 use failure::Failure;
+use printable::printable;
 
 const FOUND: u8 = 1;
 const FAILED: u8 = 2;
@@ -118,9 +123,10 @@ fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// If standard error is gone too, the exit code is all that is left to tell.
+/// If standard error is gone too, the exit code is all that is left to tell. The names of files and of a
+/// profile's types may hold line breaks and escape sequences, and so may what a server says.
 fn tell(line: &str) {
-    let _told = writeln!(io::stderr(), "heaptide: {line}");
+    let _told = writeln!(io::stderr(), "heaptide: {}", printable(line));
 }
 
 fn finish(outcome: Result<u8, Failure>) -> ExitCode {

@@ -142,9 +142,9 @@ pub(crate) struct Flamegraph {
     /// Color by what has changed since this profile
     #[arg(long, aliases = ["diff-base", "diff_base"], value_name = "PROFILE")]
     pub(crate) base: Option<PathBuf>,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
+    /// The file to write; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) counted: Counted,
     #[command(flatten)]
@@ -196,8 +196,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::interval;
-    use Duration;
+    use super::{Duration, interval};
 
     #[test]
     fn intervals_have_a_unit_and_bounds() {

@@ -82,7 +82,10 @@ impl Search {
                 finding.offer(Rc::clone(image));
             }
         }
-        if !mapping.build_id.is_empty() {
+        // Any other is no file's, and would become part of paths.
+        let is_build_id =
+            |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_build_id(&mapping.build_id) {
             for place in self.places(mapping) {
                 finding.look_at(&place, |image| build_id_fits(image, mapping));
             }
@@ -159,10 +162,6 @@ impl Search {
             _ => finding.lines.is_none() && finding.program.is_none(),
         };
         let id = &*mapping.build_id;
-        // It becomes part of a path.
-        if !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return;
-        }
         for server in &self.servers {
             if !is_wanted(finding) {
                 return;
