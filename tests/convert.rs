@@ -11,9 +11,10 @@ use std::{
 };
 
 use canned_server::{Canned, serve};
-use heaptide::{profile::*, report};
+use heaptide::{profile::*, report, units};
 use serde_json::Value;
 
+mod browser;
 mod canned_server;
 #[path = "../src/profile/example.rs"]
 mod example;
@@ -325,12 +326,12 @@ fn formats_go_by_the_name_and_inputs_are_added_up() {
     );
 }
 
-fn reader(kind: &str, file: &Path) -> Value {
+fn reader(script: &str, what: &str, file: &Path) -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("node")
-        .arg(root.join("tests/readers/read.cjs"))
+        .arg(root.join("tests/readers").join(script))
         .arg(root.join("target/readers"))
-        .args([Path::new(kind), file])
+        .args([Path::new(what), file])
         .output()
         .expect("node starts");
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -345,12 +346,16 @@ fn other_readers_read_what_is_written() {
     fine(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
     // By the schema that speedscope comes with.
     check_speedscope(
-        &reader("speedscope", &folder.path().join("heap.speedscope.json")),
+        &reader(
+            "read.cjs",
+            "speedscope",
+            &folder.path().join("heap.speedscope.json"),
+        ),
         &profile,
     );
 
     fine(folder.path(), "convert heap.pb.gz -o out.pb.gz");
-    let read = reader("pprof", &folder.path().join("out.pb.gz"));
+    let read = reader("read.cjs", "pprof", &folder.path().join("out.pb.gz"));
     let types: Vec<Value> = profile
         .sample_types
         .iter()
@@ -365,6 +370,50 @@ fn other_readers_read_what_is_written() {
     assert_eq!(read["samples"], Value::from(samples));
     let functions: Vec<&str> = profile.functions.iter().map(|f| &*f.name).collect();
     assert_eq!(read["functions"], serde_json::json!(functions));
+}
+
+/// The functions of a profile, with total and self as speedscope writes them but for the shares.
+fn functions(profile: &Profile) -> BTreeMap<String, [String; 2]> {
+    let top = report::Top::new(profile, 3).expect("four sample types");
+    let bytes = |value| units::Bytes(value).to_string().replace("iB", "B");
+    let rows = top.rows.iter();
+    rows.map(|row| (row.name.to_string(), [bytes(row.cum), bytes(row.flat)]))
+        .collect()
+}
+
+/// The same as speedscope's page shows them.
+fn shown(file: &Path) -> BTreeMap<String, [String; 2]> {
+    let shown = reader("show.mjs", browser::browser(), file);
+    assert_eq!(shown["title"], "heap.pb.gz - speedscope");
+    assert_eq!(shown["complaints"], serde_json::json!([]));
+    let rows = shown["rows"].as_array().expect("rows").iter();
+    rows.map(|row| {
+        let text = |at: usize| row[at].as_str().expect("a text");
+        let bytes = |at| text(at).split(" (").next().unwrap_or_default().to_owned();
+        (text(2).to_owned(), [bytes(0), bytes(1)])
+    })
+    .collect()
+}
+
+#[test]
+#[ignore = "needs a browser (Debian package chromium-headless-shell or chromium), node 20, and tests/readers' packages in target/readers (npm)"]
+fn speedscope_shows_what_is_written() {
+    let folder = folder();
+    let stacks = STACKS.replace("main / 0x4a10", "main / app.so!leaf");
+    let mut profile = example::profile(&stacks, 0);
+    save(&folder.path().join("heap.pb.gz"), &profile);
+    fine(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
+    let converted = shown(&folder.path().join("heap.speedscope.json"));
+    assert_eq!(converted, functions(&profile));
+    assert!(converted.keys().any(|name| name.ends_with("push")));
+
+    // Of a pprof file it takes the calls that are not inlined.
+    let read = shown(&folder.path().join("heap.pb.gz"));
+    for location in &mut profile.locations {
+        location.lines = location.lines.pop().into_iter().collect();
+    }
+    assert_eq!(read, functions(&profile));
+    assert_eq!(read["server::cache::put"], ["4.77 MB", "4.77 MB"]);
 }
 
 #[test]

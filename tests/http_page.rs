@@ -8,6 +8,7 @@ use std::{
     process::Command,
 };
 
+mod browser;
 #[path = "page/service.rs"]
 mod service;
 
@@ -15,8 +16,6 @@ mod service;
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(4_096);
-
-const BROWSERS: [&str; 2] = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 
 /// From navigation to picture, in milliseconds: the promise, and what it is without the optimizer.
 const LIMIT: &str = if cfg!(debug_assertions) {
@@ -33,12 +32,10 @@ fn a_person_with_a_browser() {
     let live = profile.samples.iter().filter(|s| s.values[2] > 0).count();
     assert!(live >= service::STACKS, "{live} stacks hold memory");
     let address = service::serve(0);
-    let browser = BROWSERS.into_iter().find(|path| Path::new(path).exists());
-    let browser = browser.expect("a browser: apt-get install chromium-headless-shell");
     let folder = installed("tests/page", &["drive.mjs"]);
     let status = Command::new("node")
         .arg("drive.mjs")
-        .args([&address.to_string(), browser])
+        .args([&address.to_string(), browser::browser()])
         .arg(&folder)
         .arg(LIMIT)
         .current_dir(&folder)
