@@ -8,7 +8,7 @@ use crate::{
     answer::Answer,
     args::{self, Format},
     failure::Failure,
-    input, json, output, speedscope,
+    input, output, profile_json, speedscope,
 };
 
 pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
             remarks = left_out;
             text.into_bytes()
         }
-        Format::Json => json::write(profile).into_bytes(),
+        Format::Json => profile_json::write(profile).into_bytes(),
     };
     output::put(&arguments.output, &bytes)?;
     Ok(Answer::new(String::new(), remarks))

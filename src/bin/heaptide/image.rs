@@ -1,7 +1,7 @@
 //! An executable, a library or a debug file, as bytes: its build id, its code, its sections and symbols.
 //!
 //! Everything in it is someone else's: no size and no reference in it is believed. What its debug
-//! information says about an address is `dwarf`'s; which file is wanted is `search`'s.
+//! information says about an address is `dwarf`'s; which file is wanted is `debug_files`'.
 
 use std::{
     io::Read,

@@ -8,6 +8,7 @@
 mod answer;
 mod args;
 mod convert;
+mod debug_files;
 mod diff;
 mod download;
 mod dwarf;
@@ -22,6 +23,12 @@ mod help;
 mod image;
 mod info;
 mod input;
+// The library keeps it to itself.
+#[path = "../../json.rs"]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "of numbers only whole ones are written here")
+)]
 mod json;
 mod labels;
 mod leaks;
@@ -35,12 +42,12 @@ mod pprof;
 // The library keeps it to itself.
 #[path = "../../printable.rs"]
 mod printable;
+mod profile_json;
 mod report_args;
 mod report_help;
 mod screen;
-mod search;
 mod shell;
-mod sources;
+mod source_files;
 mod speedscope;
 mod style;
 mod subject;

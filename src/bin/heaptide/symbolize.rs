@@ -1,6 +1,6 @@
 //! `heaptide symbolize`: names for a profile that left its process without, from files and servers.
 //!
-//! Says for each mapping what came of it. Which file is the right one is `search`'s to know, what a name
+//! Says for each mapping what came of it. Which file is the right one is `debug_files`' to know, what a name
 //! looks like the library's.
 
 use std::{
@@ -18,10 +18,10 @@ use heaptide::{
 use crate::{
     answer::Answer,
     args::{self, Frames},
+    debug_files::{DebugFiles, Found},
     failure::Failure,
     input, output,
     printable::printable,
-    search::{Found, Search},
     tell,
 };
 
@@ -113,8 +113,8 @@ fn look_up(
     parts: &[Part<'_>],
     answer: &mut Answer,
 ) -> Result<Lines, Failure> {
-    let search = Search::new(&arguments.binaries, folders(arguments), servers(arguments))?;
-    for image in search.unwanted(&profile.mappings) {
+    let files = DebugFiles::new(&arguments.binaries, folders(arguments), servers(arguments))?;
+    for image in files.unwanted(&profile.mappings) {
         let path = image.path.display();
         answer.remarks.push(printable(&format!(
             "{path} is not used: it has {}, and no mapping of the profile has that",
@@ -123,7 +123,7 @@ fn look_up(
     }
     let mut lines = Lines::new();
     for part in parts {
-        match search.find(part.mapping) {
+        match files.find(part.mapping) {
             Ok(found) => part.look_up(profile, &found, &mut lines, answer),
             Err(refused) => answer.remarks.extend(part.missing(profile, &refused)),
         }
@@ -141,7 +141,7 @@ impl Part<'_> {
             lines.insert((self.at, address), at_address);
         }
         let (file, all) = (&self.mapping.file, self.addresses.len());
-        let from = found.source.display();
+        let from = found.names_from.display();
         if named == 0 {
             let id = said_id(&self.mapping.build_id);
             answer.remarks.push(printable(&format!(

@@ -21,13 +21,13 @@ const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Where to look.
-pub(crate) struct Sources {
+pub(crate) struct SourceFiles {
     folders: Vec<PathBuf>,
     /// Prefixes, each with a slash at its end.
     prefixes: Vec<String>,
 }
 
-impl Sources {
+impl SourceFiles {
     /// Lists of folders and of prefixes, separated as in `PATH`; the current folder where none is named.
     pub(crate) fn new(folders: Option<&OsStr>, prefixes: Option<&OsStr>) -> Result<Self, Failure> {
         let split = |paths: &OsStr| -> Vec<PathBuf> {
@@ -129,8 +129,8 @@ fn text(place: &Path) -> Option<Result<String, String>> {
 mod tests {
     use super::*;
 
-    fn sources(folders: &str, prefixes: &str) -> Sources {
-        Sources::new(Some(folders.as_ref()), Some(prefixes.as_ref())).expect("a current folder")
+    fn sources(folders: &str, prefixes: &str) -> SourceFiles {
+        SourceFiles::new(Some(folders.as_ref()), Some(prefixes.as_ref())).expect("a current folder")
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{download, dwarf::Debug, failure::Failure, image::Image};
 const SYSTEM: &str = "/usr/lib/debug";
 
 /// Where to look.
-pub(crate) struct Search {
+pub(crate) struct DebugFiles {
     binaries: Vec<Rc<Image>>,
     folders: Vec<PathBuf>,
     servers: Vec<String>,
@@ -29,7 +29,7 @@ pub(crate) struct Found {
     pub(crate) program: Rc<Image>,
     pub(crate) debug: Debug,
     /// What the names are from.
-    pub(crate) source: PathBuf,
+    pub(crate) names_from: PathBuf,
     /// Whether there is debug information; otherwise a symbol table, or nothing.
     pub(crate) has_lines: bool,
     /// Where debug information was looked for in vain, and why; nothing if there is some.
@@ -47,7 +47,7 @@ struct Finding {
     refused: Vec<String>,
 }
 
-impl Search {
+impl DebugFiles {
     /// Reads the files that were named.
     pub(crate) fn new(
         binaries: &[PathBuf],
@@ -206,7 +206,7 @@ impl Search {
         Ok(Found {
             debug: Debug::new(source, shared.as_ref(), package.as_ref(), symbols, folders),
             program: Rc::clone(program),
-            source: source.path.clone(),
+            names_from: source.path.clone(),
             has_lines: finding.lines.is_some(),
             refused: match finding.lines {
                 Some(_) => Vec::new(),
