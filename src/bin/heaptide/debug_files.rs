@@ -30,8 +30,6 @@ pub(crate) struct Found {
     pub(crate) debug: Debug,
     /// What the names are from.
     pub(crate) names_from: PathBuf,
-    /// Whether there is debug information; otherwise a symbol table, or nothing.
-    pub(crate) has_lines: bool,
     /// Where debug information was looked for in vain, and why; nothing if there is some.
     pub(crate) refused: Vec<String>,
 }
@@ -207,7 +205,6 @@ impl DebugFiles {
             debug: Debug::new(source, shared.as_ref(), package.as_ref(), symbols, folders),
             program: Rc::clone(program),
             names_from: source.path.clone(),
-            has_lines: finding.lines.is_some(),
             refused: match finding.lines {
                 Some(_) => Vec::new(),
                 None => finding.refused,

@@ -134,10 +134,12 @@ fn look_up(
 impl Part<'_> {
     fn look_up(&self, profile: &Profile, found: &Found, lines: &mut Lines, answer: &mut Answer) {
         let mut named = 0;
+        let mut has_lines = false;
         for &address in &self.addresses {
             let own = found.program.own_address(self.mapping, address);
             let at_address = own.map(|own| found.debug.look_up(own)).unwrap_or_default();
             named += usize::from(!at_address.is_empty());
+            has_lines |= at_address.iter().any(|found| found.line > 0);
             lines.insert((self.at, address), at_address);
         }
         let (file, all) = (&self.mapping.file, self.addresses.len());
@@ -151,7 +153,8 @@ impl Part<'_> {
                 self.way_out("give it with --binary,")
             )));
         } else {
-            let how = if found.has_lines {
+            // Nor do damaged sections give any.
+            let how = if has_lines {
                 ""
             } else {
                 " by its symbol table"
