@@ -11,9 +11,10 @@ use std::{
 };
 
 use canned_server::{Canned, serve};
-use heaptide::{profile::*, report};
+use heaptide::{profile::*, report, units};
 use serde_json::Value;
 
+mod browser;
 mod canned_server;
 #[path = "../src/profile/example.rs"]
 mod example;
@@ -30,9 +31,13 @@ const STACKS: &str = "
     main / server::run / walk / walk / walk = 7 7168 7 7168 tenant=blue bytes=1024
     main / 0x4a10 = 3 48 3 48 bytes=16";
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 16] = [
     "top",
     "diff",
+    "tree",
+    "peek",
+    "traces",
+    "list",
     "leaks",
     "flamegraph",
     "fetch",
@@ -268,6 +273,17 @@ fn speedscope_has_every_sample_type_and_inlined_calls() {
     );
     let told = "negative alloc_objects are left out: speedscope has no room for them";
     assert!(text(&output.stderr).starts_with(&format!("heaptide: 1 {told}\n")));
+
+    // A type's name is the profile's, and what is told is for a terminal.
+    let mut foreign = example::profile(&shrunk, 0);
+    foreign.sample_types[0].kind = "\x1b]0;title".into();
+    save(&folder.path().join("shrunk.pb.gz"), &foreign);
+    let output = run(
+        folder.path(),
+        "convert shrunk.pb.gz --to speedscope -o s.json",
+    );
+    let told = "heaptide: 1 negative \\u{1b}]0;title are left out: ";
+    assert!(text(&output.stderr).starts_with(told), "{output:?}");
 }
 
 #[test]
@@ -282,10 +298,20 @@ fn formats_go_by_the_name_and_inputs_are_added_up() {
     let expected = report::folded(&profile, 1)
         .expect("folded stacks")
         .to_string();
-    assert_eq!(
-        fs::read_to_string(path.join("a.folded")).expect("the file"),
-        expected
-    );
+    let written = fs::read_to_string(path.join("a.folded")).expect("the file");
+    assert_eq!(written, expected);
+    // As a reader of such files has it, which leaves out lines that it does not understand.
+    let mut svg = Vec::new();
+    let mut options = inferno::flamegraph::Options::default();
+    inferno::flamegraph::from_lines(&mut options, written.lines(), &mut svg)
+        .expect("folded stacks");
+    let total = format!("total_samples=\"{}\"", report::total(&profile, 1));
+    for wanted in [
+        &total,
+        "&lt;alloc::vec::Vec&lt;T,A&gt;&gt;::push (9,000,000 ",
+    ] {
+        assert!(text(&svg).contains(wanted), "{wanted}");
+    }
     fine(path, "convert heap.pb.gz heap.pb.gz -o twice.pb.gz");
     let twice = Profile::merge(&[&profile, &profile]).expect("a sum");
     assert_eq!(read(&path.join("twice.pb.gz")), twice);
@@ -329,6 +355,50 @@ fn other_readers_read_what_is_written() {
     assert_eq!(read["samples"], Value::from(samples));
     let functions: Vec<&str> = profile.functions.iter().map(|f| &*f.name).collect();
     assert_eq!(read["functions"], serde_json::json!(functions));
+}
+
+/// The functions of a profile, with total and self as speedscope writes them but for the shares.
+fn functions(profile: &Profile) -> BTreeMap<String, [String; 2]> {
+    let top = report::Top::new(profile, 3).expect("four sample types");
+    let bytes = |value| units::Bytes(value).to_string().replace("iB", "B");
+    let rows = top.rows.iter();
+    rows.map(|row| (row.name.to_string(), [bytes(row.cum), bytes(row.flat)]))
+        .collect()
+}
+
+/// The same as speedscope's page shows them.
+fn shown(file: &Path) -> BTreeMap<String, [String; 2]> {
+    let shown = readers::run("show.mjs", browser::browser(), file);
+    assert_eq!(shown["title"], "heap.pb.gz - speedscope");
+    assert_eq!(shown["complaints"], serde_json::json!([]));
+    let rows = shown["rows"].as_array().expect("rows").iter();
+    rows.map(|row| {
+        let text = |at: usize| row[at].as_str().expect("a text");
+        let bytes = |at| text(at).split(" (").next().unwrap_or_default().to_owned();
+        (text(2).to_owned(), [bytes(0), bytes(1)])
+    })
+    .collect()
+}
+
+#[test]
+#[ignore = "needs a browser (Debian package chromium-headless-shell or chromium), node 20, and tests/readers' packages in target/readers (npm)"]
+fn speedscope_shows_what_is_written() {
+    let folder = folder();
+    let stacks = STACKS.replace("main / 0x4a10", "main / app.so!leaf");
+    let mut profile = example::profile(&stacks, 0);
+    save(&folder.path().join("heap.pb.gz"), &profile);
+    fine(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
+    let converted = shown(&folder.path().join("heap.speedscope.json"));
+    assert_eq!(converted, functions(&profile));
+    assert!(converted.keys().any(|name| name.ends_with("push")));
+
+    // Of a pprof file it takes the calls that are not inlined.
+    let read = shown(&folder.path().join("heap.pb.gz"));
+    for location in &mut profile.locations {
+        location.lines = location.lines.pop().into_iter().collect();
+    }
+    assert_eq!(read, functions(&profile));
+    assert_eq!(read["server::cache::put"], ["4.77 MB", "4.77 MB"]);
 }
 
 #[test]
@@ -381,13 +451,29 @@ fn snapshots_of_one_process_are_warned_of() {
     save(&path.join("1.pb.gz"), &later);
     later.time_nanos += 1;
     save(&path.join("2.pb.gz"), &later);
-    let output = run(path, "merge 1.pb.gz 2.pb.gz heap.pb.gz -o all.pb.gz");
+    let warned = |command_line: &str| {
+        let output = run(path, command_line);
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stderr).to_owned()
+    };
+    let warning = "heaptide: 1 of the 3 profiles are further snapshots of a process that is in it already: \
+                   what lived on is counted in each of them\n";
     assert_eq!(
-        text(&output.stderr),
-        "heaptide: 1 of the 3 profiles are further snapshots of a process that is in it already: \
-         what lived on is counted in each of them\n"
+        warned("merge 1.pb.gz 2.pb.gz heap.pb.gz -o all.pb.gz"),
+        warning
     );
-    assert_eq!(output.status.code(), Some(0));
+
+    // At a fixed address too, where they say which process they are of.
+    for (name, pid) in [("a", 7), ("b", 7), ("c", 8)] {
+        let mut fixed = example::profile(STACKS, 0);
+        fixed.comments = vec![format!("#heaptide process: pid={pid} start=1700000000.12").into()];
+        save(&path.join(format!("{name}.pb.gz")), &fixed);
+    }
+    assert_eq!(
+        warned("merge a.pb.gz b.pb.gz c.pb.gz -o all.pb.gz"),
+        warning
+    );
+    assert_eq!(warned("merge a.pb.gz c.pb.gz -o all.pb.gz"), "");
 }
 
 #[test]
@@ -472,12 +558,26 @@ Missing:
             raw.mappings[0].build_id
         )
     );
-    let whole = fine(folder.path(), "info heap.pb.gz");
+    let mut whole = example::profile(STACKS, 0);
+    let start = whole.time_nanos / 1_000_000_000 - 90;
+    let process = format!("#heaptide process: pid=7 start={start}.00");
+    whole.comments = vec![process.as_str().into(), "# another's".into()];
+    save(&folder.path().join("whole.pb.gz"), &whole);
+    let told = fine(folder.path(), "info whole.pb.gz");
     assert!(
-        whole.contains("Taken:     2023-11-14 22:13:20 UTC, "),
-        "{whole}"
+        told.contains("Taken:     2023-11-14 22:13:20 UTC, "),
+        "{told}"
     );
-    assert!(whole.contains(" ago\n"), "{whole}");
+    let since = " ago\nProcess:   7, started 2023-11-14 22:11:50 UTC, 1m 30s before it was taken\n";
+    assert!(told.contains(since), "{told}");
+    assert!(told.contains("\nComments:  # another's\n"), "{told}");
+    whole.comments.push(process.replace("=7", "=8").into());
+    save(&folder.path().join("whole.pb.gz"), &whole);
+    let told = fine(folder.path(), "info whole.pb.gz");
+    assert!(
+        told.contains("\nProcess:   2 of them, added up\n"),
+        "{told}"
+    );
 }
 
 /// The lines of a block that `watch` has written, up to the empty one.

@@ -8,6 +8,7 @@ use std::{
     process::Command,
 };
 
+mod browser;
 #[path = "page/service.rs"]
 mod service;
 
@@ -15,8 +16,6 @@ mod service;
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(4_096);
-
-const BROWSERS: [&str; 2] = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
 
 /// From navigation to picture, in milliseconds: the promise, and what it is without the optimizer.
 const LIMIT: &str = if cfg!(debug_assertions) {
@@ -34,12 +33,10 @@ fn a_person_with_a_browser() {
     assert!(live >= service::STACKS, "{live} stacks hold memory");
     let server = heaptide::http::serve("127.0.0.1:0").unwrap();
     let change = service::change_on_demand();
-    let browser = BROWSERS.into_iter().find(|path| Path::new(path).exists());
-    let browser = browser.expect("a browser: apt-get install chromium-headless-shell");
     let folder = installed("tests/page", &["drive.mjs"]);
     let status = Command::new("node")
         .arg("drive.mjs")
-        .args([&server.local_addr().to_string(), browser])
+        .args([&server.local_addr().to_string(), browser::browser()])
         .arg(&folder)
         .args([LIMIT, &change.port().to_string()])
         .current_dir(&folder)

@@ -304,6 +304,15 @@ fn what_is_missing_is_said_and_another_build_is_refused() {
     let output = symbolize(folder.path(), &["--binary", "absent"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(output.stderr, b"heaptide: absent: there is no such file\n");
+
+    profile.mappings.clear();
+    profile.locations.iter_mut().for_each(|l| l.mapping = None);
+    save(&profile);
+    assert_eq!(
+        told(&[]),
+        "heaptide: raw.pb.gz: its addresses are in no program or library, as far as it says: only the process \
+         knew their names\n"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The rules are those of `pprof`, so that a sum made here and one made by `go tool pprof` are the same.
 //! `sum` does the work, for this and for `diff`.
 
-use std::fmt;
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use super::{
     Profile, header,
@@ -32,6 +32,10 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub struct Merge {
     sum: Option<Sum>,
+    /// Apart from the sum's header: each process has one of its own, and looking through all of them for each
+    /// profile would take the square of their number.
+    comments: Vec<Arc<str>>,
+    known: HashSet<Arc<str>>,
 }
 
 impl Merge {
@@ -41,13 +45,21 @@ impl Merge {
     ///
     /// Those of [`Profile::merge`]. After one the sum may have a part of the profile: give it up.
     pub fn add(&mut self, profile: &Profile) -> Result<()> {
+        let mut header = match &self.sum {
+            Some(sum) => header::combine(&[sum.header(), profile])?,
+            None => header::combine(&[profile])?,
+        };
+        for comment in header.comments.drain(..) {
+            if self.known.insert(Arc::clone(&comment)) {
+                self.comments.push(comment);
+            }
+        }
         let sum = match &mut self.sum {
             Some(sum) => {
-                let header = header::combine(&[sum.header(), profile])?;
                 sum.set_header(header);
                 sum
             }
-            none => none.insert(Sum::new(header::combine(&[profile])?)),
+            none => none.insert(Sum::new(header)),
         };
         sum.add(profile, Term::Plus)
     }
@@ -59,7 +71,11 @@ impl Merge {
     /// A mismatch if no profile was added.
     pub fn finish(self) -> Result<Profile> {
         let nothing = || Error::mismatch("there is no profile to merge");
-        self.sum.ok_or_else(nothing)?.finish()
+        let sum = self.sum.ok_or_else(nothing)?.finish()?;
+        Ok(Profile {
+            comments: self.comments,
+            ..sum
+        })
     }
 }
 

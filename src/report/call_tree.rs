@@ -7,11 +7,12 @@
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use super::{
+    column::Column,
     places::{address_name, clean},
     top::RowEstimates,
 };
 use crate::{
-    Error, Result,
+    Result,
     profile::{Estimate, Function, Location, Profile, Sample},
     units::clamp,
 };
@@ -86,18 +87,10 @@ impl CallTree {
     }
 
     fn bounded(profile: &Profile, sample_index: usize, max_nodes: usize) -> Result<Self> {
-        if sample_index >= profile.sample_types.len() {
-            return Err(Error::mismatch(format!(
-                "the profile has no sample type {sample_index}: it has {}",
-                profile.sample_types.len()
-            )));
-        }
-        let estimates = profile.estimates(sample_index).ok();
+        let column = Column::of(profile, sample_index)?;
         let mut growing = Growing::new(profile);
-        for (at, sample) in profile.samples.iter().enumerate() {
-            let value = sample.values.get(sample_index).copied().unwrap_or(0);
-            let estimate = estimates.as_ref().and_then(|all| all.get(at)).copied();
-            growing.add(sample, value, estimate.unwrap_or_default());
+        for (sample, value, estimate) in column.samples() {
+            growing.add(sample, value, estimate);
         }
         growing.sum_up();
         let (nodes, folded) = growing.prune(max_nodes);

@@ -1,7 +1,7 @@
 //! A [`Listing`] as text: a table of lines for each function.
 
 use super::{
-    columns::{aligned, share},
+    aligned::{aligned, share},
     listing::Listing,
     routine::{ListedLine, Routine},
     text::{BOLD, PLAIN, Text},

@@ -4,10 +4,10 @@
 //! [`Folded`]) and then written as text with the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
 //! where a profile came from.
 
+mod aligned;
 #[cfg(feature = "http")]
 mod call_tree;
 mod column;
-mod columns;
 mod diff;
 #[cfg(feature = "flamegraph")]
 mod flamegraph;

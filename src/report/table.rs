@@ -4,7 +4,7 @@
 //! standard error behind each number where one is known.
 
 use super::{
-    columns::{aligned, clamped, share},
+    aligned::{aligned, clamped, share},
     text::{BOLD, GREEN, PLAIN, RED, Text},
     top::{Change, Inlined, Top, TopRow},
     view::Granularity,

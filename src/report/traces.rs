@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{
-    column::Column, columns::clamped, header::Header, places::Places, text::Text, value::Value,
+    aligned::clamped, column::Column, header::Header, places::Places, text::Text, value::Value,
     view::View,
 };
 use crate::{

@@ -4,7 +4,7 @@
 //! share of the function's `cum`.
 
 use super::{
-    columns::{aligned, clamped, share},
+    aligned::{aligned, clamped, share},
     graph::{Call, CallGraph},
     text::{BOLD, PLAIN, Text},
     view::Granularity,

@@ -6,10 +6,9 @@ use heaptide::report::folded;
 
 use crate::{
     answer::Answer,
+    args::{self, Format},
     failure::Failure,
-    input, json,
-    more_args::{self as args, Format},
-    output, speedscope,
+    input, output, profile_json, speedscope,
 };
 
 pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
@@ -18,7 +17,7 @@ pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
         None => format_of(&arguments.output)?,
     };
     if format == Format::Pprof {
-        output::is_stdout(&arguments.output)?;
+        output::is_stdout(&arguments.output, "profile")?;
     }
     input::check_standard_input(&arguments.files)?;
     let input = input::sum(&arguments.files)?;
@@ -48,7 +47,7 @@ pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
             remarks = left_out;
             text.into_bytes()
         }
-        Format::Json => json::write(profile).into_bytes(),
+        Format::Json => profile_json::write(profile).into_bytes(),
     };
     output::put(&arguments.output, &bytes)?;
     Ok(Answer::new(String::new(), remarks))

@@ -1,7 +1,7 @@
 //! What debug information says about addresses: functions, inlined calls, files and lines.
 //!
 //! The libraries and their versions are those that `backtrace` uses in a process, and what is asked of them
-//! is the same, so that the answers are. Which files belong together is for `search`.
+//! is the same, so that the answers are. Which files belong together is for `debug_files`.
 
 use std::{
     path::{Path, PathBuf},

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use crate::printable::printable;
+
 /// What is told on standard error.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -49,17 +51,6 @@ pub(crate) fn name(file: &Path) -> String {
 impl Display for Failure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let line = format!("{}: {}", self.subject, self.reason);
-        f.write_str(&one_line(&line))
+        f.write_str(&printable(&line))
     }
-}
-
-/// Names of files and of a profile's types may hold line breaks and escape sequences, and so may what a
-/// server says.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| match c.is_control() {
-            true => c.escape_default().to_string(),
-            false => c.to_string(),
-        })
-        .collect()
 }

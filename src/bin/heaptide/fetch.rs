@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) fn run(arguments: &args::Fetch) -> Result<Answer, Failure> {
     let url = &arguments.url;
-    let to_stdout = output::is_stdout(&arguments.output)?;
+    let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let bytes = download::get(url, arguments.seconds)?;
     // What is no profile is not saved as one.
     let profile = Profile::read(&bytes).map_err(|error| Failure::of(url, error))?;

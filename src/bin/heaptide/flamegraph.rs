@@ -1,25 +1,11 @@
 //! `heaptide flamegraph`: a profile as a picture.
 
-use std::io::{self, IsTerminal};
-
 use heaptide::report::{write_diff_flamegraph, write_flamegraph};
 
-use crate::{
-    answer::Answer,
-    args,
-    failure::Failure,
-    filter::Filters,
-    input,
-    output::{self, Existing},
-};
+use crate::{answer::Answer, args, failure::Failure, filter::Filters, input, output};
 
 pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
-    if arguments.output.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::of(
-            "standard output",
-            "a terminal shows no SVG: name a file with -o, or redirect",
-        ));
-    }
+    output::is_stdout(&arguments.output, "SVG")?;
     let filters = Filters::new(&arguments.filter)?;
     input::check_standard_input(arguments.files.iter().chain(&arguments.base))?;
     let input = input::sum(&arguments.files)?;
@@ -40,10 +26,6 @@ pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
         write_flamegraph(&profile, index, &mut svg).map_err(fail)?;
         remarks
     };
-    let Some(file) = &arguments.output else {
-        let svg = String::from_utf8(svg).map_err(|error| Failure::of(&input.name, error))?;
-        return Ok(Answer::new(svg, remarks));
-    };
-    output::save(file, &svg, Existing::Replace)?;
+    output::put(&arguments.output, &svg)?;
     Ok(Answer::new(String::new(), remarks))
 }

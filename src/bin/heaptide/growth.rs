@@ -9,7 +9,7 @@ use heaptide::{
     units::{Bytes, Count, Instant, Nanos},
 };
 
-use crate::failure::one_line;
+use crate::printable::printable;
 
 /// One look.
 pub(crate) struct Growth {
@@ -58,7 +58,7 @@ impl Growth {
             format!("{}, {later}", Instant(self.taken)),
             format!(
                 "{}: {}, {}{all} since the base",
-                one_line(&kind.kind),
+                printable(&kind.kind),
                 amount(self.diff.new_total),
                 signed(growth)
             ),
@@ -81,7 +81,7 @@ impl Growth {
                 "{:>12} {:>12}  {}",
                 signed(row.flat),
                 error(of_row),
-                one_line(&shorten(&row.name))
+                printable(&shorten(&row.name))
             ));
         }
         if grown.len() > rows {

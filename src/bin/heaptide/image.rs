@@ -1,10 +1,9 @@
 //! An executable, a library or a debug file, as bytes: its build id, its code, its sections and symbols.
 //!
 //! Everything in it is someone else's: no size and no reference in it is believed. What its debug
-//! information says about an address is `dwarf`'s; which file is wanted is `search`'s.
+//! information says about an address is `dwarf`'s; which file is wanted is `debug_files`'.
 
 use std::{
-    fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
     rc::Rc,
@@ -16,10 +15,14 @@ use object::{
     SymbolFlags, SymbolSection, elf,
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, ordinary};
 
 /// The largest file read; debug information of a large browser has half of it.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
+
+/// How many bytes zlib can pack into one at most (<https://zlib.net/zlib_tech.html>). zstd can do
+/// better of zeros, which debug information is not.
+const MOST_INFLATED: u64 = 1032;
 
 /// The sizes of a page that a loader rounds to: x86-64's, and those of 64-bit ARM.
 const PAGES: [u64; 3] = [4 << 10, 16 << 10, 64 << 10];
@@ -68,18 +71,19 @@ pub(crate) struct Symbols {
 impl Image {
     /// Reads a file; none if there is none.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, Failure> {
-        if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
-            return Ok(None);
-        }
         let fail = |error| Failure::with(path, error);
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(fail)?;
-        let read = file
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(fail)?;
-        if read as u64 > MAX_BYTES {
+        let Some(mut file) = ordinary::open(path).map_err(fail)? else {
+            return Ok(None);
+        };
+        if file.limit() > MAX_BYTES {
             return Err(Failure::with(path, "larger than 4 GiB"));
+        }
+        // What a profile names may be anything, and large. Only what begins as an ELF file is read whole.
+        let mut bytes = Vec::new();
+        let mut begin = file.by_ref().take(elf::ELFMAG.len() as u64);
+        begin.read_to_end(&mut bytes).map_err(fail)?;
+        if bytes == elf::ELFMAG {
+            file.read_to_end(&mut bytes).map_err(fail)?;
         }
         Self::new(path.to_owned(), bytes).map(Some)
     }
@@ -131,7 +135,9 @@ impl Image {
     pub(crate) fn section(&self, name: &str) -> Rc<[u8]> {
         let file = object::File::parse(&*self.bytes).ok();
         let section = file.as_ref().and_then(|file| file.section_by_name(name));
-        let data = section.and_then(|section| section.uncompressed_data().ok());
+        let data = section.and_then(|section| section.compressed_data().ok());
+        let data = data.filter(|data| is_possible(data.data.len(), data.uncompressed_size));
+        let data = data.and_then(|data| data.decompress().ok());
         data.map_or_else(|| Rc::from([]), |data| Rc::from(&*data))
     }
 
@@ -207,7 +213,6 @@ impl Symbols {
     fn take(&mut self, symbols: object::read::SymbolIterator<'_, '_>) {
         for symbol in symbols {
             // Objects too, as `backtrace` has it: a function may stand among data.
-            // Objects too, as `backtrace` has it: a function may stand among data.
             let is_typed = match symbol.flags() {
                 SymbolFlags::Elf { st_info, .. } => {
                     matches!(st_info.st_type(), elf::STT_FUNC | elf::STT_OBJECT)
@@ -247,10 +252,27 @@ impl Symbols {
     }
 }
 
+/// Whether so many bytes can have been packed into so few. The room for them is made, and filled with zeros,
+/// before the first is read: a file of a few bytes that states a terabyte would take that.
+fn is_possible(packed: usize, inflated: u64) -> bool {
+    inflated <= (packed as u64).saturating_mul(MOST_INFLATED)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn as_path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_possible;
+
+    #[test]
+    fn no_more_is_believed_than_can_be_packed() {
+        assert!(is_possible(0, 0) && is_possible(10, 10_320) && is_possible(usize::MAX, u64::MAX));
+        assert!(!is_possible(0, 1) && !is_possible(10, 10_321) && !is_possible(1 << 20, 1 << 40));
+    }
 }

@@ -10,16 +10,12 @@ use std::{
 
 use heaptide::{
     Profile,
-    profile::{Mapping, MappingId},
+    profile::{Mapping, Process},
     report::total,
     units::{Bytes, Count, Instant, Nanos},
 };
 
-use crate::{
-    answer::Answer,
-    failure::{Failure, one_line},
-    input, more_args as args,
-};
+use crate::{answer::Answer, args, failure::Failure, input, printable::printable};
 
 pub(crate) fn run(arguments: &args::Info) -> Result<Answer, Failure> {
     let input = input::one(&arguments.profile)?;
@@ -36,14 +32,14 @@ pub(crate) fn run(arguments: &args::Info) -> Result<Answer, Failure> {
         } else {
             format!("{what}:")
         };
-        text.push_str(one_line(&format!("{what:<10} {said}")).trim_end());
+        text.push_str(printable(&format!("{what:<10} {said}")).trim_end());
         text.push('\n');
     }
     let missing = missing(&input.profile);
     if !missing.is_empty() {
         text.push_str("\nMissing:\n");
         for line in missing {
-            text.push_str(&format!("- {}\n", one_line(&line)));
+            text.push_str(&format!("- {}\n", printable(&line)));
         }
     }
     Ok(Answer::new(text, Vec::new()))
@@ -80,6 +76,7 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
     }
     lines.push(("Period", period(profile)));
     lines.push(("Taken", taken(profile, now)));
+    lines.extend(process(profile).map(|process| ("Process", process)));
     lines.push((
         "Duration",
         match profile.duration_nanos {
@@ -107,18 +104,20 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
         ),
     ));
     let mut unused = 0_usize;
-    for (index, mapping) in profile.mappings.iter().enumerate() {
-        if index > 0 && named(profile, index).1 == 0 {
+    for (index, (mapping, names)) in profile.mappings.iter().zip(names(profile)).enumerate() {
+        if index > 0 && names.all == 0 {
             unused += 1;
             continue;
         }
         let what = if index == 0 { "Mappings" } else { "" };
-        lines.push((what, about_mapping(profile, index, mapping)));
+        lines.push((what, about_mapping(mapping, names)));
     }
     if unused > 0 {
         lines.push(("", format!("and {unused} without an address")));
     }
-    for (index, comment) in profile.comments.iter().enumerate() {
+    let comments = profile.comments.iter();
+    let comments = comments.filter(|comment| Process::from_comment(comment).is_none());
+    for (index, comment) in comments.enumerate() {
         lines.push((
             if index == 0 { "Comments" } else { "" },
             comment.to_string(),
@@ -136,6 +135,28 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
         lines.push(("Docs", profile.doc_url.to_string()));
     }
     lines
+}
+
+/// The process that it is of, or how many it is a sum of; none if it does not say.
+fn process(profile: &Profile) -> Option<String> {
+    if let Some(process) = profile.process() {
+        let start = i64::try_from(process.start.as_nanos()).unwrap_or(i64::MAX);
+        let lived = match profile.time_nanos.saturating_sub(start) {
+            lived if profile.time_nanos != 0 && lived > 0 => {
+                format!(", {} before it was taken", Nanos(lived))
+            }
+            _ => String::new(),
+        };
+        return Some(format!(
+            "{}, started {}{lived}",
+            process.pid,
+            Instant(start)
+        ));
+    }
+    let comments = profile.comments.iter();
+    let several = comments.filter_map(|comment| Process::from_comment(comment));
+    let several: HashSet<Process> = several.collect();
+    (!several.is_empty()).then(|| format!("{} of them, added up", several.len()))
 }
 
 fn period(profile: &Profile) -> String {
@@ -162,24 +183,35 @@ fn taken(profile: &Profile, now: i64) -> String {
     }
 }
 
-/// How many of a mapping's addresses have a name, of how many.
-fn named(profile: &Profile, index: usize) -> (usize, usize) {
-    let id = MappingId::new(index);
-    let held = profile.locations.iter().filter(|l| l.mapping == id);
-    held.fold((0, 0), |(named, all), location| {
-        (named + usize::from(!location.lines.is_empty()), all + 1)
-    })
+/// How many addresses a mapping has, and how many of them have a name.
+#[derive(Clone, Copy, Default)]
+struct Names {
+    named: usize,
+    all: usize,
 }
 
-fn about_mapping(profile: &Profile, index: usize, mapping: &Mapping) -> String {
+/// Of each mapping.
+fn names(profile: &Profile) -> Vec<Names> {
+    let mut names = vec![Names::default(); profile.mappings.len()];
+    for location in &profile.locations {
+        let mapping = location.mapping.and_then(|id| names.get_mut(id.index()));
+        if let Some(of_mapping) = mapping {
+            of_mapping.named += usize::from(!location.lines.is_empty());
+            of_mapping.all += 1;
+        }
+    }
+    names
+}
+
+fn about_mapping(mapping: &Mapping, names: Names) -> String {
     let id = match &*mapping.build_id {
         "" => "no build id".into(),
         id => format!("build id {id}"),
     };
-    let names = match named(profile, index) {
-        (_, 0) => "no address in it".into(),
-        (0, all) => format!("raw, {all} addresses"),
-        (named, all) => format!("{named} of {all} addresses have names"),
+    let names = match names {
+        Names { all: 0, .. } => "no address in it".into(),
+        Names { named: 0, all } => format!("raw, {all} addresses"),
+        Names { named, all } => format!("{named} of {all} addresses have names"),
     };
     let file = if mapping.file.is_empty() {
         "(no path)"
@@ -191,8 +223,7 @@ fn about_mapping(profile: &Profile, index: usize, mapping: &Mapping) -> String {
 
 fn missing(profile: &Profile) -> Vec<String> {
     let mut missing = Vec::new();
-    for (index, mapping) in profile.mappings.iter().enumerate() {
-        let (named, all) = named(profile, index);
+    for (mapping, Names { named, all }) in profile.mappings.iter().zip(names(profile)) {
         // The kernel's code has neither.
         if all == 0 || mapping.file.starts_with('[') {
             continue;

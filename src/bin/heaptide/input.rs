@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use heaptide::Profile;
+use heaptide::{Profile, profile::Merge};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::{
@@ -64,17 +64,22 @@ pub(crate) fn sum(files: &[PathBuf]) -> Result<Input, Failure> {
         return one(file);
     }
     let bar = progress(files.len());
-    let mut inputs = Vec::with_capacity(files.len());
+    let mut merge = Merge::default();
+    let mut names = Vec::with_capacity(files.len());
+    let mut added = Ok(());
     for file in bar.wrap_iter(files.iter()) {
-        inputs.push(one(file)?);
+        let input = one(file)?;
+        names.push(input.name);
+        // All are read, since the failure names all.
+        added = added.and_then(|()| merge.add(&input.profile));
     }
-    let name = match &inputs[..] {
-        [first, second] => format!("{} and {}", first.name, second.name),
-        [first, rest @ ..] => format!("{} and {} more", first.name, rest.len()),
+    let name = match &names[..] {
+        [first, second] => format!("{first} and {second}"),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         [] => String::new(),
     };
-    let profiles: Vec<&Profile> = inputs.iter().map(|input| &input.profile).collect();
-    let profile = Profile::merge(&profiles).map_err(|error| Failure::of(&name, error))?;
+    let sum = added.and_then(|()| merge.finish());
+    let profile = sum.map_err(|error| Failure::of(&name, error))?;
     Ok(Input { name, profile })
 }
 

@@ -8,14 +8,14 @@ use crate::{
     failure::Failure,
     filter::{Filters, expression},
     pprof::Pprof,
-    sources::Sources,
+    source_files::SourceFiles,
     subject, table,
 };
 
 pub(crate) fn run(arguments: &args::List, is_colored: bool) -> Result<Answer, Failure> {
     let wanted = expression("list", &arguments.regex)?;
     let filters = Filters::new(&arguments.filter)?;
-    let sources = Sources::new(
+    let sources = SourceFiles::new(
         arguments.source_path.as_deref(),
         arguments.trim_path.as_deref(),
     )?;

@@ -8,11 +8,14 @@
 mod answer;
 mod args;
 mod convert;
+mod debug_files;
 mod diff;
 mod download;
 mod dwarf;
 mod failure;
 mod fetch;
+mod file_args;
+mod file_help;
 mod filter;
 mod flamegraph;
 mod growth;
@@ -20,21 +23,31 @@ mod help;
 mod image;
 mod info;
 mod input;
+// The library keeps it to itself.
+#[path = "../../json.rs"]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "of numbers only whole ones are written here")
+)]
 mod json;
 mod labels;
 mod leaks;
 mod list;
 mod merge;
-mod more_args;
-mod more_help;
 mod options;
+mod ordinary;
 mod output;
 mod peek;
 mod pprof;
+// The library keeps it to itself.
+#[path = "../../printable.rs"]
+mod printable;
+mod profile_json;
+mod report_args;
+mod report_help;
 mod screen;
-mod search;
 mod shell;
-mod sources;
+mod source_files;
 mod speedscope;
 mod style;
 mod subject;
@@ -55,6 +68,7 @@ use clap::Parser;
 use answer::Answer;
 use args::{Arguments, Command};
 use failure::Failure;
+use printable::printable;
 
 const FOUND: u8 = 1;
 const FAILED: u8 = 2;
@@ -116,9 +130,10 @@ fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// If standard error is gone too, the exit code is all that is left to tell.
+/// If standard error is gone too, the exit code is all that is left to tell. The names of files and of a
+/// profile's types may hold line breaks and escape sequences, and so may what a server says.
 fn tell(line: &str) {
-    let _told = writeln!(io::stderr(), "heaptide: {line}");
+    let _told = writeln!(io::stderr(), "heaptide: {}", printable(line));
 }
 
 fn finish(outcome: Result<u8, Failure>) -> ExitCode {

@@ -4,13 +4,14 @@
 
 use std::collections::HashSet;
 
-use heaptide::profile::{Merge, Profile};
+use heaptide::profile::{Merge, Process, Profile};
 
 use crate::{
     answer::Answer,
+    args,
     failure::Failure,
     input::{self, Series},
-    more_args as args, output,
+    output,
 };
 
 /// What all of the profiles have to have in common, of the first of them.
@@ -20,7 +21,7 @@ struct First {
 }
 
 pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
-    output::is_stdout(&arguments.output)?;
+    output::is_stdout(&arguments.output, "profile")?;
     input::check_standard_input(&arguments.files)?;
     let mut first: Option<First> = None;
     let mut merge = Merge::default();
@@ -61,12 +62,17 @@ pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
     Ok(Answer::new(String::new(), remarks))
 }
 
-/// What two snapshots of one process have in common and those of two have not: where the program was
-/// loaded. None if that says nothing, since it is loaded at a fixed address, or the profile is a delta.
-fn process(profile: &Profile) -> Option<(String, u64)> {
-    let main = profile.mappings.first()?;
+/// What two snapshots of one process have in common and those of two have not: what they say of it, and where
+/// the program was loaded. None if that says nothing, since it is loaded at a fixed address, or the profile is
+/// a delta.
+fn process(profile: &Profile) -> Option<(Option<Process>, String, u64)> {
+    let process = profile.process();
+    let main = profile.mappings.first();
+    let (program, start) = main.map_or_else(Default::default, |main| {
+        (main.build_id.to_string(), main.start)
+    });
     // Where loaders put programs that may be anywhere; fixed addresses are far below.
-    let is_random = main.start >= 1 << 40;
+    let is_known = process.is_some() || start >= 1 << 40;
     let is_cumulative = profile.duration_nanos == 0;
-    (is_random && is_cumulative).then(|| (main.build_id.to_string(), main.start))
+    (is_known && is_cumulative).then_some((process, program, start))
 }

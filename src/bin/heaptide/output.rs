@@ -46,13 +46,13 @@ pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), 
     persisted.map(drop).map_err(|error| fail(error.error))
 }
 
-/// Whether the output is to be standard output: an error if that is a terminal, which shows no profile.
-pub(crate) fn is_stdout(file: &Path) -> Result<bool, Failure> {
+/// Whether the output is to be standard output: an error if that is a terminal, which does not show what it is.
+pub(crate) fn is_stdout(file: &Path, what: &str) -> Result<bool, Failure> {
     let is_stdout = file == Path::new("-");
     if is_stdout && io::stdout().is_terminal() {
         return Err(Failure::of(
             "standard output",
-            "a terminal shows no profile: name a file with -o, or redirect",
+            format!("a terminal shows no {what}: name a file with -o, or redirect"),
         ));
     }
     Ok(is_stdout)

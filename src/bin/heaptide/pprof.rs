@@ -7,10 +7,7 @@ use std::{ffi::OsStr, path::Path};
 
 use heaptide::report::Unit;
 
-use crate::{
-    args, download,
-    failure::{Failure, one_line},
-};
+use crate::{args, download, failure::Failure, printable::printable};
 
 /// A command line under construction.
 pub(crate) struct Pprof {
@@ -128,7 +125,7 @@ fn source(file: &Path) -> Result<String, Failure> {
 
 /// A word as a shell takes it for itself.
 fn quoted(word: &str) -> String {
-    let word = one_line(word);
+    let word = printable(word);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word

@@ -5,7 +5,11 @@ use std::io;
 
 use clap::CommandFactory;
 
-use crate::{answer::Answer, args::Arguments, failure::Failure, more_args::Completions};
+use crate::{
+    answer::Answer,
+    args::{Arguments, Completions},
+    failure::Failure,
+};
 
 pub(crate) fn completions(arguments: &Completions) -> Result<Answer, Failure> {
     let mut script = Vec::new();

@@ -3,15 +3,17 @@
 //! By its published schema (<https://www.speedscope.app/file-format-schema.json>). speedscope reads pprof
 //! files itself, but only one sample type of them, and of a location only its outermost line.
 
-use std::{collections::HashMap, fmt::Write};
+use std::collections::HashMap;
 
 use heaptide::{
     Profile,
     profile::{Frame, MappingId},
 };
-use serde_json::json;
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    json::{array, object, string},
+};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
@@ -61,28 +63,34 @@ pub(crate) fn write(name: &str, profile: &Profile) -> Result<(String, Vec<String
                 format!("all {} are more than 64 bits hold", kind.kind),
             )
         })?;
-        parts.push(json!({
-            "type": "sampled",
-            "name": &*kind.kind,
-            "unit": unit(&kind.unit),
-            "startValue": 0,
-            "endValue": total,
-            "samples": samples,
-            "weights": weights,
-        }));
+        let samples = samples.into_iter().map(|stack: &Vec<usize>| numbers(stack));
+        parts.push(object([
+            ("type", string("sampled")),
+            ("name", string(&kind.kind)),
+            ("unit", string(unit(&kind.unit))),
+            ("startValue", "0".into()),
+            ("endValue", total.to_string()),
+            ("samples", array(samples)),
+            ("weights", numbers(&weights)),
+        ]));
     }
     let active = profile.sample_index("").unwrap_or(0);
-    let mut text = String::new();
-    let file = json!({
-        "$schema": SCHEMA,
-        "exporter": concat!("heaptide ", env!("CARGO_PKG_VERSION")),
-        "name": name,
-        "activeProfileIndex": active,
-        "shared": {"frames": frames.entries},
-        "profiles": parts,
-    });
-    let _infallible = writeln!(text, "{file}");
-    Ok((text, remarks))
+    let file = object([
+        ("$schema", string(SCHEMA)),
+        (
+            "exporter",
+            string(concat!("heaptide ", env!("CARGO_PKG_VERSION"))),
+        ),
+        ("name", string(name)),
+        ("activeProfileIndex", active.to_string()),
+        ("shared", object([("frames", array(frames.entries))])),
+        ("profiles", array(parts)),
+    ]);
+    Ok((format!("{file}\n"), remarks))
+}
+
+fn numbers<T: ToString>(numbers: &[T]) -> String {
+    array(numbers.iter().map(T::to_string))
 }
 
 /// The units that the schema has.
@@ -96,7 +104,8 @@ fn unit(unit: &str) -> &str {
 /// The functions, each once.
 #[derive(Default)]
 struct Frames {
-    entries: Vec<serde_json::Value>,
+    /// As JSON.
+    entries: Vec<String>,
     known: HashMap<(String, String), usize>,
 }
 
@@ -108,9 +117,10 @@ impl Frames {
             .known
             .entry((name, file))
             .or_insert_with_key(|(name, file)| {
+                let name = ("name", string(name));
                 self.entries.push(match file.is_empty() {
-                    true => json!({"name": name}),
-                    false => json!({"name": name, "file": file}),
+                    true => object([name]),
+                    false => object([name, ("file", string(file))]),
                 });
                 next
             })

@@ -1,6 +1,6 @@
 //! `heaptide symbolize`: names for a profile that left its process without, from files and servers.
 //!
-//! Says for each mapping what came of it. Which file is the right one is `search`'s to know, what a name
+//! Says for each mapping what came of it. Which file is the right one is `debug_files`' to know, what a name
 //! looks like the library's.
 
 use std::{
@@ -11,17 +11,17 @@ use std::{
 
 use heaptide::{
     Profile, SymbolLine, Trim,
-    profile::{Location, Mapping, MappingId},
+    profile::{Mapping, MappingId},
     units::{Bytes, Count},
 };
 
 use crate::{
     answer::Answer,
-    failure::{Failure, one_line},
-    input,
-    more_args::{self as args, Frames},
-    output,
-    search::{Found, Search},
+    args::{self, Frames},
+    debug_files::{DebugFiles, Found},
+    failure::Failure,
+    input, output,
+    printable::printable,
     tell,
 };
 
@@ -29,10 +29,16 @@ use crate::{
 type Lines = HashMap<(usize, u64), Vec<SymbolLine>>;
 
 pub(crate) fn run(arguments: &args::Symbolize) -> Result<Answer, Failure> {
-    let to_stdout = output::is_stdout(&arguments.output)?;
+    let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let mut input = input::one(&arguments.profile)?;
     let parts = parts(&input.profile, arguments.force);
     let mut answer = Answer::default();
+    if parts.is_empty() && !has_names(&input.profile) && !input.profile.locations.is_empty() {
+        return Err(Failure::of(
+            &input.name,
+            "its addresses are in no program or library, as far as it says: only the process knew their names",
+        ));
+    }
     if parts.is_empty() {
         answer.remarks.push(format!(
             "{}: all of it is symbolized already, and is written as it is; --force does it anew",
@@ -74,24 +80,30 @@ struct Part<'a> {
 
 /// The mappings with addresses that have no name.
 fn parts(profile: &Profile, is_forced: bool) -> Vec<Part<'_>> {
-    let is_wanted = |location: &&Location| is_forced || location.lines.is_empty();
-    let mut parts = Vec::new();
-    for (at, mapping) in profile.mappings.iter().enumerate() {
-        // The kernel's code is in no file.
-        if mapping.file.starts_with('[') || (mapping.has_functions && !is_forced) {
-            continue;
-        }
-        let id = MappingId::new(at);
-        let held = profile.locations.iter().filter(|l| l.mapping == id);
-        let addresses: BTreeSet<u64> = held.filter(is_wanted).map(|l| l.address).collect();
-        if !addresses.is_empty() {
-            parts.push(Part {
-                at,
-                mapping,
-                addresses,
-            });
+    let mut parts: Vec<Part<'_>> = profile
+        .mappings
+        .iter()
+        .enumerate()
+        .map(|(at, mapping)| Part {
+            at,
+            mapping,
+            addresses: BTreeSet::new(),
+        })
+        .collect();
+    for location in &profile.locations {
+        let part = location.mapping.and_then(|id| parts.get_mut(id.index()));
+        if let Some(part) = part
+            && (is_forced || location.lines.is_empty())
+        {
+            part.addresses.insert(location.address);
         }
     }
+    // The kernel's code is in no file.
+    let is_in_a_file = |mapping: &Mapping| !mapping.file.starts_with('[');
+    let is_wanted = |mapping: &Mapping| is_forced || !mapping.has_functions;
+    parts.retain(|part| {
+        !part.addresses.is_empty() && is_in_a_file(part.mapping) && is_wanted(part.mapping)
+    });
     parts
 }
 
@@ -101,17 +113,17 @@ fn look_up(
     parts: &[Part<'_>],
     answer: &mut Answer,
 ) -> Result<Lines, Failure> {
-    let search = Search::new(&arguments.binaries, folders(arguments), servers(arguments))?;
-    for image in search.unwanted(&profile.mappings) {
+    let files = DebugFiles::new(&arguments.binaries, folders(arguments), servers(arguments))?;
+    for image in files.unwanted(&profile.mappings) {
         let path = image.path.display();
-        answer.remarks.push(one_line(&format!(
+        answer.remarks.push(printable(&format!(
             "{path} is not used: it has {}, and no mapping of the profile has that",
             said_id(&image.build_id)
         )));
     }
     let mut lines = Lines::new();
     for part in parts {
-        match search.find(part.mapping) {
+        match files.find(part.mapping) {
             Ok(found) => part.look_up(profile, &found, &mut lines, answer),
             Err(refused) => answer.remarks.extend(part.missing(profile, &refused)),
         }
@@ -122,30 +134,33 @@ fn look_up(
 impl Part<'_> {
     fn look_up(&self, profile: &Profile, found: &Found, lines: &mut Lines, answer: &mut Answer) {
         let mut named = 0;
+        let mut has_lines = false;
         for &address in &self.addresses {
             let own = found.program.own_address(self.mapping, address);
             let at_address = own.map(|own| found.debug.look_up(own)).unwrap_or_default();
             named += usize::from(!at_address.is_empty());
+            has_lines |= at_address.iter().any(|found| found.line > 0);
             lines.insert((self.at, address), at_address);
         }
         let (file, all) = (&self.mapping.file, self.addresses.len());
-        let from = found.source.display();
+        let from = found.names_from.display();
         if named == 0 {
             let id = said_id(&self.mapping.build_id);
-            answer.remarks.push(one_line(&format!(
+            answer.remarks.push(printable(&format!(
                 "{file} with {id} is stripped, as {from} has it: {} have frames in it; its debug file is \
                  missing: {}",
                 self.weight(profile),
                 self.way_out("give it with --binary,")
             )));
         } else {
-            let how = if found.has_lines {
+            // Nor do damaged sections give any.
+            let how = if has_lines {
                 ""
             } else {
                 " by its symbol table"
             };
             let line = format!("{file}: {named} of {all} addresses{how}, from {from}");
-            answer.text.push_str(&one_line(&line));
+            answer.text.push_str(&printable(&line));
             answer.text.push('\n');
         }
         answer.remarks.extend(looked_at(&found.refused));
@@ -161,7 +176,7 @@ impl Part<'_> {
             self.weight(profile)
         )];
         told.extend(looked_at(refused));
-        told.iter().map(|line| one_line(line)).collect()
+        told.iter().map(|line| printable(line)).collect()
     }
 
     /// Where a file would be found.
@@ -209,7 +224,7 @@ impl Part<'_> {
 }
 
 fn looked_at(refused: &[String]) -> impl Iterator<Item = String> {
-    let line = |reason: &String| one_line(&format!("  looked at: {reason}"));
+    let line = |reason: &String| printable(&format!("  looked at: {reason}"));
     refused.iter().map(line)
 }
 
@@ -222,7 +237,7 @@ fn said_id(id: &str) -> String {
 
 fn has_names(profile: &Profile) -> bool {
     let mut locations = profile.locations.iter();
-    locations.any(|location| location.mapping.is_some() && !location.lines.is_empty())
+    locations.any(|location| !location.lines.is_empty())
 }
 
 /// A raw profile of heaptide asks to be trimmed, and says so; one whose names are replaced has been.

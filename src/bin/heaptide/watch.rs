@@ -16,11 +16,7 @@ use std::{
 use heaptide::{Profile, units};
 
 use crate::{
-    answer::Answer,
-    download,
-    failure::{Failure, one_line},
-    growth::Growth,
-    input, more_args as args,
+    answer::Answer, args, download, failure::Failure, growth::Growth, input, printable::printable,
     screen::Screen,
 };
 
@@ -30,9 +26,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// The longest pause after failures, unless looks are further apart anyway.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The lines that are not rows of the table: three of the head, one that is empty, the table's own head,
-/// what is left out, the footer and the empty line before it.
-const NOT_ROWS: usize = 8;
+/// The lines that are not rows of the table: three of the head, the table's own head, what is left out, the
+/// footer and the empty line before it.
+const NOT_ROWS: usize = 7;
 
 pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Answer, Failure> {
     let source = &arguments.source;
@@ -80,11 +76,12 @@ impl Watch<'_> {
     fn in_blocks(&mut self) -> Result<Answer, Failure> {
         let mut looks = 1;
         loop {
-            if self
-                .block()
-                .is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-            {
-                return Ok(Answer::default());
+            match self.block() {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Ok(Answer::default());
+                }
+                Err(error) => return Err(Failure::output(error)),
             }
             if self.arguments.count == Some(looks) {
                 return Ok(Answer::default());
@@ -182,7 +179,7 @@ impl Watch<'_> {
     /// All that there is to show, with so many rows of the table, and notes broken at so many columns.
     fn lines(&self, is_colored: bool, rows: usize, columns: usize) -> Vec<String> {
         let every = units::Nanos(nanos(self.arguments.every));
-        let source = one_line(&self.arguments.source.display().to_string());
+        let source = printable(&self.arguments.source.display().to_string());
         let restarts = match self.restarts {
             0 => String::new(),
             1 => ", restarted once".into(),
@@ -261,8 +258,12 @@ fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<
     Growth::new(base, now, index).map_err(|error| Failure::with(source, error))
 }
 
-/// What cannot be with one process: that it is loaded elsewhere, is another build, or has unallocated.
+/// Whether two profiles say that they are of two processes. If they do not say, what cannot be with one: that
+/// it is loaded elsewhere, is another build, or has unallocated.
 fn is_restarted(before: &Profile, now: &Profile) -> bool {
+    if let (Some(before), Some(now)) = (before.process(), now.process()) {
+        return before != now;
+    }
     let place = |profile: &Profile| {
         let main = profile.mappings.first();
         main.map(|main| (main.start, main.build_id.clone()))
@@ -340,6 +341,15 @@ mod tests {
         assert!(
             is_restarted(&profile(1, 5), &profile(2, 6)),
             "loaded elsewhere"
+        );
+        let of = |pid: u32, allocated| Profile {
+            comments: vec![format!("#heaptide process: pid={pid} start=5.00").into()],
+            ..profile(1, allocated)
+        };
+        assert!(is_restarted(&of(1, 5), &of(2, 6)), "it says so");
+        assert!(
+            !is_restarted(&of(1, 5), &of(1, 4)),
+            "it says that it is not"
         );
     }
 

@@ -7,11 +7,12 @@
 use std::{
     env,
     ffi::OsStr,
-    fs,
+    fs::File,
+    io::{self, Read, Take},
     path::{Path, PathBuf},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, ordinary};
 
 /// What `pprof` takes off whatever is asked: Bazel's way to write the folder it works in.
 const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
@@ -20,13 +21,13 @@ const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
 const MAX_BYTES: u64 = 64 << 20;
 
 /// Where to look.
-pub(crate) struct Sources {
+pub(crate) struct SourceFiles {
     folders: Vec<PathBuf>,
     /// Prefixes, each with a slash at its end.
     prefixes: Vec<String>,
 }
 
-impl Sources {
+impl SourceFiles {
     /// Lists of folders and of prefixes, separated as in `PATH`; the current folder where none is named.
     pub(crate) fn new(folders: Option<&OsStr>, prefixes: Option<&OsStr>) -> Result<Self, Failure> {
         let split = |paths: &OsStr| -> Vec<PathBuf> {
@@ -108,24 +109,28 @@ impl Sources {
     }
 }
 
-/// The text of a file, or why it cannot be read; `None` where there is none. A profile is foreign input: what
-/// is no ordinary file, a device or a pipe, might never end.
+/// The text of a file, or why it cannot be read; `None` where there is none.
 fn text(place: &Path) -> Option<Result<String, String>> {
-    let known = fs::metadata(place).ok().filter(fs::Metadata::is_file)?;
-    if known.len() > MAX_BYTES {
-        let reason = "larger than 64 MiB, which no source file is";
-        return Some(Err(format!("{}: {reason}", place.display())));
-    }
-    let bytes = fs::read(place).map_err(|error| format!("{}: {error}", place.display()));
-    Some(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    let read = |mut file: Take<File>| {
+        if file.limit() > MAX_BYTES {
+            return Err(io::Error::other(
+                "larger than 64 MiB, which no source file is",
+            ));
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = ordinary::open(place).transpose()?.and_then(read);
+    Some(text.map_err(|error| format!("{}: {error}", place.display())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sources(folders: &str, prefixes: &str) -> Sources {
-        Sources::new(Some(folders.as_ref()), Some(prefixes.as_ref())).expect("a current folder")
+    fn sources(folders: &str, prefixes: &str) -> SourceFiles {
+        SourceFiles::new(Some(folders.as_ref()), Some(prefixes.as_ref())).expect("a current folder")
     }
 
     #[test]
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ordinary_file_is_not_read() {
+    fn what_is_no_source_file_is_not_read() {
         let anywhere = sources("/", "");
         // Not the text itself, which a failure would print.
         let read = |path: &str| anywhere.read(path).map(|text| text.len());
@@ -177,7 +182,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let large = folder.path().join("large.rs");
-        let file = fs::File::create(&large).expect("a new file");
+        let file = File::create(&large).expect("a new file");
         // A hole, which takes no room.
         file.set_len(MAX_BYTES + 1).expect("a sparse file");
         let path = large.display().to_string();

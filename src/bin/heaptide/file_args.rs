@@ -1,12 +1,25 @@
-//! The arguments of the commands that convert, symbolize and watch.
+//! The arguments of the commands that write files: profiles, other formats, what shells and `man` read.
 //!
-//! Apart from `args`, which has those of the reports; the rules are the same.
+//! The rules are those of `args`; what several of them have is in `options`.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::{args::Counted, more_help as help};
+use crate::{file_help as help, options::Counted};
+
+#[derive(Args, Debug)]
+#[command(after_help = help::FETCH)]
+pub(crate) struct Fetch {
+    /// Where the profile is; a URL without a path means /debug/pprof/heap
+    pub(crate) url: String,
+    /// Ask for the difference over this many seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: Option<u64>,
+    /// The file to write, or the folder to put it into; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = ".")]
+    pub(crate) output: PathBuf,
+}
 
 #[derive(Args, Debug)]
 #[command(after_help = help::SYMBOLIZE)]
@@ -46,13 +59,6 @@ pub(crate) enum Frames {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = help::INFO)]
-pub(crate) struct Info {
-    /// The profile; of a folder its newest
-    pub(crate) profile: PathBuf,
-}
-
-#[derive(Args, Debug)]
 #[command(after_help = help::CONVERT)]
 pub(crate) struct Convert {
     /// Profiles, which are added up; of a folder its newest
@@ -89,59 +95,7 @@ pub(crate) struct Merge {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = help::WATCH)]
-pub(crate) struct Watch {
-    /// A URL, as for fetch; or a folder, whose newest snapshot is taken
-    #[arg(value_name = "URL|DIR")]
-    pub(crate) source: PathBuf,
-    /// How long to wait between two looks: 500ms, 5s, 2m
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = interval)]
-    pub(crate) every: std::time::Duration,
-    /// End after this many looks; the first is the base
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-    /// How many rows to show where output is no terminal; a terminal is filled
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
-    pub(crate) nodecount: usize,
-    /// Append one block for each look instead of drawing anew
-    #[arg(long)]
-    pub(crate) plain: bool,
-    #[command(flatten)]
-    pub(crate) counted: Counted,
-}
-
-#[derive(Args, Debug)]
 #[command(after_help = help::COMPLETIONS)]
 pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
-}
-
-/// A length of time, from a tenth of a second to a day.
-fn interval(text: &str) -> Result<std::time::Duration, String> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let parsed = units.iter().find_map(|(unit, seconds)| {
-        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        Some(number * seconds)
-    });
-    let seconds = parsed.ok_or("write a number and a unit: 500ms, 5s, 2m")?;
-    if !(0.1..=86_400.0).contains(&seconds) {
-        return Err("from 100ms to 24h".into());
-    }
-    Ok(std::time::Duration::from_secs_f64(seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::interval;
-    use std::time::Duration;
-
-    #[test]
-    fn intervals_have_a_unit_and_bounds() {
-        assert_eq!(interval("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(interval("1.5 s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(interval("24h"), Ok(Duration::from_secs(86_400)));
-        for text in ["5", "s", "", "50ms", "25h", "-1s", "nans", "infs", "5 d"] {
-            assert!(interval(text).is_err(), "{text}");
-        }
-    }
 }

@@ -1,6 +1,19 @@
-//! What help says below the options of the commands that convert, symbolize and watch.
+//! What help says below the options of the commands that write files: examples, and what there is to know.
 //!
-//! As `help`: prose, shown as it stands, so lines are kept within 80 columns by hand.
+//! As `help`: prose, shown as it stands.
+
+pub(crate) const FETCH: &str = "\
+Examples:
+  heaptide fetch http://localhost:6060
+  heaptide fetch -o before.pb.gz http://localhost:6060/debug/pprof/heap
+  heaptide fetch --seconds 30 -o /dumps http://localhost:6060/debug/pprof/allocs
+
+The file is named by what, when and where:
+  heap-20261121T083455Z-localhost_6060.pb.gz
+Its path is printed, so that
+  heaptide top \"$(heaptide fetch http://localhost:6060)\"
+works. A port forward (`kubectl port-forward`) or `curl -s https://... |
+heaptide top -` reaches what is behind TLS.";
 
 pub(crate) const SYMBOLIZE: &str = "\
 Examples:
@@ -19,13 +32,6 @@ folders.
 
 What could not be found is told, with the build id, and what it concerns. Exit
 code 2 if nothing got a name; then nothing is written.";
-
-pub(crate) const INFO: &str = "\
-Examples:
-  heaptide info heap.pb.gz
-  heaptide info http://localhost:6060
-
-Says what the profile is of, what is in it and what is missing, with a way out.";
 
 pub(crate) const CONVERT: &str = "\
 Examples:
@@ -50,16 +56,6 @@ To be merged are profiles of different processes, or deltas of one (fetch
 --seconds). Snapshots of one process are not: what lives on is in each of them
 and would be counted as often, as would all that was ever allocated. Take the
 newest (top), or compare two (diff).";
-
-pub(crate) const WATCH: &str = "\
-Examples:
-  heaptide watch http://localhost:6060
-  heaptide watch --every 30s --sample-index inuse_objects /dumps
-  heaptide watch --count 13 --every 5m http://localhost:6060 > growth.txt
-
-The first profile is the base; what has grown since is shown, most first. If the
-process was restarted the base is taken anew. A look that fails is told and
-tried again. Ctrl-C ends it.";
 
 pub(crate) const COMPLETIONS: &str = "\
 Examples:

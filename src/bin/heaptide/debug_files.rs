@@ -17,7 +17,7 @@ use crate::{download, dwarf::Debug, failure::Failure, image::Image};
 const SYSTEM: &str = "/usr/lib/debug";
 
 /// Where to look.
-pub(crate) struct Search {
+pub(crate) struct DebugFiles {
     binaries: Vec<Rc<Image>>,
     folders: Vec<PathBuf>,
     servers: Vec<String>,
@@ -29,9 +29,7 @@ pub(crate) struct Found {
     pub(crate) program: Rc<Image>,
     pub(crate) debug: Debug,
     /// What the names are from.
-    pub(crate) source: PathBuf,
-    /// Whether there is debug information; otherwise a symbol table, or nothing.
-    pub(crate) has_lines: bool,
+    pub(crate) names_from: PathBuf,
     /// Where debug information was looked for in vain, and why; nothing if there is some.
     pub(crate) refused: Vec<String>,
 }
@@ -47,7 +45,7 @@ struct Finding {
     refused: Vec<String>,
 }
 
-impl Search {
+impl DebugFiles {
     /// Reads the files that were named.
     pub(crate) fn new(
         binaries: &[PathBuf],
@@ -82,7 +80,10 @@ impl Search {
                 finding.offer(Rc::clone(image));
             }
         }
-        if !mapping.build_id.is_empty() {
+        // Any other is no file's, and would become part of paths.
+        let is_build_id =
+            |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_build_id(&mapping.build_id) {
             for place in self.places(mapping) {
                 finding.look_at(&place, |image| build_id_fits(image, mapping));
             }
@@ -159,10 +160,6 @@ impl Search {
             _ => finding.lines.is_none() && finding.program.is_none(),
         };
         let id = &*mapping.build_id;
-        // It becomes part of a path.
-        if !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return;
-        }
         for server in &self.servers {
             if !is_wanted(finding) {
                 return;
@@ -207,8 +204,7 @@ impl Search {
         Ok(Found {
             debug: Debug::new(source, shared.as_ref(), package.as_ref(), symbols, folders),
             program: Rc::clone(program),
-            source: source.path.clone(),
-            has_lines: finding.lines.is_some(),
+            names_from: source.path.clone(),
             refused: match finding.lines {
                 Some(_) => Vec::new(),
                 None => finding.refused,
