@@ -49,9 +49,11 @@ pub(super) fn walk(frame: usize, visit: &mut dyn FnMut(usize) -> bool) -> bool {
     let mut complete = true;
     // A frame's `sp` is the stack pointer at its call, which is where the callee's frame ends. So the
     // wanted frames begin with the first one whose callee ends above `frame`; that callee is the
-    // function `frame` lies in, and its return address is this frame's `ip`.
+    // function `frame` lies in, and its return address is this frame's `ip`. From there on all are wanted:
+    // a signal handler's own stack may lie above the one that was interrupted.
+    let mut wanted = false;
     let visit = |found: &backtrace::Frame| {
-        let wanted = found.sp().addr() > frame;
+        wanted |= found.sp().addr() > frame;
         let address = found.ip().addr();
         if wanted && address >= LOWEST_CODE && !visit(address) {
             complete = false;

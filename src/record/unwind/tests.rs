@@ -202,29 +202,52 @@ fn a_signal_handler_on_the_threads_stack() {
 
 #[test]
 fn a_signal_handler_on_a_stack_of_its_own() {
-    let mut block = vec![0u64; 16 << 10].into_boxed_slice();
-    let stack = libc::stack_t {
-        ss_sp: block.as_mut_ptr().cast(),
-        ss_flags: 0,
-        ss_size: size_of_val(&*block),
-    };
-    // SAFETY: a block that outlives its use, which ends below.
-    unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
-    let (own, libgcc) = captured_in_a_signal_handler(libc::SA_ONSTACK);
-    let off = libc::stack_t {
-        ss_flags: libc::SS_DISABLE,
-        ..stack
-    };
-    // SAFETY: switches the alternate stack off, on which nothing runs any more.
-    unsafe { libc::sigaltstack(&raw const off, ptr::null_mut()) };
-    assert_same(&own, &libgcc);
-    let names = names(&own);
-    assert!(
-        names
-            .iter()
-            .any(|n| n.ends_with("a_signal_handler_on_a_stack_of_its_own")),
-        "{names:#?}"
-    );
+    const BYTES: usize = 128 << 10;
+    let here = 0u8;
+    let thread = (&raw const here).addr();
+    for is_above in [false, true] {
+        // Only a hint, but the kernel follows it where there is room.
+        let place = |distance: usize| {
+            if is_above {
+                thread + distance
+            } else {
+                thread - distance
+            }
+        };
+        let block = [1 << 31, 1 << 33, 1 << 35]
+            .into_iter()
+            .find_map(|distance| {
+                let hint = ptr::without_provenance_mut(place(distance) & !0xfff);
+                let access = libc::PROT_READ | libc::PROT_WRITE;
+                let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+                // SAFETY: new memory, wherever there is room.
+                let block = unsafe { libc::mmap(hint, BYTES, access, kind, -1, 0) };
+                (block != libc::MAP_FAILED && (block.addr() > thread) == is_above).then_some(block)
+            });
+        let block = block.expect("room on this side of the thread's stack");
+        let stack = libc::stack_t {
+            ss_sp: block,
+            ss_flags: 0,
+            ss_size: BYTES,
+        };
+        // SAFETY: a block that is never unmapped.
+        unsafe { libc::sigaltstack(&raw const stack, ptr::null_mut()) };
+        let (own, libgcc) = captured_in_a_signal_handler(libc::SA_ONSTACK);
+        let off = libc::stack_t {
+            ss_flags: libc::SS_DISABLE,
+            ..stack
+        };
+        // SAFETY: switches the alternate stack off, on which nothing runs any more.
+        unsafe { libc::sigaltstack(&raw const off, ptr::null_mut()) };
+        assert_same(&own, &libgcc);
+        let names = names(&own);
+        assert!(
+            names
+                .iter()
+                .any(|n| n.ends_with("a_signal_handler_on_a_stack_of_its_own")),
+            "above: {is_above}: {names:#?}"
+        );
+    }
 }
 
 // ---- Whose stack it is. ----------------------------------------------------------------------------------
