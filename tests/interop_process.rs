@@ -67,7 +67,13 @@ fn service() {
 fn served() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("service");
-    fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
+    // By another process: a fork of another test's thread inherits what this one has open for writing, and the
+    // kernel runs no such file.
+    let copied = Command::new("cp")
+        .arg(std::env::current_exe().unwrap())
+        .arg(&binary)
+        .status();
+    assert!(copied.unwrap().success());
     let output = Command::new(&binary)
         .args(["--exact", "service", "--ignored"])
         .env("SERVICE_FOLDER", folder.path())

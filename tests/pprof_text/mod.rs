@@ -42,7 +42,7 @@ pub(crate) struct Trace {
 /// A key and its values.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Label {
-    key: String,
+    pub(crate) key: String,
     values: String,
 }
 
