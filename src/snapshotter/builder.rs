@@ -1,8 +1,8 @@
 //! [`SnapshotterBuilder`]: what a snapshotter is told before it starts, and whether that is sensible.
 
 use super::{
-    Snapshotter, folder::Disk, fraction::Fraction, memory::MemoryReader, retention::Keep, signal,
-    triggers::Rules,
+    Snapshotter, folder::Disk, fraction::Fraction, memory::MemoryReader, retention::Keep,
+    signal_name, triggers::Rules,
 };
 use crate::{Error, ProfileOptions, Result};
 use std::{
@@ -171,7 +171,7 @@ impl SnapshotterBuilder {
         }
         rules.limits.dedup();
         if let Some(number) = self.signal
-            && signal::name(number).is_none()
+            && signal_name::name(number).is_none()
         {
             return refuse("signal", &number, "not one of HUP, USR1 and USR2");
         }

@@ -17,6 +17,7 @@ mod retention;
 mod settings;
 #[cfg_attr(windows, path = "no_signal.rs")]
 mod signal;
+mod signal_name;
 mod taker;
 mod triggers;
 mod trouble;

@@ -2,7 +2,7 @@
 //!
 //! Only words become values here; what values are good is the builder's to say, whoever gave them.
 
-use super::{SnapshotterBuilder, signal};
+use super::{SnapshotterBuilder, signal_name};
 use crate::{Error, Result, record::parse_size};
 use std::{str::FromStr, time::Duration};
 
@@ -95,8 +95,9 @@ fn apply(
                 shares.ok_or_else(|| refuse("not shares of the limit such as 0.8:0.9:0.95"))?,
             )
         }
-        "signal" => builder
-            .signal(signal::parse(text).ok_or_else(|| refuse("not one of HUP, USR1 and USR2"))?),
+        "signal" => builder.signal(
+            signal_name::parse(text).ok_or_else(|| refuse("not one of HUP, USR1 and USR2"))?,
+        ),
         "exit" => flag().map(|()| builder.at_exit())?,
         "panic" => flag().map(|()| builder.on_panic())?,
         "keep" => builder.keep(

@@ -3,31 +3,12 @@
 
 use super::{reason::Reason, watcher::Request};
 use crate::{Error, Result, record};
-use signal_hook::{
-    consts::{SIGHUP, SIGUSR1, SIGUSR2},
-    iterator::{Handle, Signals},
-};
+use signal_hook::iterator::{Handle, Signals};
 use std::{
     ffi::c_int,
     sync::mpsc::{Sender, sync_channel},
     thread::{self, JoinHandle},
 };
-
-/// Those that mean nothing to the system, so that taking them over changes nothing else.
-const SIGNALS: [(&str, c_int); 3] = [("HUP", SIGHUP), ("USR1", SIGUSR1), ("USR2", SIGUSR2)];
-
-/// What a signal is called, if it may be used.
-pub(super) fn name(signal: c_int) -> Option<&'static str> {
-    let known = SIGNALS.iter().find(|(_, number)| *number == signal);
-    known.map(|(name, _)| *name)
-}
-
-/// The signal of a name, with or without `SIG`.
-pub(super) fn parse(name: &str) -> Option<c_int> {
-    let name = name.strip_prefix("SIG").unwrap_or(name);
-    let known = SIGNALS.iter().find(|(known, _)| *known == name);
-    known.map(|(_, number)| *number)
-}
 
 /// A thread that waits for a signal.
 #[derive(Debug)]
@@ -62,21 +43,5 @@ impl Listener {
         self.handle.close();
         // It does not panic, and there would be nothing to do about it here.
         let _ended = self.thread.join();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_numbers_agree_and_what_ends_a_program_is_not_taken() {
-        for (text, number) in SIGNALS {
-            assert_eq!(parse(text), Some(number));
-            assert_eq!(parse(&format!("SIG{text}")), Some(number));
-            assert_eq!(name(number), Some(text));
-        }
-        assert_eq!(parse("TERM"), None);
-        assert_eq!(name(signal_hook::consts::SIGTERM), None);
     }
 }
