@@ -136,5 +136,6 @@ fn main() {
         let (taken, shortest) = taking.join().expect("no panic");
         println!("{taken} snapshots; one, of 128 shards, takes {shortest:.2?} of a processor");
     });
-    assert!(heaptide::stats().lost.is_nothing());
+    let stats = heaptide::stats();
+    assert!(stats.lost.is_nothing(), "{stats:?}");
 }

@@ -13,5 +13,6 @@ static GLOBAL: heaptide::SamplingAllocator<System> =
 fn counts_and_bytes_are_exact() {
     common::check_exact_counts();
     common::check_null(&GLOBAL);
-    assert!(heaptide::stats().lost.is_nothing());
+    let stats = heaptide::stats();
+    assert!(stats.lost.is_nothing(), "{stats:?}");
 }

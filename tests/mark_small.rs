@@ -65,7 +65,8 @@ fn small_blocks_are_left_alone_and_everything_says_so() {
     let top = heaptide::report::Top::new(&profile, 3).unwrap();
     let text = top.text(&heaptide::report::Text::default());
     assert!(text.contains("mark_small(false)"), "{text}");
-    assert!(heaptide::stats().lost.is_nothing());
+    let stats = heaptide::stats();
+    assert!(stats.lost.is_nothing(), "{stats:?}");
     drop((large, aligned, moved));
 }
 

@@ -7,7 +7,7 @@ use super::sync::{AtomicU64, Ordering};
 pub(crate) enum RecordError {
     /// A table is at its cap.
     Full,
-    /// A shard could not be locked in time, a fork is under way, or the tables are being made.
+    /// A shard could not be locked in time, or a fork is under way.
     Busy,
     /// The inner allocator had no memory for a table or for a marked block.
     NoMemory,

@@ -44,6 +44,7 @@ mod global;
 mod live;
 mod lost;
 mod mark;
+mod patience;
 #[cfg(test)]
 mod planted;
 mod prepaid;
@@ -57,6 +58,7 @@ mod stacks;
 mod statistics;
 mod stats;
 mod sync;
+mod tables;
 mod thread;
 mod unwind;
 

@@ -11,14 +11,14 @@ use super::{
     gate::{Gate, Pass},
     live::{LiveSample, LiveTable, Lookup, Transit},
     lost::{Losses, Lost, RecordError},
-    prepaid,
     settings::Settings,
-    stacks::{Allocation, Bucket, BucketId, CopyError, StackTable},
-    sync::{AtomicU8, AtomicU64, AtomicUsize, Ordering, yield_now},
+    stacks::{Allocation, Bucket, BucketId, CopyError},
+    sync::{AtomicU64, AtomicUsize, Ordering, yield_now},
+    tables::{LazyTables, Tables},
     thread::{Locked, Pick, Thread},
     unwind::Stack,
 };
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 /// How often a gate that a fork keeps closed is tried at once, and then with a `GATE_PAUSE` between: a
 /// second in all, as long as the fork of a process of 100 GiB may take.
@@ -33,21 +33,13 @@ pub(crate) struct Recorder {
     pub(super) losses: Losses,
     pub(super) gate: Gate,
     aside: Aside,
-    tables: OnceLock<Tables>,
-    /// 1 once somebody makes the tables: whoever else needs them meanwhile passes through unsampled.
-    tables_claimed: AtomicU8,
+    tables: LazyTables,
     threads: AtomicU64,
     samples: AtomicU64,
     /// Bytes that marking live blocks costs.
     padding: AtomicUsize,
     #[cfg(feature = "snapshotter")]
     pub(super) alarm: Alarm,
-}
-
-#[derive(Debug)]
-struct Tables {
-    stacks: StackTable,
-    live: LiveTable,
 }
 
 /// How far recording a sample got.
@@ -70,8 +62,7 @@ impl Recorder {
             losses: Losses::new(),
             gate: Gate::new(),
             aside: Aside::new(),
-            tables: OnceLock::new(),
-            tables_claimed: AtomicU8::new(0),
+            tables: LazyTables::new(),
             threads: AtomicU64::new(0),
             samples: AtomicU64::new(0),
             padding: AtomicUsize::new(0),
@@ -87,8 +78,7 @@ impl Recorder {
             losses: Losses::new(),
             gate: Gate::new(),
             aside: Aside::new(),
-            tables: OnceLock::new(),
-            tables_claimed: AtomicU8::new(0),
+            tables: LazyTables::new(),
             threads: AtomicU64::new(0),
             samples: AtomicU64::new(0),
             padding: AtomicUsize::new(0),
@@ -339,26 +329,7 @@ impl Recorder {
     fn with_tables<R>(&self, thread: &Thread, f: impl FnOnce(&Tables) -> R) -> Option<R> {
         let _locked = thread.lock()?;
         let _pass = self.gate.enter()?;
-        Some(f(self.tables(thread)?))
-    }
-
-    fn tables(&self, thread: &Thread) -> Option<&Tables> {
-        let tables = self.tables.get();
-        if tables.is_some() || self.tables_claimed.swap(1, Ordering::Relaxed) != 0 {
-            return tables;
-        }
-        // 8 KiB for each of the two.
-        let made = prepaid::construct(thread, LiveTable::first_block(), || Tables {
-            stacks: StackTable::new(),
-            live: LiveTable::new(),
-        });
-        let Some(made) = made else {
-            self.tables_claimed.store(0, Ordering::Relaxed);
-            return None;
-        };
-        // Only the thread that claimed the tables gets here, so `set` neither waits nor fails.
-        let _never_fails = self.tables.set(made);
-        self.tables.get()
+        Some(f(self.tables.get_or_make(thread)?))
     }
 
     /// A fork lasts milliseconds; who can wait for it does, outside of all locks.

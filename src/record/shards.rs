@@ -12,22 +12,10 @@
     reason = "iterating a raw hashbrown table is unsafe, and the snapshot has to"
 )]
 
-use super::sync::yield_now;
+use super::patience;
 use core::alloc::Layout;
 use dashmap::{DashMap, RwLockWriteGuard, SharedValue};
-use std::{
-    collections::hash_map::DefaultHasher, hash::BuildHasherDefault, hash::Hash, time::Duration,
-};
-
-/// Spins of a locking attempt before it starts to yield.
-const SPINS: u32 = 64;
-/// Yields before it starts to sleep.
-const YIELDS: u32 = 64;
-/// Sleeps of `PAUSE` before it gives up: 0.2 s in all, hundreds of times what any holder needs. A
-/// holder that takes longer is stopped, or died in a fork.
-const PAUSES: u32 = 2000;
-const BEFORE_SLEEP: u32 = SPINS + YIELDS;
-const PAUSE: Duration = Duration::from_micros(100);
+use std::{collections::hash_map::DefaultHasher, hash::BuildHasherDefault, hash::Hash};
 
 // The map's own hasher is never asked: shards and slots are found by hashes that the callers give.
 type Map<K, V> = DashMap<K, V, BuildHasherDefault<DefaultHasher>>;
@@ -68,17 +56,7 @@ impl<K: Eq + Hash, V> Shards<K, V> {
     /// The shard at `index`, for going through all of them.
     pub(super) fn lock_at(&self, index: usize) -> Option<Shard<'_, K, V>> {
         let shard = self.0.shards().get(index)?;
-        for attempt in 0..BEFORE_SLEEP + PAUSES {
-            if let Some(guard) = shard.try_write() {
-                return Some(Shard(guard));
-            }
-            match attempt {
-                0..SPINS => core::hint::spin_loop(),
-                SPINS..BEFORE_SLEEP => yield_now(),
-                _ => std::thread::sleep(PAUSE),
-            }
-        }
-        None
+        patience::wait_for(|| shard.try_write().map(Shard))
     }
 
     /// How many shards there are.

@@ -138,7 +138,8 @@ pub(crate) fn check_exact_counts() {
         live_objects < 20 && live_bytes < 4_000,
         "{live_objects} {live_bytes}"
     );
-    assert!(heaptide::stats().lost.is_nothing());
+    let stats = heaptide::stats();
+    assert!(stats.lost.is_nothing(), "{stats:?}");
     drop(kept);
 
     let profile = heaptide::ProfileOptions::new().heap().unwrap();

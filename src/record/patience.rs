@@ -1,0 +1,53 @@
+//! Waiting, within bounds, for what another thread is about to finish.
+//!
+//! Nobody here waits in a queue: whoever would wake the sleepers may be stopped, dead since a fork, or
+//! waiting for us. So a thread looks again and again and at some time gives up, and what it came for is
+//! counted as lost.
+
+use super::sync::yield_now;
+use std::time::Duration;
+
+/// Attempts with a spin behind them, before it starts to yield.
+const SPINS: u32 = 64;
+/// Attempts with a yield, before it starts to sleep.
+const YIELDS: u32 = 64;
+/// Attempts with a sleep of `PAUSE`: 0.2 s in all, hundreds of times what anybody needs who is not
+/// stopped.
+const PAUSES: u32 = 2000;
+const BEFORE_SLEEP: u32 = SPINS + YIELDS;
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// What `attempt` returns as soon as it returns something; `None` if that takes too long.
+pub(super) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    for number in 0..BEFORE_SLEEP + PAUSES {
+        let found = attempt();
+        if found.is_some() {
+            return found;
+        }
+        match number {
+            0..SPINS => core::hint::spin_loop(),
+            SPINS..BEFORE_SLEEP => yield_now(),
+            _ => std::thread::sleep(PAUSE),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_asks_until_there_is_an_answer_but_not_for_ever() {
+        let mut asked = 0;
+        let mut ask = |from: u32| {
+            wait_for(|| {
+                asked += 1;
+                (asked >= from).then_some(asked)
+            })
+        };
+        assert_eq!(ask(1), Some(1));
+        assert_eq!(ask(200), Some(200), "past the spins and the yields");
+        assert_eq!(ask(u32::MAX), None);
+    }
+}
