@@ -186,7 +186,8 @@ fn thread_exit() {
 /// what was ever allocated does not fall.
 fn watch(stop: &AtomicBool) -> usize {
     let (mut taken, mut allocated) = (0, 0);
-    while !stop.load(Ordering::Relaxed) {
+    // One in any case, should this thread begin when the others have ended.
+    while !stop.load(Ordering::Relaxed) || taken == 0 {
         let snapshot = heaptide::snapshot().unwrap();
         let profile = heaptide::ProfileOptions::new().raw().heap_of(&snapshot);
         let total = |value: usize| -> i64 { profile.samples.iter().map(|s| s.values[value]).sum() };
