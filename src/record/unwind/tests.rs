@@ -287,10 +287,8 @@ extern "C" fn capture_on_the_main_thread() {
 fn has_no_limit() -> bool {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
     // SAFETY: the result has room for what the call writes.
-    assert_eq!(
-        unsafe { libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) },
-        0
-    );
+    let got = unsafe { libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) };
+    assert_eq!(got, 0);
     // SAFETY: written by the successful call above.
     unsafe { limit.assume_init() }.rlim_cur == libc::RLIM_INFINITY
 }
