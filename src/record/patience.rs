@@ -28,10 +28,12 @@ pub(super) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
         if found.is_some() {
             return found;
         }
-        match number {
-            0..SPINS => core::hint::spin_loop(),
-            SPINS..BEFORE_SLEEP => yield_now(),
-            _ => std::thread::sleep(PAUSE),
+        if number < SPINS {
+            core::hint::spin_loop();
+        } else if number < BEFORE_SLEEP {
+            yield_now();
+        } else {
+            std::thread::sleep(PAUSE);
         }
     }
     None
