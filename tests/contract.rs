@@ -205,7 +205,11 @@ fn content_alignment_and_zeroes_survive_a_dense_random_load() {
     drop(exchange);
     let stats = heaptide::stats();
     assert!(stats.samples > before.samples + 5_000, "{stats:?}");
-    assert!(stats.lost.is_nothing(), "{stats:?}");
+    // As `scenario::assert_hardly_lost`, whose crates the thread sanitizer's build has not: a thread that is
+    // stopped with a table locked costs those who wait for it.
+    let waited_in_vain = stats.lost.samples + stats.lost.live;
+    assert!(waited_in_vain <= 3 + stats.samples / 1_000, "{stats:?}");
+    assert_eq!((stats.lost.stacks, stats.lost.frees), (0, 0), "{stats:?}");
     // Everything was freed but for what threads and the test harness keep.
     assert!(stats.live_samples < before.live_samples + 200, "{stats:?}");
 }

@@ -371,11 +371,12 @@ fn perl_tools_read_the_text_form() {
         ("jeprof", "libjemalloc-dev"),
     ] {
         let (total, live) = rows(&perl(tool, package, "--inuse_space"));
-        // 100 blocks of 20,000 bytes: each is recorded with a probability of 0.9924 and then stands for 1.0077,
-        // so 2,000,000 bytes with a standard deviation of 17,500. Six of them.
+        // 100 blocks of 20,000 bytes: each is recorded with a probability of 0.9924 and then stands for 1.0077.
+        // Nearly all are, so what counts is how many are not: 0.76 on average, by Poisson's law, and more than ten
+        // with odds of 6 in 10^10. (Six standard deviations, which are five blocks, are passed once in 7,000 runs.)
         let kept_bytes = flat(&live, "a_function_that_keeps");
         assert!(
-            (kept_bytes - 2_000_000.0).abs() < 105_000.0,
+            (kept_bytes - 2_000_000.0).abs() < 200_000.0,
             "{tool}: {live:?}"
         );
         assert_eq!(
@@ -386,9 +387,9 @@ fn perl_tools_read_the_text_form() {
         assert!(total >= kept_bytes, "{tool}");
         // Rows that have nothing in use are those at which these readers of Go's form die.
         let (_, all) = rows(&perl(tool, package, "--alloc_space"));
-        // 200 of 30,000: 6,000,000, with a standard deviation of 11,000.
+        // 200 of 30,000: 6,000,000. 0.13 are not recorded on average, more than six with odds of 1 in 10^10.
         let dropped = flat(&all, "a_function_that_drops");
-        assert!((dropped - 6_000_000.0).abs() < 66_000.0, "{tool}: {all:?}");
+        assert!((dropped - 6_000_000.0).abs() < 180_000.0, "{tool}: {all:?}");
     }
     drop(kept);
 }

@@ -12,7 +12,7 @@ mod browser;
 #[path = "page/service.rs"]
 mod service;
 
-/// Small enough that every stack of the service is sampled and large enough for errors to be seen.
+/// Small enough that nearly every stack of the service is sampled and large enough for errors to be seen.
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(4_096);

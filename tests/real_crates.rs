@@ -129,7 +129,8 @@ fn crates_do_what_they_always_did() {
         std::thread::scope(|scope| {
             let watching = scope.spawn(|| {
                 let mut taken = 0;
-                while !stop.load(Ordering::Relaxed) {
+                // One in any case, should this thread begin when the others have ended.
+                while !stop.load(Ordering::Relaxed) || taken == 0 {
                     let profile = heaptide::ProfileOptions::new().raw().heap().unwrap();
                     profile.check().unwrap();
                     taken += 1;

@@ -186,7 +186,8 @@ fn thread_exit() {
 /// what was ever allocated does not fall.
 fn watch(stop: &AtomicBool) -> usize {
     let (mut taken, mut allocated) = (0, 0);
-    while !stop.load(Ordering::Relaxed) {
+    // One in any case, should this thread begin when the others have ended.
+    while !stop.load(Ordering::Relaxed) || taken == 0 {
         let snapshot = heaptide::snapshot().unwrap();
         let profile = heaptide::ProfileOptions::new().raw().heap_of(&snapshot);
         let total = |value: usize| -> i64 { profile.samples.iter().map(|s| s.values[value]).sum() };
@@ -306,22 +307,34 @@ fn beside_a_cpu_profiler() {
             .unwrap();
         // It has looked up names, whose cache stays.
         let before = heaptide::stats();
-        let until = processor_seconds() + 0.7 * rounds() as f64;
-        std::thread::scope(|scope| {
-            for seed in 0..3 {
-                scope.spawn(move || {
-                    while processor_seconds() < until {
-                        let blocks = work(seed);
-                        drop(black_box(blocks));
-                    }
-                });
+        let load = |seconds: f64| {
+            let until = processor_seconds() + seconds;
+            std::thread::scope(|scope| {
+                for seed in 0..3 {
+                    scope.spawn(move || {
+                        while processor_seconds() < until {
+                            let blocks = work(seed);
+                            drop(black_box(blocks));
+                        }
+                    });
+                }
+            });
+        };
+        load(0.7 * rounds() as f64);
+        // 700 at best. Blocklisted ones are left out, and a kernel that ticks a hundred times a second gives a
+        // tenth of what it is asked for: then it takes longer to see that the two go together.
+        let sampled = || -> isize {
+            let report = guard.report().build_unresolved().unwrap();
+            report.data.values().sum()
+        };
+        let enough = (0..100).any(|_| {
+            sampled() > 20 || {
+                load(0.2);
+                false
             }
         });
-        let report = guard.report().build_unresolved().unwrap();
-        let samples: isize = report.data.values().sum();
-        // 700 at best; blocklisted ones are left out.
-        assert!(samples > 20, "{samples}");
-        drop((report, guard));
+        assert!(enough, "{} samples", sampled());
+        drop(guard);
         let heap = heaptide::ProfileOptions::new().raw().heap().unwrap();
         assert!(!heap.samples.is_empty() || !samples_everything());
         assert_all_freed(before);

@@ -113,7 +113,11 @@ fn allocate() {
 fn a_sample_needs_little_stack() {
     allocate();
     let mut first = 0;
+    let mut block = vec![1u8; 100];
     on_painted_stack(256 << 10, &mut |stack| {
+        // A realloc's sample begins deeper than an allocation's. As the first one it computes the rules of this
+        // thread's frames; behind another one it would only when two of them share a slot of the rules' table.
+        block.reserve_exact(black_box(1000));
         allocate();
         first = stack.used();
     });
@@ -258,7 +262,8 @@ fn libraries_that_come_and_go_while_they_are_sampled() {
     thread::scope(|scope| {
         let snapshots = scope.spawn(|| {
             let mut taken = 0;
-            while !done.load(Relaxed) {
+            // One in any case, should this thread begin when the others have ended.
+            while !done.load(Relaxed) || taken == 0 {
                 assert!(!profile().samples.is_empty());
                 taken += 1;
             }

@@ -1,14 +1,15 @@
 //! The fork gate: open while the program runs, closed around a `fork`, so that no shard lock is held by
 //! a thread that the child does not have.
 
-use super::sync::{AtomicUsize, Ordering, yield_now};
+use super::{
+    patience,
+    sync::{AtomicUsize, Ordering},
+};
 
 /// The upper bits count the forks under way, since two threads may fork at once; the lower ones who is
 /// inside.
 const CLOSER: usize = 1 << (usize::BITS / 2);
 const INSIDE: usize = CLOSER - 1;
-/// How long closing waits for those inside: each is gone within microseconds, unless it was stopped.
-const ATTEMPTS: u32 = if cfg!(loom) { 4 } else { 100_000 };
 
 /// Counts who is inside and can be closed. Nobody waits to get in.
 #[derive(Debug)]
@@ -45,13 +46,10 @@ impl Gate {
     pub(super) fn close(&self, own: usize) -> bool {
         // Acquire pairs with the release of each pass, so the tables are as they left them.
         self.state.fetch_add(CLOSER, Ordering::Acquire);
-        for _ in 0..ATTEMPTS {
-            if self.state.load(Ordering::Acquire) & INSIDE <= own {
-                return true;
-            }
-            yield_now();
-        }
-        false
+        let is_empty = || self.state.load(Ordering::Acquire) & INSIDE <= own;
+        // Each is gone within microseconds, unless it was stopped; a child that is forked too early has a
+        // shard that is locked for good.
+        patience::insist(|| patience::wait_for(|| is_empty().then_some(()))).is_some()
     }
 
     /// Opens it again after a fork, in the process that made it, unless another fork is under way.
@@ -109,6 +107,21 @@ mod tests {
         gate.open_in_child(1);
         drop(pass);
         assert!(gate.close(0));
+    }
+
+    #[test]
+    fn closing_waits_for_one_whose_processor_was_taken_away() {
+        let gate = Gate::new();
+        let inside = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _pass = gate.enter();
+                inside.wait();
+                std::thread::sleep(std::time::Duration::from_millis(700));
+            });
+            inside.wait();
+            assert!(gate.close(0));
+        });
     }
 }
 

@@ -17,11 +17,11 @@ pub(crate) enum RecordError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {
-    /// Sampled allocations that appear in no column: a table was locked for too long, a fork was under
-    /// way, or there was no memory to record them.
+    /// Sampled allocations that appear in no column: the stack table was locked for too long, a fork was
+    /// under way, or there was no memory to record them.
     pub samples: u64,
     /// Sampled allocations that are in the `alloc` columns but not in the `inuse` ones, because the
-    /// live table was full or out of memory.
+    /// live table was full, out of memory or locked for too long.
     pub live: u64,
     /// Sampled allocations recorded under `[stack table full]` instead of their own stack.
     pub stacks: u64,

@@ -48,6 +48,8 @@ mod patience;
 #[cfg(test)]
 mod planted;
 mod prepaid;
+mod readout;
+mod reallocation;
 mod recorder;
 mod sampler;
 mod settings;

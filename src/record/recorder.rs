@@ -8,22 +8,23 @@
 use super::alarm::Alarm;
 use super::{
     aside::{Aside, PendingFree},
-    gate::{Gate, Pass},
-    live::{LiveSample, LiveTable, Lookup, Transit},
-    lost::{Losses, Lost, RecordError},
+    gate::Gate,
+    live::{LiveSample, Lookup},
+    lost::{Losses, RecordError},
     settings::Settings,
-    stacks::{Allocation, Bucket, BucketId, CopyError},
+    stacks::{Allocation, BucketId},
     sync::{AtomicU64, AtomicUsize, Ordering, yield_now},
     tables::{LazyTables, Tables},
-    thread::{Locked, Pick, Thread},
+    thread::{Pick, Thread},
     unwind::Stack,
 };
 use std::time::Duration;
 
-/// How often a gate that a fork keeps closed is tried at once, and then with a `GATE_PAUSE` between: a
-/// second in all, as long as the fork of a process of 100 GiB may take.
+/// How often a gate that a fork keeps closed is tried at once, and then with a `GATE_PAUSE` between: four
+/// seconds in all. Two may pass before the gate is closed at last, and the fork of a process of 100 GiB
+/// may take one.
 const GATE_YIELDS: u32 = 1_000;
-const GATE_PAUSES: u32 = 10_000;
+const GATE_PAUSES: u32 = 40_000;
 const GATE_PAUSE: Duration = Duration::from_micros(100);
 
 /// Everything world 1 shares between threads.
@@ -33,11 +34,11 @@ pub(crate) struct Recorder {
     pub(super) losses: Losses,
     pub(super) gate: Gate,
     aside: Aside,
-    tables: LazyTables,
+    pub(super) tables: LazyTables,
     threads: AtomicU64,
-    samples: AtomicU64,
+    pub(super) samples: AtomicU64,
     /// Bytes that marking live blocks costs.
-    padding: AtomicUsize,
+    pub(super) padding: AtomicUsize,
     #[cfg(feature = "snapshotter")]
     pub(super) alarm: Alarm,
 }
@@ -203,32 +204,6 @@ impl Recorder {
         self.look(thread, |tables| tables.live.look_up(address))
     }
 
-    /// Begins the realloc of a sampled block that is not marked by its address.
-    pub(super) fn begin_realloc<'a>(
-        &'a self,
-        thread: &'a Thread,
-        address: usize,
-    ) -> Lookup<Realloc<'a>> {
-        let Some(tables) = self.tables.get() else {
-            return Lookup::NotSampled;
-        };
-        let (Some(locked), Some(pass)) = (thread.lock(), self.gate.enter()) else {
-            return Lookup::Busy;
-        };
-        match tables.live.begin_transit(address) {
-            Lookup::Sampled(transit) => Lookup::Sampled(Realloc {
-                live: &tables.live,
-                losses: &self.losses,
-                address,
-                transit,
-                _pass: pass,
-                _locked: locked,
-            }),
-            Lookup::NotSampled => Lookup::NotSampled,
-            Lookup::Busy => Lookup::Busy,
-        }
-    }
-
     /// Takes out the next free that `owner` has put aside; `from` starts at 0.
     #[inline]
     pub(super) fn take_pending(
@@ -243,80 +218,6 @@ impl Recorder {
         self.aside.take(owner, from)
     }
 
-    /// Samples recorded so far.
-    pub(super) fn samples(&self) -> u64 {
-        self.samples.load(Ordering::Relaxed)
-    }
-
-    /// What was lost so far.
-    pub(super) fn lost(&self) -> Lost {
-        self.losses.read()
-    }
-
-    /// Live samples and distinct stacks by size group.
-    pub(super) fn table_sizes(&self) -> (usize, usize) {
-        let sizes = |tables: &Tables| (tables.live.len(), tables.stacks.len());
-        self.tables.get().map_or((0, 0), sizes)
-    }
-
-    /// The bytes that the live samples stand for.
-    pub(super) fn live_bytes(&self) -> u64 {
-        self.tables
-            .get()
-            .map_or(0, |tables| tables.live.live_bytes())
-    }
-
-    /// Bytes of the tables and of the padding of marked blocks; `None` if a shard could not be locked.
-    pub(super) fn overhead_bytes(&self, thread: &Thread) -> Option<usize> {
-        if self.tables.get().is_none() {
-            return Some(0);
-        }
-        let tables = self.with_tables(thread, |tables| {
-            Some(tables.live.bytes()? + tables.stacks.bytes()?)
-        });
-        Some(tables??.saturating_add(self.padding.load(Ordering::Relaxed)))
-    }
-
-    /// Copies the live samples, then the buckets with their addresses, shard by shard.
-    pub(super) fn copy(
-        &self,
-        thread: &Thread,
-        live: &mut Vec<LiveSample>,
-        buckets: &mut Vec<Bucket>,
-        addresses: &mut Vec<usize>,
-    ) -> Result<(), RecordError> {
-        let Some(tables) = self.tables.get() else {
-            return Ok(());
-        };
-        for shard in 0..tables.live.shard_count() {
-            loop {
-                match self.through_gate(thread, || tables.live.copy(shard, live))? {
-                    Ok(()) => break,
-                    Err(CopyError::Busy) => return Err(RecordError::Busy),
-                    Err(CopyError::Room { entries, .. }) => make_room(live, entries)?,
-                }
-            }
-        }
-        for shard in 0..tables.stacks.shard_count() {
-            loop {
-                let copied =
-                    self.through_gate(thread, || tables.stacks.copy(shard, buckets, addresses))?;
-                match copied {
-                    Ok(()) => break,
-                    Err(CopyError::Busy) => return Err(RecordError::Busy),
-                    Err(CopyError::Room {
-                        entries,
-                        addresses: more,
-                    }) => {
-                        make_room(buckets, entries)?;
-                        make_room(addresses, more)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn look<T>(&self, thread: &Thread, find: impl FnOnce(&Tables) -> Lookup<T>) -> Lookup<T> {
         match self.tables.get() {
             // Nothing has ever been recorded.
@@ -326,14 +227,22 @@ impl Recorder {
     }
 
     /// Runs `f` locked and inside the gate; `None` if that cannot be now.
-    fn with_tables<R>(&self, thread: &Thread, f: impl FnOnce(&Tables) -> R) -> Option<R> {
+    pub(super) fn with_tables<R>(
+        &self,
+        thread: &Thread,
+        f: impl FnOnce(&Tables) -> R,
+    ) -> Option<R> {
         let _locked = thread.lock()?;
         let _pass = self.gate.enter()?;
         Some(f(self.tables.get_or_make(thread)?))
     }
 
     /// A fork lasts milliseconds; who can wait for it does, outside of all locks.
-    fn through_gate<R>(&self, thread: &Thread, mut f: impl FnMut() -> R) -> Result<R, RecordError> {
+    pub(super) fn through_gate<R>(
+        &self,
+        thread: &Thread,
+        mut f: impl FnMut() -> R,
+    ) -> Result<R, RecordError> {
         for attempt in 0..GATE_YIELDS + GATE_PAUSES {
             let locked = thread.lock().ok_or(RecordError::Busy)?;
             if let Some(_pass) = self.gate.enter() {
@@ -348,35 +257,6 @@ impl Recorder {
         }
         Err(RecordError::Busy)
     }
-}
-
-/// A sampled block that is being reallocated. No fork begins meanwhile, or the gate would be closed when
-/// the entry has to go, and a block that has gone would be shown for ever.
-#[must_use]
-#[derive(Debug)]
-pub(super) struct Realloc<'a> {
-    live: &'a LiveTable,
-    losses: &'a Losses,
-    address: usize,
-    transit: Transit,
-    // Dropped in this order: whoever is inside the gate is locked.
-    _pass: Pass<'a>,
-    _locked: Locked<'a>,
-}
-
-impl Realloc<'_> {
-    /// Ends it: the block has gone, moved or changed in place, or stayed what it was.
-    pub(super) fn end(self, gone: bool) {
-        if !self.live.end_transit(self.address, self.transit, gone) {
-            self.losses.count_free();
-        }
-    }
-}
-
-/// Room for what was seen and for a quarter more, as the table may grow before it is copied.
-fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
-    vec.try_reserve(entries + entries / 4 + 16)
-        .map_err(|_no_memory| RecordError::NoMemory)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -406,39 +286,6 @@ mod tests {
             layout: Layout::from_size_align(100_000, 8).unwrap(),
             owner: 5,
         }
-    }
-
-    #[test]
-    fn no_fork_begins_in_the_middle_of_a_realloc() {
-        let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
-        let Lookup::Sampled(realloc) = recorder.begin_realloc(&thread, ADDRESS) else {
-            panic!("the block is there")
-        };
-        assert!(thread.is_locked(), "a signal handler's frees wait");
-        assert!(!recorder.gate.close(0), "the realloc is inside");
-        realloc.end(true);
-        assert!(!thread.is_locked());
-        recorder.gate.open();
-        assert_eq!(recorder.table_sizes().0, 0, "the block has gone");
-        assert!(recorder.lost().is_nothing());
-    }
-
-    #[test]
-    fn a_realloc_that_fails_leaves_the_block_as_it_was() {
-        let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
-        for _ in 0..2 {
-            match recorder.begin_realloc(&thread, ADDRESS) {
-                Lookup::Sampled(realloc) => realloc.end(false),
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(
-            recorder.take(&thread, free(ADDRESS), 0),
-            Lookup::Sampled(())
-        );
-        assert_eq!(recorder.table_sizes().0, 0);
     }
 
     #[test]

@@ -87,12 +87,14 @@ impl LazyTables {
 
     /// The tables that another thread makes: the first samples of two threads may come at once.
     fn wait(&self) -> Option<&Tables> {
-        let ended = patience::wait_for(|| match self.get() {
+        let look = || match self.get() {
             Some(tables) => Some(Some(tables)),
             // It had no memory for them.
             None if self.maker.load(Ordering::Relaxed) == NOBODY => Some(None),
             None => None,
-        });
+        };
+        // Once in a process's life.
+        let ended = patience::insist(|| patience::wait_for(look));
         ended.unwrap_or_else(|| {
             // In a forked child it never comes back, and not every sample is to wait for it.
             let _ended_just_now = self.replace_maker(SOMEBODY, STOPPED);
@@ -134,6 +136,20 @@ mod tests {
     }
 
     #[test]
+    fn a_maker_whose_processor_was_taken_away_is_waited_for() {
+        let tables = LazyTables::new();
+        let claimed = tables.replace_maker(NOBODY, SOMEBODY);
+        assert_eq!(claimed, Ok(NOBODY));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(700));
+                assert!(tables.make(&Thread::new()).is_some());
+            });
+            assert!(tables.get_or_make(&Thread::new()).is_some());
+        });
+    }
+
+    #[test]
     fn a_maker_that_never_ends_is_waited_for_once() {
         let tables = LazyTables::new();
         let claimed = tables.replace_maker(NOBODY, SOMEBODY);
@@ -141,10 +157,10 @@ mod tests {
         let thread = Thread::new();
         assert!(tables.get_or_make(&thread).is_none());
 
-        // Ten waits take 2 s; none, next to nothing.
+        // Thirty waits take a minute; none, next to nothing.
         let start = Instant::now();
-        assert!((0..10).all(|_| tables.get_or_make(&thread).is_none()));
-        assert!(start.elapsed() < Duration::from_secs(1));
+        assert!((0..30).all(|_| tables.get_or_make(&thread).is_none()));
+        assert!(start.elapsed() < Duration::from_secs(30));
 
         assert!(tables.make(&thread).is_some(), "it was only slow");
         assert!(tables.get_or_make(&thread).is_some());

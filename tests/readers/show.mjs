@@ -23,7 +23,7 @@ const origin = `http://127.0.0.1:${server.address().port}`;
 
 const browser = await chromium.launch({ executablePath, args: ["--enable-unsafe-swiftshader"] });
 const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(120_000);
 const complaints = [];
 // What the drawing library says of speed is not about the file.
 page.on("console", (message) => {

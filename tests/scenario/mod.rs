@@ -13,8 +13,8 @@ const INTERVALS: [&str; 3] = ["1", "4KiB", "512KiB"];
 /// Tells a process that it is to run the body.
 const CHILD: &str = "HEAPTIDE_TEST_CHILD";
 const ROUNDS: &str = "HEAPTIDE_TEST_ROUNDS";
-/// Hundreds of times what any body takes on an idle machine.
-const PATIENCE_SECONDS: u32 = 120;
+/// Hundreds of times what any body takes on an idle machine, and more than it takes on any other.
+const PATIENCE_SECONDS: u32 = 600;
 
 /// Each test uses some of these.
 const _: () = {
@@ -33,12 +33,14 @@ pub(crate) fn samples_everything() -> bool {
     heaptide::sample_interval() == 1
 }
 
-/// On a machine with more work than cores a thread may be stopped with a table locked for longer than a sample
-/// waits, which is 0.2 s. Nothing else may be lost.
+/// On a machine with more work than cores, or that is a guest of such a one, a thread may be stopped with a table
+/// locked for longer than a sample waits, which is 0.2 s. A sample that waited for the stack table is lost then,
+/// and the live part of one that waited for the live table. Nothing else may be lost.
 pub(crate) fn assert_hardly_lost(stats: heaptide::Stats) {
     let lost = stats.lost;
-    assert!(lost.samples <= 3 + stats.samples / 1_000, "{stats:?}");
-    assert_eq!((lost.live, lost.stacks, lost.frees), (0, 0, 0), "{stats:?}");
+    let waited_in_vain = lost.samples + lost.live;
+    assert!(waited_in_vain <= 3 + stats.samples / 1_000, "{stats:?}");
+    assert_eq!((lost.stacks, lost.frees), (0, 0), "{stats:?}");
 }
 
 /// Runs `body` in three processes, one per interval. `test` is the path of the calling test.

@@ -53,7 +53,7 @@ use walker::{End, Untabled, Words};
 pub(super) const MOST_FRAMES: usize = 128;
 
 /// With less room than this a walk could run into the guard page: all of a sample whose rules are new takes
-/// 6.4 KiB, without the optimizer 16 and on one machine 19, and a signal handler on top of it some more.
+/// 6.3 KiB, without the optimizer 18 to 19, and a signal handler on top of it some more.
 const LEAST_ROOM: usize = 24 << 10;
 
 /// Stands for something that is not code, as an address on a call stack.

@@ -1,0 +1,144 @@
+//! What is recorded, read out: everything for a snapshot, and the numbers that
+//! [`stats`](super::stats()) tells.
+//!
+//! Apart from the [recorder](super::recorder) because nobody here stands in an allocation: who reads may
+//! wait longer, and allocate between two shards. Nothing is changed.
+
+use super::{
+    live::LiveSample,
+    lost::{Lost, RecordError},
+    patience,
+    recorder::Recorder,
+    stacks::{Bucket, CopyError},
+    sync::Ordering,
+    tables::Tables,
+    thread::Thread,
+};
+
+impl Recorder {
+    /// Samples recorded so far.
+    pub(super) fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// What was lost so far.
+    pub(super) fn lost(&self) -> Lost {
+        self.losses.read()
+    }
+
+    /// Live samples and distinct stacks by size group.
+    pub(super) fn table_sizes(&self) -> (usize, usize) {
+        let sizes = |tables: &Tables| (tables.live.len(), tables.stacks.len());
+        self.tables.get().map_or((0, 0), sizes)
+    }
+
+    /// The bytes that the live samples stand for.
+    pub(super) fn live_bytes(&self) -> u64 {
+        self.tables
+            .get()
+            .map_or(0, |tables| tables.live.live_bytes())
+    }
+
+    /// Bytes of the tables and of the padding of marked blocks; `None` if a shard could not be locked.
+    pub(super) fn overhead_bytes(&self, thread: &Thread) -> Option<usize> {
+        if self.tables.get().is_none() {
+            return Some(0);
+        }
+        let tables = self.with_tables(thread, |tables| {
+            Some(tables.live.bytes()? + tables.stacks.bytes()?)
+        });
+        Some(tables??.saturating_add(self.padding.load(Ordering::Relaxed)))
+    }
+
+    /// Copies the live samples, then the buckets with their addresses, shard by shard.
+    pub(super) fn copy(
+        &self,
+        thread: &Thread,
+        live: &mut Vec<LiveSample>,
+        buckets: &mut Vec<Bucket>,
+        addresses: &mut Vec<usize>,
+    ) -> Result<(), RecordError> {
+        let Some(tables) = self.tables.get() else {
+            return Ok(());
+        };
+        for shard in 0..tables.live.shard_count() {
+            while let Some((entries, _)) =
+                self.copy_shard(thread, || tables.live.copy(shard, live))?
+            {
+                make_room(live, entries)?;
+            }
+        }
+        for shard in 0..tables.stacks.shard_count() {
+            while let Some((entries, more)) =
+                self.copy_shard(thread, || tables.stacks.copy(shard, buckets, addresses))?
+            {
+                make_room(buckets, entries)?;
+                make_room(addresses, more)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies one shard; returns the room that is missing for it, in entries and addresses.
+    fn copy_shard(
+        &self,
+        thread: &Thread,
+        mut copy: impl FnMut() -> Result<(), CopyError>,
+    ) -> Result<Option<(usize, usize)>, RecordError> {
+        // No allocation waits for this, and a snapshot that fails is of no use: so it insists, and lets
+        // forks begin in between.
+        let copied = patience::insist(|| match self.through_gate(thread, &mut copy) {
+            Ok(Err(CopyError::Busy)) => None,
+            copied => Some(copied),
+        });
+        match copied {
+            Some(Ok(Ok(()))) => Ok(None),
+            Some(Ok(Err(CopyError::Room { entries, addresses }))) => Ok(Some((entries, addresses))),
+            Some(Err(error)) => Err(error),
+            Some(Ok(Err(CopyError::Busy))) | None => Err(RecordError::Busy),
+        }
+    }
+}
+
+/// Room for what was seen and for a quarter more, as the table may grow before it is copied.
+fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
+    vec.try_reserve(entries + entries / 4 + 16)
+        .map_err(|_no_memory| RecordError::NoMemory)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::record::{stacks::Allocation, unwind};
+    use std::{sync::Barrier, time::Duration};
+
+    #[test]
+    fn a_copy_waits_longer_for_a_shard_than_an_allocation_does() {
+        let thread = Thread::new();
+        let recorder = Recorder::new();
+        let allocation = Allocation {
+            size: 100_000,
+            weight: 1.0,
+            interval: 1,
+        };
+        let stack = unwind::capture(0);
+        let _live = recorder.record(&thread, 0x7000, allocation, &stack, 0);
+        let both = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let held = recorder
+                    .tables
+                    .get()
+                    .map(|tables| tables.live.reserve(0x7000));
+                both.wait();
+                // More than twice what an allocation waits; a copy gives it five times as much again.
+                std::thread::sleep(Duration::from_millis(700));
+                drop(held);
+            });
+            both.wait();
+            let (mut live, mut buckets, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
+            let copied = recorder.copy(&thread, &mut live, &mut buckets, &mut addresses);
+            assert_eq!((copied, live.len(), buckets.len()), (Ok(()), 1, 1));
+        });
+    }
+}

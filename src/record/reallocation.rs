@@ -1,0 +1,146 @@
+//! The realloc of a sampled block that is not marked by its address: its entry stays in the live table
+//! while the inner allocator works, and goes only if the block has.
+//!
+//! Apart from the [recorder](super::recorder), whose other steps are over when they return. No pointer is
+//! known here either.
+
+use super::{
+    gate::Pass,
+    live::{LiveTable, Lookup, Transit},
+    lost::Losses,
+    patience,
+    recorder::Recorder,
+    thread::{Locked, Thread},
+};
+
+impl Recorder {
+    /// Begins the realloc of a sampled block that is not marked by its address.
+    pub(super) fn begin_realloc<'a>(
+        &'a self,
+        thread: &'a Thread,
+        address: usize,
+    ) -> Lookup<Realloc<'a>> {
+        let Some(tables) = self.tables.get() else {
+            return Lookup::NotSampled;
+        };
+        let (Some(locked), Some(pass)) = (thread.lock(), self.gate.enter()) else {
+            return Lookup::Busy;
+        };
+        match tables.live.begin_transit(address) {
+            Lookup::Sampled(transit) => Lookup::Sampled(Realloc {
+                live: &tables.live,
+                losses: &self.losses,
+                address,
+                transit,
+                _pass: pass,
+                _locked: locked,
+            }),
+            Lookup::NotSampled => Lookup::NotSampled,
+            Lookup::Busy => Lookup::Busy,
+        }
+    }
+}
+
+/// A sampled block that is being reallocated. No fork begins meanwhile, or the gate would be closed when
+/// the entry has to go, and a block that has gone would be shown for ever.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Realloc<'a> {
+    live: &'a LiveTable,
+    losses: &'a Losses,
+    address: usize,
+    transit: Transit,
+    // Dropped in this order: whoever is inside the gate is locked.
+    _pass: Pass<'a>,
+    _locked: Locked<'a>,
+}
+
+impl Realloc<'_> {
+    /// Ends it: the block has gone, moved or changed in place, or stayed what it was.
+    pub(super) fn end(self, gone: bool) {
+        let end = || self.live.end_transit(self.address, self.transit, gone);
+        // Nobody else would ever end it, and put aside it cannot be.
+        if patience::insist(|| end().then_some(())).is_none() {
+            self.losses.count_free();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::record::{stacks::Allocation, unwind};
+    use std::{sync::Barrier, time::Duration};
+
+    const ADDRESS: usize = 0x7f00_0012_3000;
+
+    fn recorder_with_a_block(thread: &Thread) -> Recorder {
+        let recorder = Recorder::new();
+        let allocation = Allocation {
+            size: 100_000,
+            weight: 1.0,
+            interval: 1,
+        };
+        let stack = unwind::capture(0);
+        let _live = recorder.record(thread, ADDRESS, allocation, &stack, 0);
+        recorder
+    }
+
+    fn begun<'a>(recorder: &'a Recorder, thread: &'a Thread) -> Realloc<'a> {
+        match recorder.begin_realloc(thread, ADDRESS) {
+            Lookup::Sampled(realloc) => realloc,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_fork_begins_in_the_middle_of_a_realloc() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        let realloc = begun(&recorder, &thread);
+        assert!(thread.is_locked(), "a signal handler's frees wait");
+        assert!(!recorder.gate.close(0), "the realloc is inside");
+        realloc.end(true);
+        assert!(!thread.is_locked());
+        recorder.gate.open();
+        assert_eq!(recorder.table_sizes().0, 0, "the block has gone");
+        assert!(recorder.lost().is_nothing());
+    }
+
+    #[test]
+    fn one_that_fails_leaves_the_block_as_it_was() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        for _ in 0..2 {
+            begun(&recorder, &thread).end(false);
+        }
+        let found = recorder.look_up(&thread, ADDRESS);
+        assert_eq!(found, Lookup::Sampled(()));
+        begun(&recorder, &thread).end(true);
+        assert_eq!(recorder.table_sizes().0, 0);
+    }
+
+    #[test]
+    fn its_end_waits_longer_for_a_shard_than_an_allocation_does() {
+        let thread = Thread::new();
+        let recorder = recorder_with_a_block(&thread);
+        let realloc = begun(&recorder, &thread);
+        let both = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let held = recorder
+                    .tables
+                    .get()
+                    .map(|tables| tables.live.reserve(ADDRESS));
+                both.wait();
+                // More than twice what an allocation waits; an end gives it five times as much again.
+                std::thread::sleep(Duration::from_millis(700));
+                drop(held);
+            });
+            both.wait();
+            realloc.end(true);
+        });
+        assert_eq!(recorder.table_sizes().0, 0, "the block has gone");
+        assert!(recorder.lost().is_nothing());
+    }
+}
