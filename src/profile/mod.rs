@@ -20,6 +20,7 @@ mod header;
 mod interval;
 mod label_units;
 mod merge;
+mod period;
 mod population;
 mod sum;
 
