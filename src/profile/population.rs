@@ -291,8 +291,14 @@ impl Profile {
         })
     }
 
-    /// The value of a sample in a column as an estimate of its own.
-    pub(super) fn estimate_of(&self, sample: &Sample, column: Column) -> Result<Estimate> {
+    /// The value of a sample in a column as an estimate of its own, in a profile or in a difference without its
+    /// base ([`is_difference`](Self::is_difference)).
+    pub(super) fn estimate_of(
+        &self,
+        sample: &Sample,
+        column: Column,
+        is_difference: bool,
+    ) -> Result<Estimate> {
         let (objects_kind, space_kind) = match column {
             Column::AllocObjects | Column::AllocSpace => ("alloc_objects", "alloc_space"),
             Column::InuseObjects | Column::InuseSpace => ("inuse_objects", "inuse_space"),
@@ -306,21 +312,39 @@ impl Profile {
             Column::AllocObjects | Column::InuseObjects => (objects, size.recip()),
         };
         let mass = |bytes: f64| Mass::of(bytes, size, odds) * unit;
-        if space >= 0 {
+        let live = matches!(column, Column::InuseObjects | Column::InuseSpace);
+        if !(is_difference && live) && space >= 0 {
             let added = mass(space as f64);
             return Ok(Estimate::new(value as f64, added, Mass::default()));
         }
-        // Less than nothing is live in a difference only, and as much as was allocated meanwhile may have
-        // come and gone besides.
-        let came = match column {
-            Column::InuseObjects | Column::InuseSpace => {
-                self.value(sample, "alloc_space").unwrap_or(0)
-            }
-            Column::AllocObjects | Column::AllocSpace => 0,
+        // As much as was allocated meanwhile may have come, and what of it is not in the growth has gone.
+        let allocated = if live {
+            self.value(sample, "alloc_space").unwrap_or(0)
+        } else {
+            0
         };
-        let came = came.max(0) as f64;
-        let (added, removed) = (mass(came), mass(came + space.unsigned_abs() as f64));
+        let came = allocated.max(space).max(0) as f64;
+        let (added, removed) = (mass(came), mass(came - space as f64));
         Ok(Estimate::new(value as f64, added, removed))
+    }
+
+    /// Whether the live values are growths and no amounts: some of them are less than nothing, beside those of a
+    /// base that is kept apart.
+    ///
+    /// A duration does not tell, as there are profiles of what was allocated during some time and of all that is
+    /// live. Of a difference in which nothing fell it cannot be known.
+    pub(super) fn is_difference(&self) -> bool {
+        let is_live = |kind: &str| matches!(kind, "inuse_objects" | "inuse_space");
+        let live = self.sample_types.iter().enumerate();
+        let live: Vec<usize> = live
+            .filter(|(_, of)| is_live(&of.kind))
+            .map(|(at, _)| at)
+            .collect();
+        let falls = |sample: &Sample| {
+            let mut values = live.iter().filter_map(|&at| sample.values.get(at));
+            values.any(|&value| value < 0) && !sample.is_base()
+        };
+        self.samples.iter().any(falls)
     }
 
     fn value(&self, sample: &Sample, kind: &str) -> Result<i64> {
