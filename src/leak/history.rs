@@ -5,7 +5,8 @@
 //! opinion on growth, nor on which profiles are of one process.
 //!
 //! Sums by stack are kept for every profile; what errors are computed from, by path and size group, at the
-//! last profile and at a few marks that are spread over the time evenly however long it gets.
+//! last profile and at a few marks that are spread over the time evenly, however long it gets and whenever profiles
+//! are taken.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,9 +19,14 @@ use crate::{Profile, Result};
 /// the middle of the watch is no leak, and half of the span still holds half of a leak's growth.
 const LATE_SHARE: f64 = 0.5;
 
-/// Most marks. When there are more every second one is dropped, so at least half as many are left, and
-/// the middle of the span is met within a sixteenth of it.
+/// Most marks. When there are more, those go that are too close to the one before: in time, since profiles that are
+/// taken as memory grows may all be of one minute of a day.
 const MARKS: usize = 32;
+
+/// The least time from mark to mark, once some had to go: such a part of the time so far. A little less than two of
+/// the 32 steps, so that of profiles at even times every second stays. Any time for which there is a profile is then
+/// met within an eighth of the span, and of even ones within a sixteenth.
+const STEPS: i64 = 18;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
@@ -76,9 +82,9 @@ pub(super) struct Run {
     largest_interval: i64,
     comments: Vec<Arc<str>>,
     series: Vec<Series>,
-    /// Positions of the marks, which are so many profiles apart.
+    /// Positions of the marks, and the least time between two.
     marks: Vec<usize>,
-    stride: usize,
+    step_nanos: i64,
     cells: Vec<Cell>,
     cell_numbers: HashMap<Key, usize>,
 }
@@ -144,11 +150,18 @@ impl Run {
         })
     }
 
+    /// Whether any stack has allocated more than at the last profile.
+    pub(super) fn has_gained(&self, measure: &Measure) -> bool {
+        let before = |stack: usize| self.series.get(stack)?.alloc_space.last().copied();
+        let mut sums = measure.sums.iter().enumerate();
+        sums.any(|(stack, sum)| sum.1 > before(stack).unwrap_or(0))
+    }
+
     /// Adds a profile.
     pub(super) fn add(&mut self, number: usize, profile: &Profile, measure: Measure) {
         let at = self.times.len();
         if at == 0 {
-            (self.first_number, self.stride, self.largest_interval) = (number, 1, 1);
+            (self.first_number, self.largest_interval) = (number, 1);
         }
         self.times.push(profile.time_nanos);
         self.comments.clone_from(&profile.comments);
@@ -185,9 +198,15 @@ impl Run {
             interval if interval > 0 => interval,
             _ => self.largest_interval,
         };
-        if at.is_multiple_of(self.stride) {
+        let last_mark = self.marks.last().map(|&mark| self.nanos_between(mark, at));
+        if last_mark.is_none_or(|nanos| nanos >= self.step_nanos) {
             self.mark(at);
         }
+    }
+
+    fn nanos_between(&self, from: usize, to: usize) -> i64 {
+        let time = |at: usize| self.times.get(at).copied().unwrap_or_default();
+        time(to).saturating_sub(time(from))
     }
 
     fn mark(&mut self, at: usize) {
@@ -198,10 +217,20 @@ impl Run {
             cell.at_marks.push(cell.last);
         }
         if self.marks.len() > MARKS {
-            self.stride *= 2;
-            every_second(&mut self.marks);
+            self.step_nanos = self.nanos() / STEPS;
+            let mut kept = Vec::with_capacity(self.marks.len());
+            let mut before = None;
+            for &mark in &self.marks {
+                let nanos = before.map(|before| self.nanos_between(before, mark));
+                let stays = nanos.is_none_or(|nanos| nanos >= self.step_nanos);
+                kept.push(stays);
+                if stays {
+                    before = Some(mark);
+                }
+            }
+            keep(&mut self.marks, &kept);
             for cell in &mut self.cells {
-                every_second(&mut cell.at_marks);
+                keep(&mut cell.at_marks, &kept);
             }
         }
     }
@@ -249,12 +278,10 @@ impl Run {
     }
 }
 
-fn every_second<T>(values: &mut Vec<T>) {
-    let mut at = 0_usize;
-    values.retain(|_| {
-        at += 1;
-        !at.is_multiple_of(2)
-    });
+/// Those that stay.
+fn keep<T>(values: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    values.retain(|_| kept.next().copied().unwrap_or_default());
 }
 
 fn start_of_last(seconds: &[f64], share: f64) -> usize {
@@ -437,4 +464,42 @@ fn hottest_path(cells: &[Cell], names: &Names) -> Option<u32> {
         .map(|(site, path)| ((lines.get(site).copied(), path.1), path.0));
     let hottest = ranked.reduce(|best, next| if next.0 > best.0 { next } else { best });
     hottest.map(|(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the later part begins, as a share of the time, of profiles taken at these seconds.
+    fn late_start(seconds: impl Iterator<Item = i64>) -> f64 {
+        let mut names = Names::default();
+        let mut run = Run::default();
+        for (number, second) in (1..).zip(seconds) {
+            let profile = Profile {
+                time_nanos: second * 1_000_000_000,
+                ..Profile::default()
+            };
+            let measure = Measure::of(&profile, &mut names).unwrap();
+            run.add(number, &profile, measure);
+        }
+        let history = run.finish(&names);
+        assert!(history.points.len() <= MARKS + 1);
+        history.seconds_from(history.late_start) / history.seconds_from(0)
+    }
+
+    #[test]
+    fn marks_are_spread_over_the_time_however_the_profiles_are() {
+        for count in [2, 3, 32, 33, 34, 64, 65, 100, 1000, 1001] {
+            let late = late_start(0..count);
+            let most = if count < 9 { 1.0 } else { 0.5625 };
+            assert!((0.4375..=most).contains(&late), "{count}: {late}");
+        }
+        // One an hour, and then a thousand in the last quarter of an hour, or in the first.
+        let calm = || (0..40).map(|hour| hour * 3600);
+        let busy = || 1..=1000;
+        let late = late_start(calm().chain(busy().map(|at| 39 * 3600 + at)));
+        assert!((0.375..=0.625).contains(&late), "{late}");
+        let late = late_start(busy().chain(calm().map(|time| 3600 + time)));
+        assert!((0.375..=0.625).contains(&late), "{late}");
+    }
 }

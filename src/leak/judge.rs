@@ -174,7 +174,7 @@ fn trend(frame: &Frame, stack: StackHistory) -> Suspect {
     };
     let overall = either(stack.drift, 0);
     let late = either(stack.late_drift, frame.late);
-    let (parts_grown, parts) = grown_parts(&stack.inuse_space);
+    let (parts_grown, parts) = grown_parts(&frame.seconds, &stack.inuse_space);
     // What a sampled live set gained in one interval is (nearly) independent of what it gained
     // in another, since other blocks were drawn. The whole growth over the whole span thus
     // holds all that the profiles know of a steady rate, and its variance is the rate's.

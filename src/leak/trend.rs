@@ -2,11 +2,11 @@
 //!
 //! Arithmetic on numbers alone: what noise does to them is in `significance`, what they mean in `judge`.
 
-/// Parts of the span that growth is counted in. Snapshots can be so close that a leak adds no sample
+/// Equal parts of the time that growth is counted in. Snapshots can be so close that a leak adds no sample
 /// from one to the next; eight parts of what is significant hold two samples each.
 const PARTS: usize = 8;
 
-/// Most points that the slope is taken from; more are joined to their means. Pairs grow with the square
+/// Most points that the slope is taken from. Pairs grow with the square
 /// of it, and 4,950 of them for each of 2,000 stacks take a second.
 const POINTS: usize = 100;
 
@@ -29,15 +29,28 @@ pub(super) fn slope(seconds: &[f64], values: &[i64]) -> f64 {
     median(&mut slopes)
 }
 
-/// The points, or the means of as many neighbors as make them no more than [`POINTS`].
+/// The points, those closer together than a part in [`POINTS`] of the time joined to their means.
+///
+/// By time and not by number: a thousand profiles of one busy minute are one point of a day, or their pairs would
+/// outvote it.
 fn joined(seconds: &[f64], values: &[i64]) -> Vec<(f64, f64)> {
-    let size = seconds.len().div_ceil(POINTS).max(1);
-    let chunks = seconds.chunks(size).zip(values.chunks(size));
-    chunks
-        .map(|(times, values)| {
-            let count = times.len().max(1) as f64;
-            let sum: f64 = values.iter().map(|&value| value as f64).sum();
-            (times.iter().sum::<f64>() / count, sum / count)
+    let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
+        return Vec::new();
+    };
+    let part = (last - first) / POINTS as f64;
+    let number = |time: f64| ((time - first) / part).floor().min(POINTS as f64 - 1.0);
+    let points: Vec<(f64, f64)> = seconds
+        .iter()
+        .zip(values)
+        .map(|(&time, &value)| (time, value as f64))
+        .collect();
+    let joined = points.chunk_by(|(a, _), (b, _)| number(*a) >= number(*b));
+    joined
+        .map(|points| {
+            let count = points.len() as f64;
+            let times: f64 = points.iter().map(|(time, _)| time).sum();
+            let values: f64 = points.iter().map(|(_, value)| value).sum();
+            (times / count, values / count)
         })
         .collect()
 }
@@ -73,15 +86,25 @@ pub(super) fn grown_intervals(series: &[i64]) -> usize {
     pairs.filter(|(before, after)| after > before).count()
 }
 
-/// In how many of the parts of the series it grew, and how many parts there are.
-pub(super) fn grown_parts(series: &[i64]) -> (usize, usize) {
-    let intervals = series.len().saturating_sub(1);
-    let parts = intervals.min(PARTS);
-    let edge = |part: usize| series.get(part * intervals / parts.max(1));
-    let grown = (0..parts)
-        .filter(|&part| edge(part + 1) > edge(part))
-        .count();
-    (grown, parts)
+/// In how many of the parts of the time it grew, and how many parts there are: of those in which no profile was
+/// taken each is one with the next in which one was.
+pub(super) fn grown_parts(seconds: &[f64], series: &[i64]) -> (usize, usize) {
+    let (Some(last), Some(span)) = (series.len().checked_sub(1), seconds.last()) else {
+        return (0, 0);
+    };
+    let parts = last.min(PARTS);
+    // By the end of a part, the last profile so far.
+    let inner = (1..parts).map(|part| {
+        let end = span * part as f64 / parts as f64;
+        seconds
+            .partition_point(|time| *time <= end)
+            .saturating_sub(1)
+    });
+    let mut edges: Vec<usize> = [0].into_iter().chain(inner).chain([last]).collect();
+    edges.dedup();
+    let pairs = edges.iter().zip(edges.iter().skip(1));
+    let grown = pairs.filter(|(from, to)| series.get(**to) > series.get(**from));
+    (grown.count(), edges.len().saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -110,8 +133,27 @@ mod tests {
         assert_eq!(largest_fall(&[5, 9, 3, 20, 15]), 6.0);
         assert_eq!(largest_fall(&[]), 0.0);
         assert_eq!(grown_intervals(&[1, 2, 2, 1, 5]), 2);
-        assert_eq!(grown_parts(&[1, 2, 2, 1, 5]), (2, 4));
+    }
+
+    #[test]
+    fn parts_are_of_the_time_and_not_of_the_profiles() {
+        assert_eq!(grown_parts(&times(5), &[1, 2, 2, 1, 5]), (2, 4));
         let steady: Vec<i64> = (0..100).collect();
-        assert_eq!(grown_parts(&steady), (8, 8));
+        assert_eq!(grown_parts(&times(100), &steady), (8, 8));
+        assert_eq!(grown_parts(&[0.0], &[7]), (0, 0));
+        assert_eq!(grown_parts(&[], &[]), (0, 0));
+        // Fifty at rest, and fifty in the time of one of them.
+        let burst = times(50)
+            .into_iter()
+            .chain((1..=50).map(|at| 490.0 + f64::from(at) / 5.0));
+        let burst: Vec<f64> = burst.collect();
+        let jump: Vec<i64> = (0..100).map(|at: i64| (at - 49).max(0)).collect();
+        assert_eq!(grown_parts(&burst, &jump), (1, 8));
+        assert!(slope(&burst, &jump) < 0.02);
+        // Ten in ten seconds, and one an hour later: what was between is one part.
+        let sparse: Vec<f64> = (0..10).map(f64::from).chain([3600.0]).collect();
+        let grows: Vec<i64> = (0..11).collect();
+        assert_eq!(grown_parts(&sparse, &grows), (2, 2));
+        assert!((slope(&sparse, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 3600]) - 1.0).abs() < 0.01);
     }
 }
