@@ -1,17 +1,24 @@
 //! Finding leaks: which call stacks keep growing, judged against the noise that sampling adds.
 //!
 //! [`find`] compares two or more heap profiles of one process, [`Watch`] takes them one at a time.
-//! `history` lines up their call stacks, `judge` holds the rules and their constants, `significance`, `trend`
-//! and `doubling` the arithmetic, `blame` who of a stack it was, `text` and `json` what is told. Nothing
-//! here reads or writes files.
+//! `run` and `history` line up their call stacks (`stack`, `numbering` and `measure` by numbers), `rules` holds the
+//! rules and their constants, `evidence` what they ask of a stack, `significance`, `trend` and `doubling` the
+//! arithmetic, `judge` makes the verdict, `blame` says who of a stack it was, `text` and `json` are what is told.
+//! Nothing here reads or writes files.
 
 mod blame;
 mod doubling;
+mod evidence;
+mod frame;
 mod history;
 mod json;
 mod judge;
 #[cfg(test)]
 mod least_leak;
+mod measure;
+mod numbering;
+mod rules;
+mod run;
 mod significance;
 #[cfg(test)]
 mod simulated_lists;
@@ -25,7 +32,7 @@ mod watch;
 
 use crate::{Profile, Result};
 
-pub use stack::StackFrame;
+pub use frame::StackFrame;
 pub use verdict::{Acquitted, Reason, Suspect, Verdict};
 pub use watch::Watch;
 

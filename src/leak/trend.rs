@@ -1,6 +1,6 @@
 //! The shape of a series of live bytes: its robust slope, its largest fall, the parts in which it grew.
 //!
-//! Arithmetic on numbers alone: what noise does to them is in `significance`, what they mean in `judge`.
+//! Arithmetic on numbers alone: what noise does to them is in `significance`, what they mean in `rules`.
 
 /// Equal parts of the time that growth is counted in. Snapshots can be so close that a leak adds no sample
 /// from one to the next; eight parts of what is significant hold two samples each.

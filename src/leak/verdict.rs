@@ -5,8 +5,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::frame::StackFrame;
 use super::json;
-use super::stack::StackFrame;
 use crate::profile::Estimate;
 
 /// The answer of [`find`](super::find). Its `Display` is for people; `{:#}` shows whole stacks.

@@ -1,13 +1,15 @@
 //! Profiles taken in one after the other, and the process they are of told from the one before it.
 //!
-//! Separate from `history`, which holds what became of the stacks of one process, because it decides where
+//! Separate from `run`, which holds what became of the stacks of one process, because it decides where
 //! one process ends. It keeps numbers and names and lets each profile go, so a thousand snapshots
 //! need no more memory than their stacks.
 
 use std::sync::Arc;
 
-use super::history::{History, Measure, Run};
+use super::history::History;
 use super::judge;
+use super::measure::Measure;
+use super::run::Run;
 use super::stack::Names;
 use super::verdict::Verdict;
 use crate::profile::{Mapping, Process};
