@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::population::{Column, Population, Relation};
+use super::columns::Column;
+use super::population::{Population, Relation};
 use super::{Estimate, Label, LabelValue, LocationId, Profile, Sample};
 use crate::{Error, Result};
 

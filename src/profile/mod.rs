@@ -8,6 +8,7 @@
 pub(crate) mod arbitrary;
 mod build;
 pub(crate) mod check;
+mod columns;
 #[cfg(test)]
 mod coverage;
 mod diff;
