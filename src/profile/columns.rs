@@ -31,6 +31,10 @@ impl Column {
 }
 
 impl Profile {
+    /// The comment of a difference without its base, which a filter leaves in; by `pprof`'s convention one with a
+    /// leading `#` is for machines.
+    pub(crate) const DIFFERENCE: &str = "#heaptide difference";
+
     /// The four values of a heap profile's sample, with what its labels say of the blocks.
     ///
     /// # Errors
@@ -84,12 +88,19 @@ impl Profile {
         Ok(Estimate::new(value as f64, added, removed))
     }
 
-    /// Whether the live values are growths and no amounts: some of them are less than nothing, beside those of a
-    /// base that is kept apart.
+    /// Whether the live values are growths and no amounts: the profile says so, or some of them are less than
+    /// nothing, beside those of a base that is kept apart.
     ///
     /// A duration does not tell, as there are profiles of what was allocated during some time and of all that is
-    /// live. Of a difference in which nothing fell it cannot be known.
+    /// live. Of another's difference in which nothing fell it cannot be known.
     pub(super) fn is_difference(&self) -> bool {
+        if self
+            .comments
+            .iter()
+            .any(|comment| &**comment == Self::DIFFERENCE)
+        {
+            return true;
+        }
         let is_live = |kind: &str| matches!(kind, "inuse_objects" | "inuse_space");
         let live = self.sample_types.iter().enumerate();
         let live: Vec<usize> = live

@@ -3,6 +3,8 @@
 //! A diff is a sum in which the base counts negative; `merge` says which samples cancel. How sure one can
 //! be of a difference between two estimates is not answered here.
 
+use std::sync::Arc;
+
 use super::{
     Profile, header,
     period::with_period,
@@ -16,7 +18,8 @@ impl Profile {
     ///
     /// Values are negative where `base` has more, and samples that do not differ are dropped, so
     /// `a.diff(&a)` has none. The header is that of the merge of both, so the time is the earlier one
-    /// and durations are added; who makes a delta over a time span sets both. Of heaps that were sampled at
+    /// and durations are added; who makes a delta over a time span sets both. A comment, `#heaptide difference`,
+    /// tells [`estimates`](Self::estimates) that live values are growths. Of heaps that were sampled at
     /// different intervals the period is that of this profile, and samples that were drawn at another have it
     /// in the label `sample_interval`: so one that was there before the interval changed cancels.
     ///
@@ -40,7 +43,12 @@ impl Profile {
     /// # Ok::<(), heaptide::Error>(())
     /// ```
     pub fn diff(&self, base: &Profile) -> Result<Profile> {
-        self.less(base, Term::Minus)
+        let mut difference = self.less(base, Term::Minus)?;
+        let says_so = |comment: &Arc<str>| &**comment == Self::DIFFERENCE;
+        if !difference.comments.iter().any(says_so) {
+            difference.comments.push(Self::DIFFERENCE.into());
+        }
+        Ok(difference)
     }
 
     /// This profile less `base`, with the samples of `base` kept apart by the label `pprof::base`

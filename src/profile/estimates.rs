@@ -49,8 +49,8 @@ impl Profile {
     /// They are independent, so the estimates of any selection of samples may be summed: those of a
     /// function, of what a filter leaves, of all of them.
     ///
-    /// In a difference without its base ([`diff`](Self::diff), Go's `?seconds=N`), known by values less than
-    /// nothing, what came is at most what was allocated, and all of that beyond the growth has gone.
+    /// In a difference without its base ([`diff`](Self::diff), Go's `?seconds=N`), known by a comment of
+    /// heaptide's or by values less than nothing, what came is at most what was allocated, and all of that beyond the growth has gone.
     ///
     /// In a difference whose base is kept apart ([`diff_keeping_base`](Self::diff_keeping_base)) blocks
     /// live in both profiles were sampled in both or in neither and cancel, see
@@ -273,6 +273,23 @@ mod tests {
             assert_eq!(estimates, [alone(0).unwrap(), alone(1).unwrap()]);
         }
         assert_eq!(difference.estimates(3).unwrap()[0].value, 1e6);
+    }
+
+    /// Where nothing fell, or a filter left nothing that did, no value shows what the profile is.
+    #[test]
+    fn a_difference_is_known_by_what_it_says_too() {
+        let new = "
+            main / cache = 350000 28000000 112500 9000000 bytes=80
+            main / log = 100000 8000000 37500 3000000 bytes=80";
+        let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
+        let of_cache = Filter::default().focus(|name| name.contains("cache"));
+        let part = difference.filter(&of_cache).profile;
+        let all = difference.estimates(3).unwrap();
+        assert_eq!(part.estimates(3).unwrap(), all[..1]);
+        // Nor does what is added to it make a profile of it.
+        let twice = Profile::merge(&[&part, &part]).unwrap();
+        let ratio = twice.estimates(3).unwrap()[0].standard_error / all[0].standard_error;
+        assert!((ratio * ratio - 2.0).abs() < 1e-9, "{ratio}");
     }
 
     #[test]
