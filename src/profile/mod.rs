@@ -24,6 +24,7 @@ mod merge;
 mod period;
 mod population;
 mod sum;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
