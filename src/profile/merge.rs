@@ -119,8 +119,8 @@ impl Profile {
     /// address of the first profile.
     ///
     /// Of heaps that were sampled at different intervals, samples that were drawn at another than that period have
-    /// it in the label `sample_interval`, and so the right errors; `pprof` would take all of them to be drawn at
-    /// the greatest. A heap that tells no interval is taken to have that of the sum.
+    /// it in the label `sample_interval`, and so the right errors; of what `pprof` adds up only the greatest is
+    /// known. A heap that tells no interval is taken to have that of the sum.
     ///
     /// Merging is associative: with `+` for it, `(a + b) + c` and `a + (b + c)` have the same header,
     /// apart from what the first profile decides, and the same samples. Their order is that of first
