@@ -552,6 +552,22 @@ mod tests {
         );
     }
 
+    /// Too little came in the first minutes for a profile each to show it.
+    #[test]
+    fn a_steady_leak_is_found_however_the_profiles_are_spread() {
+        let stack: &[Frame] = &[("app::keep", "src/keep.rs", 5), MAIN];
+        let early = (0..9).map(|at| (60 * at, 10));
+        let live = early.chain([(540, 11), (3600, 60)]);
+        let profiles = live.map(|(second, mib)| profile(second, &[(stack, mib, mib)]));
+        let verdict = find(&profiles.collect::<Vec<_>>()).unwrap();
+        let leak = verdict
+            .leaks()
+            .first()
+            .unwrap_or_else(|| panic!("{verdict}"));
+        let true_rate = 50.0 * 1_048_576.0 / 3600.0;
+        assert!(leak.slope_95.contains(&true_rate), "{verdict}");
+    }
+
     #[test]
     fn a_clock_that_was_set_back_ends_a_series() {
         let mut profiles = kept([10, 20, 30, 40, 50, 60, 70, 80, 90]);

@@ -86,8 +86,8 @@ pub struct Suspect {
     pub growth: Estimate,
     /// Mean growth in bytes per second, from the first profile to the last.
     pub rate: Estimate,
-    /// Trend in bytes per second over all profiles: the median of the slopes between any two, those closer
-    /// together than a hundredth of the span being one. Of a list accused of doubling without end, how fast it is filled.
+    /// Trend in bytes per second over all profiles: the median of the slopes between any two, weighing as
+    /// the time between them, those closer together than a hundredth of the span being one. Of a list accused of doubling without end, how fast it is filled.
     pub slope: f64,
     /// A range that holds the true trend about 95 times in 100, going by what sampling blurs; of such a
     /// list always, going by the time between profiles.
