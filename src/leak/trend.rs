@@ -14,9 +14,8 @@ const POINTS: usize = 100;
 /// 1968](https://doi.org/10.1080/01621459.1968.10480934)), each weighing as much as the time between the two (Sievers,
 /// 1978, Weighted rank statistics for simple linear regression, JASA 73).
 ///
-/// Two points close together tell little of a trend. Counted in full, the pairs of ten profiles a minute apart outvote
-/// one that is an hour later: the interval around such a median held 64 times in 100, and holds 97 times so; at even
-/// times there is no difference. The last fifth of the points may be anything without moving it far: a snapshot in
+/// Two points close together tell little of a trend: counted in full, the pairs of ten profiles a minute apart outvote
+/// one that is an hour later. The last fifth of even points may be anything without moving it far: a snapshot in
 /// the midst of a batch job is no trend, even if it is the last one.
 pub(super) fn slope(seconds: &[f64], values: &[i64]) -> f64 {
     let points = joined(seconds, values);
