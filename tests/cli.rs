@@ -449,6 +449,32 @@ fn a_folder_is_its_snapshots_by_time() {
     }
 }
 
+/// Names of snapshots go on when a clock is set back, by so little here that times overlap.
+#[test]
+fn leaks_believes_names_where_a_clock_was_set_back() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let profiles = [snapshots_of(KEPT), snapshots_of(KEPT.map(|mib| mib + 250))];
+    for (at, mut profile) in profiles.into_iter().flatten().enumerate() {
+        // Two minutes and a half back, behind the fifth.
+        if at >= 5 {
+            profile.time_nanos += 150_000_000_000;
+        }
+        let file = fs::File::create(folder.path().join(format!("heap-{at}.pb.gz")));
+        profile
+            .write(file.expect("a new file"))
+            .expect("a valid profile");
+    }
+    let output = run(folder.path(), "leaks .");
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(told.starts_with("leak: server::track"), "{told}");
+    let notes = "note: profile ./heap-5.pb.gz is dated 90.0 s before profile ./heap-4.pb.gz but was taken after \
+                 it, by what was ever allocated: the clock was set back\n\
+                 note: judged are profiles";
+    assert!(told.contains(notes), "{told}");
+    assert!(told.contains(", 5 snapshots over 240.0 s"), "{told}");
+}
+
 #[test]
 fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
     let folder = folder();

@@ -412,6 +412,9 @@ fn a_merge_is_the_sum_and_says_what_does_not_fit() {
     let mut fine_grained = profile.clone();
     fine_grained.period = 1;
     save(&path.join("fine.pb.gz"), &fine_grained);
+    let mut unstated = profile.clone();
+    unstated.period = 0;
+    save(&path.join("unstated.pb.gz"), &unstated);
     fs::create_dir(path.join("pods")).expect("a new folder");
     let pods: Vec<Profile> = (0..3)
         .map(|pod| example::profile(STACKS, pod << 20))
@@ -437,10 +440,20 @@ fn a_merge_is_the_sum_and_says_what_does_not_fit() {
     );
     refused(
         path,
-        "merge heap.pb.gz fine.pb.gz -o x.pb.gz",
-        "heap.pb.gz and fine.pb.gz: the profiles have different periods: 524288 and 1, so no sample of the sum would say what it stands for",
+        "merge heap.pb.gz unstated.pb.gz -o x.pb.gz",
+        "heap.pb.gz and unstated.pb.gz: the profiles have different periods: 524288 and 0, so no sample of the sum would say what it stands for",
     );
     assert!(!path.join("x.pb.gz").exists());
+    // Heaps say of each sample what it was drawn at.
+    fine(path, "merge fine.pb.gz heap.pb.gz -o x.pb.gz");
+    let sum = read(&path.join("x.pb.gz"));
+    let drawn = |sample| {
+        sum.population(sample)
+            .expect("a heap's sample")
+            .interval_bytes
+    };
+    let drawn: Vec<i64> = sum.samples.iter().map(drawn).collect();
+    assert_eq!(drawn, [1, 1, 1, 1, 524_288, 524_288, 524_288, 524_288]);
 }
 
 #[test]
@@ -456,7 +469,7 @@ fn snapshots_of_one_process_are_warned_of() {
         assert_eq!(output.status.code(), Some(0));
         text(&output.stderr).to_owned()
     };
-    let warning = "heaptide: 1 of the 3 profiles are further snapshots of a process that is in it already: \
+    let warning = "heaptide: 1 of the 3 profiles is a further snapshot of a process that is in it already: \
                    what lived on is counted in each of them\n";
     assert_eq!(
         warned("merge 1.pb.gz 2.pb.gz heap.pb.gz -o all.pb.gz"),

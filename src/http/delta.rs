@@ -19,6 +19,7 @@ const INUSE: usize = 2;
 pub(super) fn over_time(after: &Profile, before: &Profile) -> Result<Profile> {
     let mut delta = after.diff(before)?;
     delta.comments.clone_from(&after.comments);
+    delta.comments.push(Profile::DIFFERENCE.into());
     delta.duration_nanos = after.time_nanos.saturating_sub(before.time_nanos);
     delta.time_nanos = after.time_nanos;
     Ok(delta)
@@ -159,7 +160,8 @@ mod tests {
         let delta = over_time(&after, &before).unwrap();
         assert_eq!(values(&delta), named(&[("a", [2, 200, -2, -200])]));
         assert_eq!((delta.time_nanos, delta.duration_nanos), (3_500, 2_500));
-        assert_eq!(delta.comments, after.comments);
+        let comments: Vec<&str> = delta.comments.iter().map(|comment| &**comment).collect();
+        assert_eq!(comments, ["lost 2", "#heaptide difference"]);
     }
 
     #[test]

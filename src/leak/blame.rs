@@ -1,6 +1,6 @@
 //! Whom to blame for a stack that leaks: the function where it first differs from those that do not.
 //!
-//! Separate from `judge`, which finds stacks guilty or not, because several stacks may share the function
+//! Separate from `rules`, which finds stacks guilty or not, because several stacks may share the function
 //! that allocates, and only who called it tells them apart.
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //!
 //! Separate from `trend`, which is about growth in many small parts. Of a large block sampling misses nothing,
 //! so a doubling is no matter of chance; and at the moment of one the list was exactly full, which
-//! tells how long it was just then. What that means for the list's stack is for `judge`.
+//! tells how long it was just then. What that means for the list's stack is for `rules`.
 
 use std::ops::RangeInclusive;
 

@@ -1,271 +1,32 @@
 //! What became of each call stack of one process over its profiles: its live and allocated bytes at each of
 //! them, and its growth with the sampling error.
 //!
-//! Separate from `judge` so that lining up profiles and drawing conclusions stay two things. It has no
-//! opinion on growth, nor on which profiles are of one process.
-//!
-//! Sums by stack are kept for every profile; what errors are computed from, by path and size group, at the
-//! last profile and at a few marks that are spread over the time evenly however long it gets.
+//! Separate from `evidence` so that lining up profiles and drawing conclusions stay two things. It has no
+//! opinion on growth.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use super::stack::{Names, StackFrame};
+use super::frame::StackFrame;
+use super::stack::Names;
 use crate::profile::{Estimate, Population};
-use crate::{Profile, Result};
 
 /// Share of the span, counted from its end, that is its later part: what has stopped growing by
 /// the middle of the watch is no leak, and half of the span still holds half of a leak's growth.
-const LATE_SHARE: f64 = 0.5;
-
-/// Most marks. When there are more every second one is dropped, so at least half as many are left, and
-/// the middle of the span is met within a sixteenth of it.
-const MARKS: usize = 32;
-
-const NANOS_PER_SECOND: f64 = 1e9;
-
-/// A population's key: path, largest block, sample interval. The finer, the tighter its error's bound.
-type Key = (u32, i64, i64);
-
-/// One profile, by numbers.
-#[derive(Debug)]
-pub(super) struct Measure {
-    populations: Vec<(Key, Population)>,
-    /// Live and allocated bytes by rolled-up stack.
-    sums: Vec<(i64, i64)>,
-}
-
-impl Measure {
-    /// The samples of a profile.
-    pub(super) fn of(profile: &Profile, names: &mut Names) -> Result<Self> {
-        let mut keyed = Vec::with_capacity(profile.samples.len());
-        let mut numbering = names.number(profile);
-        for sample in &profile.samples {
-            let population = profile.population(sample)?;
-            let key = (
-                numbering.path(sample)?,
-                population.largest_block,
-                population.interval_bytes,
-            );
-            keyed.push((key, population));
-        }
-        keyed.sort_by_key(|(key, _)| *key);
-        let mut sums = vec![(0_i64, 0_i64); names.stacks()];
-        let mut populations: Vec<(Key, Population)> = Vec::with_capacity(keyed.len());
-        for (key, population) in keyed {
-            if let Some(sum) = sums.get_mut(names.stack_of(key.0) as usize) {
-                sum.0 = sum.0.saturating_add(population.inuse_space);
-                sum.1 = sum.1.saturating_add(population.alloc_space);
-            }
-            match populations.last_mut().filter(|last| last.0 == key) {
-                Some(last) => last.1 += population,
-                None => populations.push((key, population)),
-            }
-        }
-        Ok(Self { populations, sums })
-    }
-}
-
-/// The profiles of one process so far.
-#[derive(Debug, Default)]
-pub(super) struct Run {
-    first_number: usize,
-    times: Vec<i64>,
-    /// Of the last profile; the largest among the samples if it states none.
-    interval_bytes: i64,
-    largest_interval: i64,
-    comments: Vec<Arc<str>>,
-    series: Vec<Series>,
-    /// Positions of the marks, which are so many profiles apart.
-    marks: Vec<usize>,
-    stride: usize,
-    cells: Vec<Cell>,
-    cell_numbers: HashMap<Key, usize>,
-}
+pub(super) const LATE_SHARE: f64 = 0.5;
 
 /// Live and allocated bytes of a stack at each profile; empty for a stack of another process.
 #[derive(Clone, Debug, Default)]
-struct Series {
-    inuse_space: Vec<i64>,
-    alloc_space: Vec<i64>,
+pub(super) struct Series {
+    pub(super) inuse_space: Vec<i64>,
+    pub(super) alloc_space: Vec<i64>,
 }
 
 /// One population at the marks and at the last profile.
 #[derive(Debug)]
-struct Cell {
-    path: u32,
-    at_marks: Vec<Population>,
-    last: Population,
-}
-
-impl Run {
-    pub(super) fn snapshots(&self) -> usize {
-        self.times.len()
-    }
-
-    pub(super) fn last_time(&self) -> Option<i64> {
-        self.times.last().copied()
-    }
-
-    /// Time from the first profile to the last.
-    pub(super) fn nanos(&self) -> i64 {
-        let first = self.times.first().copied().unwrap_or_default();
-        self.last_time().unwrap_or_default().saturating_sub(first)
-    }
-
-    /// Numbers of the first and the last profile.
-    pub(super) fn numbers(&self) -> (usize, usize) {
-        let more = self.times.len().saturating_sub(1);
-        (self.first_number, self.first_number + more)
-    }
-
-    /// What the profiler says of its own last profile: what was lost, what was not sampled.
-    pub(super) fn remarks(&self) -> impl Iterator<Item = String> {
-        let remarks = self.comments.iter().filter(|comment| {
-            comment.starts_with("heaptide ") && !comment.starts_with("heaptide snapshot")
-        });
-        remarks.map(ToString::to_string)
-    }
-
-    /// The stack whose allocated bytes fell most, with what they were and are. They never do in one process.
-    pub(super) fn largest_loss(&self, measure: &Measure) -> Option<(u32, i64, i64)> {
-        let losses = (0..).zip(&self.series).filter_map(|(stack, series)| {
-            let before = *series.alloc_space.last()?;
-            let now = measure.sums.get(stack as usize).map_or(0, |sum| sum.1);
-            (now < before).then_some((stack, before, now))
-        });
-        losses.reduce(|worst, next| {
-            let loss = |(_, before, now): &(u32, i64, i64)| before.saturating_sub(*now);
-            if loss(&next) > loss(&worst) {
-                next
-            } else {
-                worst
-            }
-        })
-    }
-
-    /// Adds a profile.
-    pub(super) fn add(&mut self, number: usize, profile: &Profile, measure: Measure) {
-        let at = self.times.len();
-        if at == 0 {
-            (self.first_number, self.stride, self.largest_interval) = (number, 1, 1);
-        }
-        self.times.push(profile.time_nanos);
-        self.comments.clone_from(&profile.comments);
-        self.series.resize(measure.sums.len(), Series::default());
-        for (series, (inuse, alloc)) in self.series.iter_mut().zip(&measure.sums) {
-            if series.inuse_space.is_empty() {
-                if (*inuse, *alloc) == (0, 0) {
-                    continue;
-                }
-                series.inuse_space = vec![0; at];
-                series.alloc_space = vec![0; at];
-            }
-            series.inuse_space.push(*inuse);
-            series.alloc_space.push(*alloc);
-        }
-        for cell in &mut self.cells {
-            cell.last = Population::default();
-        }
-        for (key, population) in measure.populations {
-            self.largest_interval = population.interval_bytes.max(self.largest_interval);
-            let next = self.cells.len();
-            let cell = *self.cell_numbers.entry(key).or_insert(next);
-            if cell == next {
-                self.cells.push(Cell {
-                    path: key.0,
-                    at_marks: Vec::new(),
-                    last: population,
-                });
-            } else if let Some(cell) = self.cells.get_mut(cell) {
-                cell.last = population;
-            }
-        }
-        self.interval_bytes = match profile.period {
-            interval if interval > 0 => interval,
-            _ => self.largest_interval,
-        };
-        if at.is_multiple_of(self.stride) {
-            self.mark(at);
-        }
-    }
-
-    fn mark(&mut self, at: usize) {
-        let before = self.marks.len();
-        self.marks.push(at);
-        for cell in &mut self.cells {
-            cell.at_marks.resize(before, Population::default());
-            cell.at_marks.push(cell.last);
-        }
-        if self.marks.len() > MARKS {
-            self.stride *= 2;
-            every_second(&mut self.marks);
-            for cell in &mut self.cells {
-                every_second(&mut cell.at_marks);
-            }
-        }
-    }
-
-    /// Lines everything up.
-    pub(super) fn finish(self, names: &Names) -> History {
-        let first = self.times.first().copied().unwrap_or_default();
-        let since = |time: &i64| time.saturating_sub(first) as f64 / NANOS_PER_SECOND;
-        let seconds: Vec<f64> = self.times.iter().map(since).collect();
-        let last = seconds.len().saturating_sub(1);
-        let marks: Vec<usize> = self.marks.into_iter().filter(|&at| at < last).collect();
-        let times: Vec<f64> = marks
-            .iter()
-            .chain([&last])
-            .filter_map(|&at| seconds.get(at).copied())
-            .collect();
-        let late = start_of_last(&times, LATE_SHARE);
-        let mut cells: Vec<Vec<Cell>> = Vec::new();
-        cells.resize_with(names.stacks(), Vec::new);
-        for mut cell in self.cells {
-            cell.at_marks.resize(marks.len(), Population::default());
-            cell.at_marks.push(cell.last);
-            if let Some(cells) = cells.get_mut(names.stack_of(cell.path) as usize) {
-                cells.push(cell);
-            }
-        }
-        let stacks = (0..).zip(self.series).zip(cells);
-        let stacks = stacks
-            .filter(|((_, series), cells)| !(series.inuse_space.is_empty() && cells.is_empty()));
-        let late_start = marks.get(late).copied().unwrap_or_default();
-        let points: Vec<usize> = marks.into_iter().chain([last]).collect();
-        History {
-            stacks: stacks
-                .map(|((number, mut series), cells)| {
-                    series.inuse_space.resize(seconds.len(), 0);
-                    series.alloc_space.resize(seconds.len(), 0);
-                    StackHistory::new(number, series, &cells, late, names)
-                })
-                .collect(),
-            seconds,
-            points,
-            late_start,
-            interval_bytes: self.interval_bytes,
-        }
-    }
-}
-
-fn every_second<T>(values: &mut Vec<T>) {
-    let mut at = 0_usize;
-    values.retain(|_| {
-        at += 1;
-        !at.is_multiple_of(2)
-    });
-}
-
-fn start_of_last(seconds: &[f64], share: f64) -> usize {
-    let Some((last, earlier)) = seconds.split_last() else {
-        return 0;
-    };
-    let start = last * (1.0 - share);
-    let distances = earlier.iter().map(|t| (t - start).abs()).enumerate();
-    distances
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(0, |(position, _)| position)
+pub(super) struct Cell {
+    pub(super) path: u32,
+    pub(super) at_marks: Vec<Population>,
+    pub(super) last: Population,
 }
 
 /// Every call stack of the profiles of one process, lined up.
@@ -293,6 +54,18 @@ impl History {
         let last = self.seconds.last().copied().unwrap_or_default();
         last - self.seconds.get(position).copied().unwrap_or_default()
     }
+}
+
+/// Position of the time nearest to where the last `share` of the span begins; never the last.
+pub(super) fn start_of_last(seconds: &[f64], share: f64) -> usize {
+    let Some((last, earlier)) = seconds.split_last() else {
+        return 0;
+    };
+    let start = last * (1.0 - share);
+    let distances = earlier.iter().map(|t| (t - start).abs()).enumerate();
+    distances
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map_or(0, |(position, _)| position)
 }
 
 /// One rolled-up call stack.
@@ -334,7 +107,13 @@ pub(super) struct Swing {
 }
 
 impl StackHistory {
-    fn new(number: u32, series: Series, cells: &[Cell], late: usize, names: &Names) -> Self {
+    pub(super) fn new(
+        number: u32,
+        series: Series,
+        cells: &[Cell],
+        late: usize,
+        names: &Names,
+    ) -> Self {
         let hottest = hottest_path(cells, names);
         let between = |measure: fn(&Population, &Population) -> Estimate, from: usize| {
             let changes = cells.iter().filter_map(|cell| {

@@ -3,7 +3,7 @@
 //! Separate from `text` since programs rely on it. No serializer: the library would depend on one for
 //! this alone; `crate::json` writes values. Numbers that JSON has no word for are `null`.
 
-use super::stack::StackFrame;
+use super::frame::StackFrame;
 use super::verdict::{Suspect, Verdict};
 use crate::json::{array, number, object, string};
 use crate::profile::Estimate;

@@ -1,17 +1,24 @@
 //! Finding leaks: which call stacks keep growing, judged against the noise that sampling adds.
 //!
 //! [`find`] compares two or more heap profiles of one process, [`Watch`] takes them one at a time.
-//! `history` lines up their call stacks, `judge` holds the rules and their constants, `significance`, `trend`
-//! and `doubling` the arithmetic, `blame` who of a stack it was, `text` and `json` what is told. Nothing
-//! here reads or writes files.
+//! `run` and `history` line up their call stacks (`stack`, `numbering` and `measure` by numbers), `rules` holds the
+//! rules and their constants, `evidence` what they ask of a stack, `significance`, `trend` and `doubling` the
+//! arithmetic, `judge` makes the verdict, `blame` says who of a stack it was, `text` and `json` are what is told.
+//! Nothing here reads or writes files.
 
 mod blame;
 mod doubling;
+mod evidence;
+mod frame;
 mod history;
 mod json;
 mod judge;
 #[cfg(test)]
 mod least_leak;
+mod measure;
+mod numbering;
+mod rules;
+mod run;
 mod significance;
 #[cfg(test)]
 mod simulated_lists;
@@ -25,7 +32,7 @@ mod watch;
 
 use crate::{Profile, Result};
 
-pub use stack::StackFrame;
+pub use frame::StackFrame;
 pub use verdict::{Acquitted, Reason, Suspect, Verdict};
 pub use watch::Watch;
 
@@ -526,6 +533,85 @@ mod tests {
         assert_eq!(judged(jump), Reason::Unsteady);
     }
 
+    /// Half a day of nothing, and two hundred snapshots of the three minutes in which the memory filled up.
+    #[test]
+    fn a_jump_that_was_watched_closely_is_no_trend_either() {
+        let stack: &[Frame] = &[("app::load", "src/load.rs", 5), MAIN];
+        let calm = (0..24).map(|at| (1800 * at, 100));
+        let busy = (1..=200).map(|at| (1800 * 23 + at, 100 + at));
+        let profiles = calm
+            .chain(busy)
+            .map(|(second, mib)| profile(second, &[(stack, mib, mib)]));
+        let verdict = find(&profiles.collect::<Vec<_>>()).unwrap();
+        let reason = verdict.acquitted.first().map(|a| a.reason);
+        assert_eq!(reason, Some(Reason::Unsteady), "{verdict}");
+        let text = verdict.to_string();
+        assert!(
+            text.contains("in 1 of 8 parts of the span\n\n1 call stack tried, false"),
+            "{text}"
+        );
+    }
+
+    /// Too little came in the first minutes for a profile each to show it.
+    #[test]
+    fn a_steady_leak_is_found_however_the_profiles_are_spread() {
+        let stack: &[Frame] = &[("app::keep", "src/keep.rs", 5), MAIN];
+        let early = (0..9).map(|at| (60 * at, 10));
+        let live = early.chain([(540, 11), (3600, 60)]);
+        let profiles = live.map(|(second, mib)| profile(second, &[(stack, mib, mib)]));
+        let verdict = find(&profiles.collect::<Vec<_>>()).unwrap();
+        let leak = verdict
+            .leaks()
+            .first()
+            .unwrap_or_else(|| panic!("{verdict}"));
+        let true_rate = 50.0 * 1_048_576.0 / 3600.0;
+        assert!(leak.slope_95.contains(&true_rate), "{verdict}");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_ends_a_series() {
+        let mut profiles = kept([10, 20, 30, 40, 50, 60, 70, 80, 90]);
+        for profile in &mut profiles[5..] {
+            profile.time_nanos -= 3_600_000_000_000;
+        }
+        let verdict = find(&profiles).unwrap();
+        assert_eq!((verdict.snapshots, verdict.leaks().len()), (5, 1));
+        assert_eq!(
+            verdict.notes,
+            [
+                "profile 6 is dated 3599.0 s before profile 5 but was taken after it, by what was ever \
+                 allocated: the clock was set back",
+                "judged are profiles 1 to 5, the longest time of one process and one clock"
+            ]
+        );
+        // By a profile that says the same as the one before it nothing is shown.
+        profiles[5] = Profile {
+            time_nanos: 0,
+            ..profiles[4].clone()
+        };
+        assert!(find(&profiles).unwrap_err().is_mismatch());
+    }
+
+    /// A container that was started again, on a machine whose clock was wrong.
+    #[test]
+    fn another_process_need_not_be_later() {
+        let mut profiles = kept([10, 20, 30, 40, 50, 60, 70, 80, 90]);
+        for (at, profile) in (0..).zip(&mut profiles) {
+            let pid = if at < 5 { 1 } else { 7 };
+            profile.time_nanos -= if at < 5 { 0 } else { 3_600_000_000_000 };
+            let comment = format!("#heaptide process: pid={pid} start=1700000000.12");
+            profile.comments = vec![comment.into()];
+        }
+        let verdict = find(&profiles).unwrap();
+        assert_eq!(
+            verdict.notes,
+            [
+                "profile 6 is not of the same process as profile 5: the process id is 7 and was 1",
+                "judged are profiles 1 to 5, the longest time of one process"
+            ]
+        );
+    }
+
     #[test]
     fn what_the_profiler_lost_is_said() {
         let mut profiles = kept([10; 9]);
@@ -551,7 +637,7 @@ mod tests {
         }
         let verdict = find(&profiles).unwrap();
         assert_eq!(&*verdict.leaks()[0].function.name, "0x4711");
-        assert!(verdict.notes[0].starts_with("1 of 1 call stacks begin with an address"));
+        assert!(verdict.notes[0].starts_with("1 of 1 call stacks begins with an address"));
     }
 
     /// Two hundred locations of a thousand lines each, on stacks of a thousand locations.
@@ -576,7 +662,9 @@ mod tests {
     fn two_profiles_are_judged_with_a_warning() {
         let verdict = find(&kept([10, 90, 90, 90, 90, 90, 90, 90, 90])[..2]).unwrap();
         assert_eq!(verdict.suspects.len(), 1);
-        assert!(verdict.to_string().contains("two snapshots cannot tell"));
+        let text = verdict.to_string();
+        assert!(text.contains("two snapshots cannot tell"));
+        assert!(text.contains("grew in 1 of 1 interval)\n"), "{text}");
     }
 
     #[test]

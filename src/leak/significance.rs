@@ -1,6 +1,6 @@
 //! The arithmetic of chance: tails of the binomial and the normal distribution, and many tests at once.
 //!
-//! The rules are in `judge`; this knows nothing of memory.
+//! The rules are in `rules`; this knows nothing of memory.
 
 use statrs::function::beta::checked_beta_reg;
 

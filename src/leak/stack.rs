@@ -1,66 +1,17 @@
 //! Call stacks by name: what makes two samples the same stack, and which frame gets the blame.
 //!
-//! Separate from `history` because it decides where a stack begins: never in the standard library. It
+//! Separate from `run` because it decides where a stack begins: never in the standard library. It
 //! judges names and paths only, never amounts, and keeps each once, however many profiles name it.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
-use crate::printable::printable;
-use crate::profile::{Location, LocationId, Sample};
+use super::frame::StackFrame;
 use crate::symbolize::is_standard_library;
-use crate::{Error, Profile, Result};
-
-/// A logical call on a stack, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StackFrame {
-    /// The function; its address in hexadecimal where it has no name.
-    pub name: Arc<str>,
-    /// Path of the source file; empty where it is not known.
-    pub file: Arc<str>,
-    /// Line in the file; 0 where it is not known.
-    pub line: i64,
-}
-
-impl StackFrame {
-    /// What stands for the frames of a stack that has none.
-    pub(super) fn none() -> Self {
-        Self {
-            name: "[no stack]".into(),
-            file: "".into(),
-            line: 0,
-        }
-    }
-}
-
-impl fmt::Display for StackFrame {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.name))?;
-        let path = |file| printable(short_path(file));
-        match (&*self.file, self.line) {
-            ("", _) => Ok(()),
-            (file, 0) => write!(f, " at {}", path(file)),
-            (file, line) => write!(f, " at {}:{line}", path(file)),
-        }
-    }
-}
-
-/// A path as people name it: from the crate's folder on for a crate of a registry, from `library` on for
-/// the standard library, whole otherwise.
-fn short_path(file: &str) -> &str {
-    if let Some((_, rest)) = file.split_once("/registry/src/") {
-        return rest.split_once('/').map_or(rest, |(_, path)| path);
-    }
-    match file.strip_prefix("/rustc/") {
-        Some(rest) => rest.split_once('/').map_or(rest, |(_, path)| path),
-        None => file,
-    }
-}
+use crate::{Error, Result};
 
 /// A function by its number in [`Names`], and a line in it.
-type Call = (u32, i64);
+pub(super) type Call = (u32, i64);
 
 /// Most frames that are remembered of all different stacks together: a quarter of a gigabyte at worst.
 /// The stacks of a large service are some millions, while a few bytes of a file can name a location with
@@ -100,96 +51,10 @@ struct Path {
     stack: u32,
 }
 
-/// A profile whose tables are being numbered, as far as its samples need them.
-#[derive(Debug)]
-pub(super) struct Numbering<'a> {
-    names: &'a mut Names,
-    profile: &'a Profile,
-    functions: Vec<Option<u32>>,
-    places: Vec<Option<u32>>,
-    /// The places of the sample in hand.
-    path: Vec<u32>,
-    /// The locations of the sample before, and the number of its path.
-    last: Option<(&'a [LocationId], u32)>,
-}
-
-impl<'a> Numbering<'a> {
-    /// The number of a sample's path.
-    ///
-    /// # Errors
-    ///
-    /// Too large, if there are more frames than are remembered.
-    pub(super) fn path(&mut self, sample: &'a Sample) -> Result<u32> {
-        // Samples of several size groups share a stack, and often follow each other.
-        if let Some((locations, path)) = self.last
-            && locations == sample.locations
-        {
-            return Ok(path);
-        }
-        self.path.clear();
-        for id in &sample.locations {
-            let place = match self.places.get(id.index()) {
-                Some(Some(place)) => *place,
-                _ => {
-                    let Some(location) = self.profile.locations.get(id.index()) else {
-                        continue;
-                    };
-                    let place = self.place(location)?;
-                    if let Some(slot) = self.places.get_mut(id.index()) {
-                        *slot = Some(place);
-                    }
-                    place
-                }
-            };
-            self.path.push(place);
-        }
-        let path = match self.names.path_numbers.get(self.path.as_slice()) {
-            Some(&path) => path,
-            None => self.names.add_path(self.path.as_slice().into())?,
-        };
-        self.last = Some((&sample.locations, path));
-        Ok(path)
-    }
-
-    fn place(&mut self, location: &Location) -> Result<u32> {
-        if location.lines.is_empty() {
-            return self.names.unnamed(location.address);
-        }
-        let mut calls = Vec::with_capacity(location.lines.len());
-        for line in &location.lines {
-            let index = line.function.index();
-            let known = self.functions.get(index).copied().flatten();
-            let function = match (known, self.profile.functions.get(index)) {
-                (Some(number), _) => number,
-                (None, Some(function)) => match function.shown_name() {
-                    Some(name) => self.names.function(name, &function.file, false)?,
-                    None => self.names.address(location.address)?,
-                },
-                (None, None) => self.names.address(location.address)?,
-            };
-            let has_name = self.profile.functions.get(index);
-            if has_name.is_some_and(|f| f.shown_name().is_some())
-                && let Some(slot) = self.functions.get_mut(index)
-            {
-                *slot = Some(function);
-            }
-            calls.push((function, line.line));
-        }
-        self.names.add_place(calls.into())
-    }
-}
-
 impl Names {
-    /// Numbers the stacks of a profile.
-    pub(super) fn number<'a>(&'a mut self, profile: &'a Profile) -> Numbering<'a> {
-        Numbering {
-            names: self,
-            functions: vec![None; profile.functions.len()],
-            places: vec![None; profile.locations.len()],
-            path: Vec::new(),
-            last: None,
-            profile,
-        }
+    /// The number of a path that is known.
+    pub(super) fn known_path(&self, places: &[u32]) -> Option<u32> {
+        self.path_numbers.get(places).copied()
     }
 
     /// The rolled-up stack of a path.
@@ -264,7 +129,12 @@ impl Names {
         }
     }
 
-    fn function(&mut self, name: &Arc<str>, file: &Arc<str>, is_address: bool) -> Result<u32> {
+    pub(super) fn function(
+        &mut self,
+        name: &Arc<str>,
+        file: &Arc<str>,
+        is_address: bool,
+    ) -> Result<u32> {
         let key = (Arc::clone(name), Arc::clone(file));
         if let Some(&number) = self.function_numbers.get(&key) {
             return Ok(number);
@@ -280,11 +150,11 @@ impl Names {
         Ok(number)
     }
 
-    fn address(&mut self, address: u64) -> Result<u32> {
+    pub(super) fn address(&mut self, address: u64) -> Result<u32> {
         self.function(&format!("{address:#x}").into(), &"".into(), true)
     }
 
-    fn unnamed(&mut self, address: u64) -> Result<u32> {
+    pub(super) fn unnamed(&mut self, address: u64) -> Result<u32> {
         if let Some(&place) = self.addresses.get(&address) {
             return Ok(place);
         }
@@ -294,7 +164,7 @@ impl Names {
         Ok(place)
     }
 
-    fn add_place(&mut self, calls: Arc<[Call]>) -> Result<u32> {
+    pub(super) fn add_place(&mut self, calls: Arc<[Call]>) -> Result<u32> {
         if let Some(&place) = self.place_numbers.get(&calls) {
             return Ok(place);
         }
@@ -304,7 +174,7 @@ impl Names {
         Ok(place)
     }
 
-    fn add_path(&mut self, places: Arc<[u32]>) -> Result<u32> {
+    pub(super) fn add_path(&mut self, places: Arc<[u32]>) -> Result<u32> {
         let path = self.spend(self.paths.len(), places.len())?;
         let of = |place: &u32| self.places.get(*place as usize);
         let frames: usize = places.iter().filter_map(of).map(|calls| calls.len()).sum();

@@ -38,15 +38,17 @@ impl fmt::Display for Verdict {
             }
             let more = self.acquitted.len().saturating_sub(LISTED);
             if more > 0 {
-                writeln!(f, "    and {more} more that hold less")?;
+                let hold = if more == 1 { "holds" } else { "hold" };
+                writeln!(f, "    and {more} more that {hold} less")?;
             }
             writeln!(f)?;
         }
         write!(
             f,
-            "{} call stacks tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is one \
+            "{} call stack{} tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is one \
              standard error",
             self.stacks_tried,
+            end(self.stacks_tried),
             self.false_discovery_rate * 100.0,
             self.snapshots,
             self.span.as_secs_f64(),
@@ -85,17 +87,18 @@ impl Suspect {
 
 impl fmt::Display for Suspect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let intervals = self.inuse_space.len().saturating_sub(1);
         write!(
             f,
-            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {} \
-             intervals)",
+            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {intervals} \
+             interval{})",
             self.function,
             trend(self.slope, &self.slope_95),
             amount(self.growth),
             amount(self.live),
             self.retention * 100.0,
             self.intervals_grown,
-            self.inuse_space.len().saturating_sub(1),
+            end(intervals),
         )?;
         if self.keeps_doubling {
             write!(f, ", a list that doubled {} times", self.doublings)?;
@@ -147,11 +150,18 @@ impl fmt::Display for Acquitted {
             ),
             Reason::Unsteady => write!(
                 f,
-                "unsteady, {growth:+} in {} of {} parts of the span",
-                trend.parts_grown, trend.parts
+                "unsteady, {growth:+} in {} of {} part{} of the span",
+                trend.parts_grown,
+                trend.parts,
+                end(trend.parts)
             ),
         }
     }
+}
+
+/// What a noun ends with after a number of its things.
+fn end(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 fn amount(estimate: Estimate) -> PlusMinus {

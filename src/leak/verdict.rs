@@ -5,8 +5,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::frame::StackFrame;
 use super::json;
-use super::stack::StackFrame;
 use crate::profile::Estimate;
 
 /// The answer of [`find`](super::find). Its `Display` is for people; `{:#}` shows whole stacks.
@@ -86,8 +86,8 @@ pub struct Suspect {
     pub growth: Estimate,
     /// Mean growth in bytes per second, from the first profile to the last.
     pub rate: Estimate,
-    /// Trend in bytes per second over all profiles: the median of the slopes between any two (of a hundred
-    /// means, if there are more profiles). Of a list accused of doubling without end, how fast it is filled.
+    /// Trend in bytes per second over all profiles: the median of the slopes between any two, weighing as
+    /// the time between them, those closer together than a hundredth of the span being one. Of a list accused of doubling without end, how fast it is filled.
     pub slope: f64,
     /// A range that holds the true trend about 95 times in 100, going by what sampling blurs; of such a
     /// list always, going by the time between profiles.
@@ -100,7 +100,7 @@ pub struct Suspect {
     pub intervals_grown: usize,
     /// In how many of the equal parts of the span it grew.
     pub parts_grown: usize,
-    /// How many such parts there are: eight, or as many as intervals.
+    /// How many such parts there are: eight, or as many as intervals; fewer where no profile was taken in one.
     pub parts: usize,
     /// The largest fall of the live bytes from an earlier peak, in bytes.
     pub largest_fall: f64,

@@ -1,13 +1,15 @@
 //! Profiles taken in one after the other, and the process they are of told from the one before it.
 //!
-//! Separate from `history`, which holds what became of the stacks of one process, because it decides where
+//! Separate from `run`, which holds what became of the stacks of one process, because it decides where
 //! one process ends. It keeps numbers and names and lets each profile go, so a thousand snapshots
 //! need no more memory than their stacks.
 
 use std::sync::Arc;
 
-use super::history::{History, Measure, Run};
+use super::history::History;
 use super::judge;
+use super::measure::Measure;
+use super::run::Run;
 use super::stack::Names;
 use super::verdict::Verdict;
 use crate::profile::{Mapping, Process};
@@ -37,7 +39,9 @@ pub struct Watch {
     now: Run,
     /// The longest of the processes that ended.
     longest: Option<Run>,
-    restarts: Vec<String>,
+    /// Why each series ended, a sentence each.
+    breaks: Vec<String>,
+    clock_was_set: bool,
     /// The main executable of the last profile, and its process if it says which.
     main: Option<Mapping>,
     process: Option<Process>,
@@ -54,7 +58,8 @@ impl Watch {
     ///
     /// A profile that cannot be of the same process as the one before starts a new series: it says that
     /// it is of another one ([`Profile::process`]), or the executable is another one or lies elsewhere, or
-    /// what a stack ever allocated fell. The verdict says so, and is that of the longest series.
+    /// what a stack ever allocated fell. So does one that was dated by a clock set back: earlier than the one
+    /// before, though more was allocated by then. The verdict says so, and is that of the longest series.
     ///
     /// # Errors
     ///
@@ -69,17 +74,6 @@ impl Watch {
                 profile.duration_nanos as f64 / 1e9
             )));
         }
-        if self
-            .now
-            .last_time()
-            .is_some_and(|t| profile.time_nanos <= t)
-        {
-            return Err(Error::mismatch(format!(
-                "profile {number} is not later than profile {}: give the profiles in the order they were \
-                 taken",
-                number - 1
-            )));
-        }
         let measure = Measure::of(profile, &mut self.names)?;
         if self.names.stacks().saturating_mul(number) > MOST_POINTS {
             return Err(Error::too_large(format!(
@@ -88,11 +82,8 @@ impl Watch {
                 self.names.stacks()
             )));
         }
-        if let Some(why) = self.restarted(profile, &measure) {
-            self.restarts.push(format!(
-                "profile {number} is not of the same process as profile {}: {why}",
-                number - 1
-            ));
+        if let Some(why) = self.ended(number, profile, &measure)? {
+            self.breaks.push(why);
             let ended = std::mem::take(&mut self.now);
             self.longest = longer(self.longest.take(), ended);
         }
@@ -109,21 +100,26 @@ impl Watch {
     ///
     /// A mismatch, if there are fewer than two profiles of any one process.
     pub fn verdict(self) -> Result<Verdict> {
-        let (names, given, mut notes) = (self.names, self.given, self.restarts);
+        let (names, given, mut notes) = (self.names, self.given, self.breaks);
         let Some(run) = longer(self.longest, self.now).filter(|run| run.snapshots() > 1) else {
             let mut message = format!(
                 "a leak is growth from one profile to a later one of the same process: two or more are \
                  needed, given {given}"
             );
-            for restart in notes {
-                message = format!("{message}; {restart}");
+            for why in notes {
+                message = format!("{message}; {why}");
             }
             return Err(Error::mismatch(message));
         };
         if !notes.is_empty() {
             let (first, last) = run.numbers();
+            let clock = if self.clock_was_set {
+                " and one clock"
+            } else {
+                ""
+            };
             notes.push(format!(
-                "judged are profiles {first} to {last}, the longest time of one process"
+                "judged are profiles {first} to {last}, the longest time of one process{clock}"
             ));
         }
         notes.extend(run.remarks());
@@ -131,8 +127,9 @@ impl Watch {
         let unnamed = history.stacks.iter().filter(|s| names.is_unnamed(s.number));
         let unnamed = unnamed.count();
         if unnamed > 0 {
+            let begin = if unnamed == 1 { "begins" } else { "begin" };
             notes.push(format!(
-                "{unnamed} of {} call stacks begin with an address without a name: symbolize the \
+                "{unnamed} of {} call stacks {begin} with an address without a name: symbolize the \
                  profiles for functions and lines",
                 history.stacks.len()
             ));
@@ -140,29 +137,65 @@ impl Watch {
         Ok(judge::judge(history, &names, notes))
     }
 
-    /// Why a profile is not of the process of the one before it, if so.
-    fn restarted(&self, profile: &Profile, measure: &Measure) -> Option<String> {
-        let process = self.process.filter(|_| self.now.snapshots() > 0);
-        if let (Some(before), Some(now)) = (process, profile.process())
+    /// Why a profile does not go on from the one before it, if so.
+    ///
+    /// Of two processes the later one may have the earlier time: a machine's clock is not right until it is set.
+    /// In one process a clock that was set back is told from profiles in the wrong order by what was ever
+    /// allocated.
+    fn ended(
+        &mut self,
+        number: usize,
+        profile: &Profile,
+        measure: &Measure,
+    ) -> Result<Option<String>> {
+        let Some(last) = self.now.last_time() else {
+            return Ok(None);
+        };
+        let other = |why: String| {
+            let before = number - 1;
+            format!("profile {number} is not of the same process as profile {before}: {why}")
+        };
+        if let Some(why) = self.other_program(profile) {
+            return Ok(Some(other(why)));
+        }
+        // Per stack: a restarted program may well have allocated more in total than the one before it.
+        let loss = self.now.largest_loss(measure);
+        if profile.time_nanos <= last {
+            if loss.is_some() || !self.now.has_gained(measure) {
+                return Err(Error::mismatch(format!(
+                    "profile {number} is not later than profile {}: give the profiles in the order they were \
+                     taken",
+                    number - 1
+                )));
+            }
+            self.clock_was_set = true;
+            return Ok(Some(format!(
+                "profile {number} is dated {:.1} s before profile {} but was taken after it, by what was ever \
+                 allocated: the clock was set back",
+                last.saturating_sub(profile.time_nanos) as f64 / 1e9,
+                number - 1
+            )));
+        }
+        Ok(loss.map(|(stack, before, now)| {
+            other(format!(
+                "what {} ever allocated fell from {} to {}; was the program restarted, or is only one of the \
+                 two profiles symbolized?",
+                self.names.function_of(stack),
+                Bytes(before),
+                Bytes(now),
+            ))
+        }))
+    }
+
+    /// Why a profile is of another process than the one before it, if it says so.
+    fn other_program(&self, profile: &Profile) -> Option<String> {
+        if let (Some(before), Some(now)) = (self.process, profile.process())
             && let Some(why) = other_process(before, now)
         {
             return Some(why);
         }
-        let before = self.main.as_ref().filter(|_| self.now.snapshots() > 0);
-        if let (Some(before), Some(now)) = (before, profile.mappings.first())
-            && let Some(why) = other_executable(before, now)
-        {
-            return Some(why);
-        }
-        // Per stack: a restarted program may well have allocated more in total than the one before it.
-        let (stack, before, now) = self.now.largest_loss(measure)?;
-        Some(format!(
-            "what {} ever allocated fell from {} to {}; was the program restarted, or is only one of the \
-             two profiles symbolized?",
-            self.names.function_of(stack),
-            Bytes(before),
-            Bytes(now),
-        ))
+        let (before, now) = (self.main.as_ref()?, profile.mappings.first()?);
+        other_executable(before, now)
     }
 }
 

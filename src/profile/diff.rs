@@ -3,12 +3,11 @@
 //! A diff is a sum in which the base counts negative; `merge` says which samples cancel. How sure one can
 //! be of a difference between two estimates is not answered here.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{
-    Label, LabelValue, Profile,
-    build::INTERVAL_LABEL,
-    header,
+    Profile, header,
+    period::with_period,
     sum::{Sum, Term},
 };
 use crate::Result;
@@ -19,7 +18,8 @@ impl Profile {
     ///
     /// Values are negative where `base` has more, and samples that do not differ are dropped, so
     /// `a.diff(&a)` has none. The header is that of the merge of both, so the time is the earlier one
-    /// and durations are added; who makes a delta over a time span sets both. Of heaps that were sampled at
+    /// and durations are added; who makes a delta over a time span sets both. A comment, `#heaptide difference`,
+    /// tells [`estimates`](Self::estimates) that live values are growths. Of heaps that were sampled at
     /// different intervals the period is that of this profile, and samples that were drawn at another have it
     /// in the label `sample_interval`: so one that was there before the interval changed cancels.
     ///
@@ -43,7 +43,12 @@ impl Profile {
     /// # Ok::<(), heaptide::Error>(())
     /// ```
     pub fn diff(&self, base: &Profile) -> Result<Profile> {
-        self.less(base, Term::Minus)
+        let mut difference = self.less(base, Term::Minus)?;
+        let says_so = |comment: &Arc<str>| &**comment == Self::DIFFERENCE;
+        if !difference.comments.iter().any(says_so) {
+            difference.comments.push(Self::DIFFERENCE.into());
+        }
+        Ok(difference)
     }
 
     /// This profile less `base`, with the samples of `base` kept apart by the label `pprof::base`
@@ -68,40 +73,12 @@ impl Profile {
     }
 }
 
-/// The heap as it would be written while the sample interval is `period`: what was drawn at another says so by
-/// its label. Other profiles, and those that tell no interval, as they are.
-fn with_period(heap: &Profile, period: i64) -> Cow<'_, Profile> {
-    let counts = heap.period_type.as_ref();
-    let is_heap = counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"));
-    if !is_heap || heap.period == period || heap.period <= 0 || period <= 0 {
-        return Cow::Borrowed(heap);
-    }
-    let interval = |value| Label {
-        key: INTERVAL_LABEL.into(),
-        value: LabelValue::Number {
-            value,
-            unit: "bytes".into(),
-        },
-    };
-    let (own, new) = (interval(heap.period), interval(period));
-    let mut heap = heap.clone();
-    heap.period = period;
-    for sample in &mut heap.samples {
-        if sample.labels.iter().any(|label| label.key == own.key) {
-            sample.labels.retain(|label| *label != new);
-        } else {
-            sample.labels.push(own.clone());
-        }
-    }
-    Cow::Owned(heap)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::profile::example::profile;
+    use crate::profile::{LabelValue, example::profile};
 
     /// What a profile says, whatever the order and the ids it says it with.
     fn content(profile: &Profile) -> Vec<(Vec<String>, Vec<i64>)> {

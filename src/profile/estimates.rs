@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::population::{Column, Population, Relation};
+use super::columns::Column;
+use super::population::{Population, Relation};
 use super::{Estimate, Label, LabelValue, LocationId, Profile, Sample};
 use crate::{Error, Result};
 
@@ -15,7 +16,8 @@ impl Profile {
     ///
     /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included.
     /// The block size comes from the label `bytes` together with the mean `space / objects`, the
-    /// sample interval from the label `sample_interval` or else from [`period`](Self::period).
+    /// sample interval from the label `sample_interval` or else from [`period`](Self::period). For all
+    /// samples ask [`estimates`](Self::estimates), which looks through the profile once.
     ///
     /// ```
     /// use heaptide::profile::{Profile, Sample, ValueType};
@@ -39,13 +41,16 @@ impl Profile {
     ///
     /// A mismatch if the sample type is not one of a heap profile, or no sample interval is stated.
     pub fn estimate(&self, sample: &Sample, sample_index: usize) -> Result<Estimate> {
-        self.estimate_of(sample, self.column(sample_index)?)
+        self.estimate_of(sample, self.column(sample_index)?, self.is_difference())
     }
 
     /// The values of all samples at `sample_index`, each with its standard error, in their order.
     ///
     /// They are independent, so the estimates of any selection of samples may be summed: those of a
     /// function, of what a filter leaves, of all of them.
+    ///
+    /// In a difference without its base ([`diff`](Self::diff), Go's `?seconds=N`), known by a comment of
+    /// heaptide's or by values less than nothing, what came is at most what was allocated, and all of that beyond the growth has gone.
     ///
     /// In a difference whose base is kept apart ([`diff_keeping_base`](Self::diff_keeping_base)) blocks
     /// live in both profiles were sampled in both or in neither and cancel, see
@@ -82,8 +87,9 @@ impl Profile {
         let column = self.column(sample_index)?;
         let mut estimates = Vec::with_capacity(self.samples.len());
         if !self.samples.iter().any(Sample::is_base) {
+            let is_difference = self.is_difference();
             for sample in &self.samples {
-                estimates.push(self.estimate_of(sample, column)?);
+                estimates.push(self.estimate_of(sample, column, is_difference)?);
             }
             return Ok(estimates);
         }
@@ -248,6 +254,42 @@ mod tests {
         };
         near(&told(["1700000000.12", "1700000000.12"]), [8e6, 0.0]);
         near(&told(["1700000000.12", "1700000000.13"]), [24e6, 0.0]);
+    }
+
+    /// Of 20 MB that were allocated for the cache one stayed, or all of them did and 19 went.
+    #[test]
+    fn a_difference_without_its_base_is_no_surer_than_its_columns_allow() {
+        let new = "
+            main / cache = 350000 28000000 112500 9000000 bytes=80
+            main / log = 100000 8000000 37500 3000000 bytes=80";
+        let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
+        for column in [2, 3] {
+            let estimates = difference.estimates(column).unwrap();
+            let unit = if column == 2 { 80.0 } else { 1.0 };
+            let in_samples = |e: &Estimate| (e.standard_error * unit / 524_288.0).powi(2);
+            let found: Vec<f64> = estimates.iter().map(in_samples).collect();
+            near(&found, [39e6, 1e6]);
+            let alone = |at: usize| difference.estimate(&difference.samples[at], column);
+            assert_eq!(estimates, [alone(0).unwrap(), alone(1).unwrap()]);
+        }
+        assert_eq!(difference.estimates(3).unwrap()[0].value, 1e6);
+    }
+
+    /// Where nothing fell, or a filter left nothing that did, no value shows what the profile is.
+    #[test]
+    fn a_difference_is_known_by_what_it_says_too() {
+        let new = "
+            main / cache = 350000 28000000 112500 9000000 bytes=80
+            main / log = 100000 8000000 37500 3000000 bytes=80";
+        let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
+        let of_cache = Filter::default().focus(|name| name.contains("cache"));
+        let part = difference.filter(&of_cache).profile;
+        let all = difference.estimates(3).unwrap();
+        assert_eq!(part.estimates(3).unwrap(), all[..1]);
+        // Nor does what is added to it make a profile of it.
+        let twice = Profile::merge(&[&part, &part]).unwrap();
+        let ratio = twice.estimates(3).unwrap()[0].standard_error / all[0].standard_error;
+        assert!((ratio * ratio - 2.0).abs() < 1e-9, "{ratio}");
     }
 
     #[test]

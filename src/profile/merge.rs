@@ -1,12 +1,14 @@
 //! Adding profiles up: the public face and the rules of the algebra.
 //!
-//! The rules are those of `pprof`, so that a sum made here and one made by `go tool pprof` are the same.
-//! `sum` does the work, for this and for `diff`.
+//! The rules are those of `pprof`, so that a sum made here and one made by `go tool pprof` are the same, but for
+//! the sample intervals of heaps, of which `pprof` forgets all but one. `sum` does the work, for this and for
+//! `diff`.
 
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 use super::{
     Profile, header,
+    period::with_period,
     sum::{Sum, Term},
 };
 use crate::{Error, Result};
@@ -54,14 +56,22 @@ impl Merge {
                 self.comments.push(comment);
             }
         }
+        let profile = with_period(profile, header.period);
         let sum = match &mut self.sum {
             Some(sum) => {
-                sum.set_header(header);
+                if let Cow::Owned(so_far) = with_period(sum.header(), header.period) {
+                    // The period has risen. What is in the sum was drawn at others, and its samples have other
+                    // labels now, so it is begun again: as often as there are intervals, each above the last.
+                    *sum = Sum::new(header);
+                    sum.add(&so_far, Term::Plus)?;
+                } else {
+                    sum.set_header(header);
+                }
                 sum
             }
             none => none.insert(Sum::new(header)),
         };
-        sum.add(profile, Term::Plus)
+        sum.add(&profile, Term::Plus)
     }
 
     /// The sum.
@@ -108,6 +118,10 @@ impl Profile {
     /// the first default sample type that is not empty, and the frame filters and the documentation
     /// address of the first profile.
     ///
+    /// Of heaps that were sampled at different intervals, samples that were drawn at another than that period have
+    /// it in the label `sample_interval`, and so the right errors; of what `pprof` adds up only the greatest is
+    /// known. A heap that tells no interval is taken to have that of the sum.
+    ///
     /// Merging is associative: with `+` for it, `(a + b) + c` and `a + (b + c)` have the same header,
     /// apart from what the first profile decides, and the same samples. Their order is that of first
     /// appearance, so it may differ where samples cancel.
@@ -133,9 +147,11 @@ impl Profile {
     /// # Ok::<(), heaptide::Error>(())
     /// ```
     pub fn merge(profiles: &[&Profile]) -> Result<Profile> {
-        let mut sum = Sum::new(header::combine(profiles)?);
+        let header = header::combine(profiles)?;
+        let period = header.period;
+        let mut sum = Sum::new(header);
         for profile in profiles {
-            sum.add(profile, Term::Plus)?;
+            sum.add(&with_period(profile, period), Term::Plus)?;
         }
         sum.finish()
     }
@@ -146,9 +162,86 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::profile::arbitrary;
+    use crate::profile::example;
+    use crate::profile::{Estimate, Label, LabelValue, arbitrary};
+    use std::collections::BTreeMap;
+
+    const INTERVALS: [i64; 3] = [64, 512, 4096];
+
+    fn one_by_one(profiles: &[&Profile]) -> Profile {
+        let mut merge = Merge::default();
+        for profile in profiles {
+            merge.add(profile).unwrap();
+        }
+        merge.finish().unwrap()
+    }
+
+    #[test]
+    fn heaps_of_different_intervals_are_as_sure_together_as_apart() {
+        let heap = |period| Profile {
+            period,
+            ..example::profile("main / run = 2000 2000000 2000 2000000 bytes=1000", 0)
+        };
+        let (coarse, fine) = (heap(512 * 1024), heap(4096));
+        let total =
+            |profile: &Profile| -> Estimate { profile.estimates(3).unwrap().into_iter().sum() };
+        let apart = total(&coarse) + total(&fine);
+        for order in [[&coarse, &fine], [&fine, &coarse]] {
+            for sum in [Profile::merge(&order).unwrap(), one_by_one(&order)] {
+                assert_eq!((sum.period, sum.samples.len()), (512 * 1024, 2));
+                let ratio = total(&sum).standard_error / apart.standard_error;
+                assert!((ratio - 1.0).abs() < 1e-9, "{ratio}");
+            }
+        }
+    }
+
+    /// Heaps of different intervals, each with samples of one object that were drawn at their heap's interval
+    /// or, by their label, at one of three.
+    fn heaps() -> impl Strategy<Value = Vec<Profile>> {
+        let samples = proptest::collection::vec((0..3_usize, 0..6_usize), 0..6);
+        let heap = (0..INTERVALS.len(), samples).prop_map(|(period, samples)| {
+            let line = |(stack, _): &(usize, usize)| format!("main / f{stack} = 1 8 1 8 bytes=8\n");
+            let mut heap = example::profile(&samples.iter().map(line).collect::<String>(), 0);
+            heap.period = INTERVALS[period];
+            for (sample, (_, drawn)) in heap.samples.iter_mut().zip(samples) {
+                if let Some(&value) = INTERVALS.get(drawn) {
+                    sample.labels.push(Label {
+                        key: "sample_interval".into(),
+                        value: LabelValue::Number {
+                            value,
+                            unit: "bytes".into(),
+                        },
+                    });
+                }
+            }
+            heap
+        });
+        proptest::collection::vec(heap, 1..5)
+    }
+
+    /// How many objects there are by stack and by the interval they were drawn at.
+    fn drawn(profiles: &[&Profile]) -> BTreeMap<(String, i64), i64> {
+        let mut drawn = BTreeMap::new();
+        for profile in profiles {
+            for sample in &profile.samples {
+                let name = profile.frames(sample).next().unwrap().function.unwrap();
+                let population = profile.population(sample).unwrap();
+                let key = (name.name.to_string(), population.interval_bytes);
+                *drawn.entry(key).or_default() += population.alloc_objects;
+            }
+        }
+        drawn
+    }
 
     proptest! {
+        #[test]
+        fn each_sample_keeps_the_interval_it_was_drawn_at(heaps in heaps()) {
+            let heaps: Vec<&Profile> = heaps.iter().collect();
+            let sum = Profile::merge(&heaps).unwrap();
+            prop_assert_eq!(drawn(&[&sum]), drawn(&heaps));
+            prop_assert_eq!(one_by_one(&heaps), sum);
+        }
+
         #[test]
         fn one_after_the_other_is_all_at_once(
             mut profiles in proptest::collection::vec(arbitrary::profile(), 1..4),

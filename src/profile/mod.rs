@@ -8,6 +8,7 @@
 pub(crate) mod arbitrary;
 mod build;
 pub(crate) mod check;
+mod columns;
 #[cfg(test)]
 mod coverage;
 mod diff;
@@ -20,8 +21,10 @@ mod header;
 mod interval;
 mod label_units;
 mod merge;
+mod period;
 mod population;
 mod sum;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

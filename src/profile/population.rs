@@ -2,7 +2,7 @@
 //! can be of it, and of what changed between two profiles.
 //!
 //! Separate from the model because it gives four columns a meaning that the model does not know. It
-//! turns values and labels into estimates; adding them up is `estimate`'s business.
+//! turns numbers into estimates; reading them is for `columns`, adding up for `estimate`.
 //!
 //! A block of `s` bytes is sampled with probability `p = 1 - exp(-s/R)`, `R` being the sample
 //! interval, independently of the others, and then counts `1/p` times (the estimator of [Horvitz and
@@ -12,36 +12,13 @@
 
 use std::ops::AddAssign;
 
-use super::build::{BYTES_LABEL, INTERVAL_LABEL};
+use super::columns::Column;
 use super::estimate::Estimate;
 use super::interval::Mass;
-use super::{LabelValue, Profile, Sample};
-use crate::{Error, Result};
 
 /// Smallest block of a size group relative to its largest. Groups come four to a doubling; spaced
 /// evenly the widest one goes from 4 to 5 units, spaced geometrically every one from 0.84 to 1.
 const SMALLEST_IN_GROUP: f64 = 0.8;
-
-/// A column of a heap profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
-    AllocObjects,
-    AllocSpace,
-    InuseObjects,
-    InuseSpace,
-}
-
-impl Column {
-    pub(super) fn of(kind: &str) -> Option<Self> {
-        match kind {
-            "alloc_objects" => Some(Self::AllocObjects),
-            "alloc_space" => Some(Self::AllocSpace),
-            "inuse_objects" => Some(Self::InuseObjects),
-            "inuse_space" => Some(Self::InuseSpace),
-            _ => None,
-        }
-    }
-}
 
 /// What a heap profile says of the blocks of one call stack and one size group, all sampled at one
 /// interval. Empty by default.
@@ -274,89 +251,9 @@ impl Relation {
     }
 }
 
-impl Profile {
-    /// The four values of a heap profile's sample, with what its labels say of the blocks.
-    ///
-    /// # Errors
-    ///
-    /// A mismatch if this is not a heap profile, or no sample interval is stated.
-    pub fn population(&self, sample: &Sample) -> Result<Population> {
-        Ok(Population {
-            alloc_objects: self.value(sample, "alloc_objects")?,
-            alloc_space: self.value(sample, "alloc_space")?,
-            inuse_objects: self.value(sample, "inuse_objects")?,
-            inuse_space: self.value(sample, "inuse_space")?,
-            largest_block: number(sample, BYTES_LABEL).unwrap_or(0),
-            interval_bytes: self.interval_of(sample)?,
-        })
-    }
-
-    /// The value of a sample in a column as an estimate of its own.
-    pub(super) fn estimate_of(&self, sample: &Sample, column: Column) -> Result<Estimate> {
-        let (objects_kind, space_kind) = match column {
-            Column::AllocObjects | Column::AllocSpace => ("alloc_objects", "alloc_space"),
-            Column::InuseObjects | Column::InuseSpace => ("inuse_objects", "inuse_space"),
-        };
-        let objects = self.value(sample, objects_kind)?;
-        let space = self.value(sample, space_kind)?;
-        let size = block_size(space, objects, number(sample, BYTES_LABEL).unwrap_or(0));
-        let odds = odds_unsampled(size, self.interval_of(sample)?);
-        let (value, unit) = match column {
-            Column::AllocSpace | Column::InuseSpace => (space, 1.0),
-            Column::AllocObjects | Column::InuseObjects => (objects, size.recip()),
-        };
-        let mass = |bytes: f64| Mass::of(bytes, size, odds) * unit;
-        if space >= 0 {
-            let added = mass(space as f64);
-            return Ok(Estimate::new(value as f64, added, Mass::default()));
-        }
-        // Less than nothing is live in a difference only, and as much as was allocated meanwhile may have
-        // come and gone besides.
-        let came = match column {
-            Column::InuseObjects | Column::InuseSpace => {
-                self.value(sample, "alloc_space").unwrap_or(0)
-            }
-            Column::AllocObjects | Column::AllocSpace => 0,
-        };
-        let came = came.max(0) as f64;
-        let (added, removed) = (mass(came), mass(came + space.unsigned_abs() as f64));
-        Ok(Estimate::new(value as f64, added, removed))
-    }
-
-    fn value(&self, sample: &Sample, kind: &str) -> Result<i64> {
-        let index = self.sample_index(kind)?;
-        sample.values.get(index).copied().ok_or_else(|| {
-            Error::mismatch(format!(
-                "a sample has {} values where the profile has {} sample types",
-                sample.values.len(),
-                self.sample_types.len()
-            ))
-        })
-    }
-
-    fn interval_of(&self, sample: &Sample) -> Result<i64> {
-        let interval = number(sample, INTERVAL_LABEL).unwrap_or(self.period);
-        if interval > 0 {
-            return Ok(interval);
-        }
-        Err(Error::mismatch(format!(
-            "the sample interval is given as {interval} bytes, so no error can be estimated: it \
-             must be in the profile's period or in the sample's label `sample_interval`"
-        )))
-    }
-}
-
-/// Value of a numeric label in whatever unit: Go writes `bytes` without one.
-fn number(sample: &Sample, key: &str) -> Option<i64> {
-    sample.labels.iter().find_map(|label| match label.value {
-        LabelValue::Number { value, .. } if &*label.key == key => Some(value),
-        _ => None,
-    })
-}
-
 /// Mean size of the blocks, kept within their size group: counts are rounded, so that for few large
 /// blocks `space / objects` alone can be off by half. At least 1.
-fn block_size(space: i64, objects: i64, largest: i64) -> f64 {
+pub(super) fn block_size(space: i64, objects: i64, largest: i64) -> f64 {
     let largest = largest as f64;
     let mean = if objects == 0 {
         largest
@@ -373,7 +270,7 @@ fn block_size(space: i64, objects: i64, largest: i64) -> f64 {
 
 /// `(1-p)/p` of a block: `exp(-x) / (1 - exp(-x)) = 1 / (exp(x) - 1)` with `x = size/interval`, in
 /// the form that is exact for small `x`. At interval 1 every block is sampled.
-fn odds_unsampled(size: f64, interval_bytes: i64) -> f64 {
+pub(super) fn odds_unsampled(size: f64, interval_bytes: i64) -> f64 {
     if interval_bytes <= 1 {
         return 0.0;
     }
@@ -386,95 +283,12 @@ mod tests {
     use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 
     use super::{Estimate, Population};
-    use crate::Profile;
-    use crate::profile::{Label, LabelValue, Sample, ValueType};
 
     const INTERVAL: i64 = 512 * 1024;
-    const BLOCK: i64 = 512 * 1024;
-
-    fn heap(period: i64) -> Profile {
-        let kinds = [
-            "alloc_objects",
-            "alloc_space",
-            "inuse_objects",
-            "inuse_space",
-        ];
-        Profile {
-            sample_types: kinds.map(|kind| ValueType::new(kind, "")).to_vec(),
-            period,
-            ..Profile::default()
-        }
-    }
-
-    fn sample(values: [i64; 4], labels: &[(&str, i64)]) -> Sample {
-        let number = |value| LabelValue::Number {
-            value,
-            unit: "".into(),
-        };
-        let label = |&(key, value): &(&str, i64)| Label {
-            key: key.into(),
-            value: number(value),
-        };
-        Sample {
-            locations: vec![],
-            values: values.to_vec(),
-            labels: labels.iter().map(label).collect(),
-        }
-    }
 
     fn near(value: f64, expected: f64) {
         let off = (value / expected - 1.0).abs();
         assert!(off < 1e-4, "{value} instead of {expected}");
-    }
-
-    #[test]
-    fn one_large_block_as_go_writes_it_has_the_error_of_one_sample() {
-        // Go cuts the weight 1.58 to one object, so space / objects is 1.58 blocks.
-        let go = sample([1, 829_411, 1, 829_411], &[("bytes", BLOCK)]);
-        let estimate = heap(INTERVAL).estimate(&go, 3).unwrap();
-        // One sample: s² (1-p)/p², p = 1 - 1/e.
-        let p = 1.0 - (-1.0_f64).exp();
-        near(estimate.standard_error, BLOCK as f64 * (1.0 - p).sqrt() / p);
-        let objects = heap(INTERVAL).estimate(&go, 2).unwrap();
-        near(objects.standard_error, (1.0 - p).sqrt() / p);
-        assert_eq!(objects.value, 1.0);
-    }
-
-    #[test]
-    fn the_columns_do_not_share_their_errors() {
-        let churned = sample([4096, 16 << 20, 256, 1 << 20], &[]);
-        let profile = heap(INTERVAL);
-        let allocated = profile.estimate(&churned, 1).unwrap();
-        let live = profile.estimate(&churned, 3).unwrap();
-        near(allocated.standard_error / live.standard_error, 4.0);
-    }
-
-    #[test]
-    fn the_interval_of_the_sample_goes_before_that_of_the_profile() {
-        let values = [1000, 1_000_000, 1000, 1_000_000];
-        let own = sample(values, &[("bytes", 1000), ("sample_interval", 1)]);
-        let exact = heap(INTERVAL).estimate(&own, 3).unwrap();
-        assert_eq!(exact.standard_error, 0.0);
-        let own = sample(values, &[("bytes", 1000), ("sample_interval", INTERVAL)]);
-        let noisy = heap(1).estimate(&own, 3).unwrap();
-        assert!(noisy.standard_error > 700_000.0, "{noisy:?}");
-    }
-
-    #[test]
-    fn what_has_no_known_error_is_refused() {
-        let plain = sample([1; 4], &[]);
-        let unstated = heap(0).estimate(&plain, 3).unwrap_err();
-        assert!(unstated.is_mismatch() && unstated.to_string().contains("sample interval"));
-        let mut cpu = heap(INTERVAL);
-        cpu.sample_types = vec![ValueType::new("cpu", "nanoseconds")];
-        assert!(cpu.estimate(&plain, 0).unwrap_err().is_mismatch());
-        assert!(cpu.population(&plain).unwrap_err().is_mismatch());
-        assert!(
-            heap(INTERVAL)
-                .estimate(&plain, 4)
-                .unwrap_err()
-                .is_mismatch()
-        );
     }
 
     /// Counts of sampled blocks that came, went and stayed, as the two profiles show them.
@@ -563,18 +377,6 @@ mod tests {
                 assert!(reach.start() <= &estimate.value && &estimate.value <= reach.end());
             }
         }
-        let row = sample(
-            [
-                less.alloc_objects,
-                less.alloc_space,
-                less.inuse_objects,
-                less.inuse_space,
-            ],
-            &[("bytes", 4096)],
-        );
-        let estimate = heap(INTERVAL).estimate(&row, 3).unwrap();
-        // Fourteen that may have come, and six more that went.
-        near(estimate.standard_error, (34.0_f64).sqrt() * 524_288.0);
     }
 
     /// Over many samplings the estimated variance of the growth must be, on average, the one the

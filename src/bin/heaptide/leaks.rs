@@ -30,29 +30,38 @@ pub(crate) fn run(arguments: &args::Leaks, is_colored: bool) -> Result<Answer, F
     })
 }
 
-/// The verdict on a series; none of its profiles is held longer than it takes to look at it. Names of
-/// snapshots sort by time, so that they are put in order only if they are not.
+/// The verdict on a series; none of its profiles is held longer than it takes to look at it.
+///
+/// Names of snapshots sort by time, so that they are put in order only if they are not. Where a clock was set back it
+/// is the names that are right and not the times: which of the two orders is that of one process for longer tells.
 fn judge(mut series: Series) -> Result<Verdict, Failure> {
     let mut times: Vec<i64> = Vec::new();
-    let mut watched = Watched::default();
+    let mut as_given = Ok(Watched::default());
     series.each(|name, profile| {
         times.push(profile.time_nanos);
-        if times.is_sorted() {
-            return watched.add(name, profile);
+        if let Ok(watched) = &mut as_given
+            && let Err(error) = watched.add(name, profile)
+        {
+            if times.is_sorted() {
+                return Err(error);
+            }
+            as_given = Err(error);
         }
         Ok(())
     })?;
-    if !times.is_sorted() {
-        series.sort(times);
-        watched = Watched::default();
-        series.each(|name, profile| watched.add(name, profile))?;
+    let as_given = as_given.and_then(Watched::verdict);
+    if times.is_sorted() {
+        return as_given;
     }
-    let Watched { watch, names } = watched;
-    let mut verdict = watch.verdict().map_err(|error| fail(&error, &names))?;
-    for note in &mut verdict.notes {
-        *note = with_names(note, &names);
+    series.sort(times);
+    let mut watched = Watched::default();
+    let by_time = series.each(|name, profile| watched.add(name, profile));
+    let by_time = by_time.and_then(|()| watched.verdict());
+    match (as_given, by_time) {
+        (Ok(given), Ok(by_time)) if given.snapshots < by_time.snapshots => Ok(by_time),
+        (Ok(given), _) => Ok(given),
+        (Err(_), by_time) => by_time,
     }
-    Ok(verdict)
 }
 
 /// What was looked at, and what its profiles are called.
@@ -68,6 +77,15 @@ impl Watched {
         self.watch
             .add(profile)
             .map_err(|error| fail(&error, &self.names))
+    }
+
+    fn verdict(self) -> Result<Verdict, Failure> {
+        let Self { watch, names } = self;
+        let mut verdict = watch.verdict().map_err(|error| fail(&error, &names))?;
+        for note in &mut verdict.notes {
+            *note = with_names(note, &names);
+        }
+        Ok(verdict)
     }
 }
 

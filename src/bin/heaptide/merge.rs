@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
     output::is_stdout(&arguments.output, "profile")?;
     input::check_standard_input(&arguments.files)?;
     let mut first: Option<First> = None;
+    let tells_interval = |period: i64, profile: &Profile| period > 0 && is_heap(profile);
     let mut merge = Merge::default();
     let mut processes = HashSet::new();
     let (mut count, mut again) = (0_usize, 0_usize);
@@ -32,7 +33,9 @@ pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
             name: name.to_owned(),
             period: profile.period,
         });
-        if first.period != profile.period {
+        // Of a heap each sample of the sum tells the interval it was drawn at, if its profile did.
+        let both_tell = [first.period, profile.period].map(|period| tells_interval(period, profile));
+        if first.period != profile.period && both_tell != [true; 2] {
             return Err(Failure::between(
                 &first.name,
                 name,
@@ -55,11 +58,18 @@ pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
     let mut remarks = Vec::new();
     if again > 0 {
         remarks.push(format!(
-            "{again} of the {count} profiles are further snapshots of a process that is in it already: \
-             what lived on is counted in each of them"
+            "{again} of the {count} profiles {} of a process that is in it already: what lived on is \
+             counted in each of them",
+            if again == 1 { "is a further snapshot" } else { "are further snapshots" }
         ));
     }
     Ok(Answer::new(String::new(), remarks))
+}
+
+/// Whether its period is a sample interval.
+fn is_heap(profile: &Profile) -> bool {
+    let counts = profile.period_type.as_ref();
+    counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"))
 }
 
 /// What two snapshots of one process have in common and those of two have not: what they say of it, and where
