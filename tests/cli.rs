@@ -181,12 +181,12 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "peek nobody before.pb.gz",
-            "before.pb.gz: no function with inuse_space matches `nobody`".to_owned(),
+            "before.pb.gz: no function with inuse_space matches `nobody`: `heaptide top -n 0` shows them all, and --sample-index counts something else".to_owned(),
         ),
         // It holds nothing any more.
         (
             "list inflate --sample-index inuse_objects after.pb.gz",
-            "after.pb.gz: no function with inuse_objects matches `inflate`".to_owned(),
+            "after.pb.gz: no function with inuse_objects matches `inflate`: `heaptide top -n 0` shows them all, and --sample-index counts something else".to_owned(),
         ),
         (
             "tree --base cpu.pb.gz before.pb.gz",
@@ -220,7 +220,7 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "flamegraph --focus nobody before.pb.gz",
-            "before.pb.gz: there is nothing to draw: all inuse_space of the profile are 0".to_owned(),
+            "before.pb.gz: there is nothing to draw: all inuse_space of the profile are 0: --focus matched nothing".to_owned(),
         ),
         (
             "flamegraph -o none/heap.svg before.pb.gz",
@@ -234,7 +234,22 @@ fn bad_input_is_one_clear_line() {
             "top https://localhost/",
             "https://localhost/: this command has no TLS: use a port forward and http://, or `curl -s URL | heaptide top -`".to_owned(),
         ),
-        ("top notes.txt", "notes.txt: not a pprof profile: expected a message of profile.proto, with or without gzip, but what is at byte 2 is no field of one: failed to decode Protobuf message: buffer underflow".to_owned()),
+        (
+            "top notes.txt",
+            "notes.txt: not a pprof profile but text that begins with `heap`: /debug/pprof/heap gives one, without debug=1".to_owned(),
+        ),
+        (
+            "top localhost:6060",
+            "localhost:6060: No such file or directory (os error 2): a URL has to begin with http://".to_owned(),
+        ),
+        (
+            "top ftp://localhost/heap.pb.gz",
+            "ftp://localhost/heap.pb.gz: No such file or directory (os error 2): a URL has to begin with http://".to_owned(),
+        ),
+        (
+            "top http://localhost:99999/heap",
+            "http://localhost:99999/heap: not a URL: ports are 1 to 65535".to_owned(),
+        ),
         (
             "top empty",
             "empty: not a pprof profile: there are no bytes".to_owned(),
@@ -305,7 +320,8 @@ fn usage_errors_are_told_and_exit_2() {
         ("peek before.pb.gz", "<PROFILE>..."),
         ("leaks --fail-on growth snapshots", "possible values: leak"),
         ("fetch --seconds 0 http://localhost", "not in 1..=86400"),
-        ("top -n many before.pb.gz", "invalid value 'many'"),
+        ("top -n many before.pb.gz", "a whole number, or 0 for all"),
+        ("watch -n 1.5 snapshots", "a whole number, or 0 for all"),
         ("flop before.pb.gz", "unrecognized subcommand 'flop'"),
     ];
     for (command_line, part) in cases {
@@ -957,6 +973,10 @@ fn a_terminal_has_colors_and_progress_and_no_svg() {
     let refused = shown("flamegraph after.pb.gz", &[]);
     let expected =
         "heaptide: standard output: a terminal shows no SVG: name a file with -o, or redirect";
+    assert_eq!(refused.trim_end(), expected);
+    // Nobody types a profile.
+    let refused = shown("top -", &[]);
+    let expected = "heaptide: standard input: a terminal has no profile to read: pipe one into it, or name a file";
     assert_eq!(refused.trim_end(), expected);
     // Twenty are enough for a bar, which is gone at the end; five are not.
     let many = "snapshots/a.pb.gz ".repeat(20);

@@ -95,7 +95,7 @@ impl Watch<'_> {
     fn block(&self) -> io::Result<()> {
         let mut text = format!("== {}\n", now());
         let lines = match self.failures {
-            0 => self.growth.lines(self.arguments.nodecount),
+            0 => self.growth.lines(self.nodecount()),
             _ => Vec::new(),
         };
         for line in self.notes.iter().chain(&lines) {
@@ -147,7 +147,7 @@ impl Watch<'_> {
         drop(screen);
         // What was seen last stays.
         let mut text = self
-            .lines(is_colored, self.arguments.nodecount, usize::MAX)
+            .lines(is_colored, self.nodecount(), usize::MAX)
             .join("\n");
         text.push('\n');
         Ok(Answer::new(text, Vec::new()))
@@ -241,6 +241,14 @@ impl Watch<'_> {
         Ok(())
     }
 
+    /// How many rows there are where no terminal says so.
+    fn nodecount(&self) -> usize {
+        match self.arguments.nodecount {
+            0 => usize::MAX,
+            rows => rows,
+        }
+    }
+
     /// Until the next look: doubled with each failure in a row.
     fn pause(&self) -> Duration {
         let every = self.arguments.every;
@@ -301,11 +309,11 @@ fn is_restarted(before: &Profile, now: &Profile) -> bool {
 fn look(source: &Path) -> Result<Profile, Failure> {
     if let Some(url) = download::url(source) {
         let bytes = download::get_quietly(url)?;
-        return Profile::read(&bytes).map_err(|error| Failure::of(url, error));
+        return input::parse(url, &bytes);
     }
     let file = newest(source)?;
     let bytes = fs::read(&file).map_err(|error| Failure::with(&file, error))?;
-    Profile::read(&bytes).map_err(|error| Failure::with(&file, error))
+    input::parse(&file.display().to_string(), &bytes)
 }
 
 fn newest(folder: &Path) -> Result<PathBuf, Failure> {
