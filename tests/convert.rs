@@ -542,9 +542,9 @@ Types:     alloc_objects: 3 count
 Period:    one sample for 512.00 KiB of space, on average
 Taken:     at no stated time
 Duration:  30.00s: what was allocated, and what lived on, in that time
-Samples:   1, of 1 stacks, 3 addresses, 0 functions
+Samples:   1, of 1 stack, 3 addresses, 0 functions
 Mappings:  /usr/bin/server, build id {}, raw, 2 addresses
-           /usr/bin/lib.so, no build id, raw, 1 addresses
+           /usr/bin/lib.so, no build id, raw, 1 address
 Comments:  one
            two\\u{{1b}}[2J
 

@@ -44,9 +44,14 @@ impl fmt::Display for Verdict {
         }
         write!(
             f,
-            "{} call stacks tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is one \
+            "{} call {} tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is one \
              standard error",
             self.stacks_tried,
+            if self.stacks_tried == 1 {
+                "stack"
+            } else {
+                "stacks"
+            },
             self.false_discovery_rate * 100.0,
             self.snapshots,
             self.span.as_secs_f64(),
