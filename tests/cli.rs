@@ -715,6 +715,10 @@ fn what_is_no_ordinary_file_is_written_to_and_not_replaced() {
     use std::os::unix::fs::{FileTypeExt, symlink};
     let folder = folder();
     let svg = run(folder.path(), "flamegraph after.pb.gz").stdout;
+    assert!(svg.starts_with(b"<?xml "));
+    let named = run(folder.path(), "flamegraph -o - after.pb.gz");
+    assert_eq!((named.status.code(), &named.stdout), (Some(0), &svg));
+    assert!(!folder.path().join("-").exists());
     let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
     symlink("notes.txt", &link).expect("a new link");
     let linked = run(folder.path(), "flamegraph -o link after.pb.gz");
