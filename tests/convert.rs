@@ -580,6 +580,59 @@ Missing:
     );
 }
 
+#[test]
+fn what_a_profile_does_not_state_is_described_too() {
+    let folder = folder();
+    let path = folder.path();
+    let mut some = example::profile("main / run = 3 48 3 48 bytes=16", 0);
+    let whole = described(path, &some);
+    for line in [
+        "Duration:  none stated: as of that time, since the start of the process",
+        "Samples:   1, of 1 stack, 2 addresses, 2 functions",
+    ] {
+        assert!(whole.lines().any(|told| told == line), "{line}: {whole}");
+    }
+    assert!(whole.contains(", 2 of 2 addresses have names\n"), "{whole}");
+    assert!(!whole.contains("Hidden") && !whole.contains("Docs"));
+    let unused = |name: &str| Mapping {
+        file: name.into(),
+        ..some.mappings[0].clone()
+    };
+    let unused = [unused("/a.so"), unused("/b.so")];
+    some.mappings.extend(unused);
+    some.mappings[0].file = "".into();
+    some.locations.truncate(1);
+    some.samples[0].locations.remove(0);
+    some.period = 1;
+    some.time_nanos = i64::MAX;
+    some.drop_frames = "malloc|free".into();
+    some.doc_url = "http://localhost/heap".into();
+    let told = described(path, &some);
+    for line in [
+        "Period:    1 byte of space: every allocation is in it",
+        "Taken:     2262-04-11 23:47:16 UTC, in the future by this clock",
+        "           and 2 without an address",
+        "Hidden:    frames that match malloc|free",
+        "Docs:      http://localhost/heap",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    }
+    assert!(told.contains("\nMappings:  (no path), build id "), "{told}");
+    assert!(told.contains(", 1 address, which has a name\n"), "{told}");
+    some.period = 0;
+    some.samples.clear();
+    some.locations.clear();
+    let none = described(path, &some);
+    for part in ["Period:    none stated\n", ", no address in it\n"] {
+        assert!(none.contains(part), "{none}");
+    }
+}
+
+fn described(folder: &Path, profile: &Profile) -> String {
+    save(&folder.join("some.pb.gz"), profile);
+    fine(folder, "info some.pb.gz")
+}
+
 /// The lines of a block that `watch` has written, up to the empty one.
 fn block(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Vec<String> {
     let lines = lines.map(|line| line.expect("a line"));
