@@ -300,6 +300,24 @@ fn bad_input_is_one_clear_line() {
 }
 
 #[test]
+fn a_diff_of_two_builds_says_so() {
+    let folder = folder();
+    let mut other = example::profile(AFTER, 0);
+    other.mappings[0].build_id = "0b".into();
+    let file = fs::File::create(folder.path().join("other.pb.gz")).expect("a new file");
+    other.write(file).expect("a valid profile");
+    let same = run(folder.path(), "diff before.pb.gz after.pb.gz");
+    assert_eq!(text(&same.stderr), "");
+    let before = &other.mappings[0].file;
+    let output = run(folder.path(), "diff before.pb.gz other.pb.gz");
+    assert_eq!(output.status.code(), Some(0));
+    let told = text(&output.stderr);
+    let start = format!("heaptide: the profiles are of two builds, {before} with build id ");
+    let end = format!(" and {before} with 0b: what was renamed is gone and new\n");
+    assert!(told.starts_with(&start) && told.ends_with(&end), "{told}");
+}
+
+#[test]
 fn usage_errors_are_told_and_exit_2() {
     let folder = folder();
     let cases = [
