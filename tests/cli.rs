@@ -164,6 +164,10 @@ fn bad_input_is_one_clear_line() {
             "./cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete deflate stream".to_owned(),
         ),
         (
+            "leaks before.pb.gz before.pb.gz",
+            "before.pb.gz and before.pb.gz: both were taken at 2023-11-14 22:13:20 UTC: leave out the copy".to_owned(),
+        ),
+        (
             "top snapshots/old.pb.gz",
             "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end otherwise".to_owned(),
         ),
@@ -504,14 +508,19 @@ fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
         assert_eq!(output.status.code(), Some(code), "heaptide {command_line}");
     }
     // What the library calls the second profile has a name here.
-    let twice = run(folder.path(), "leaks before.pb.gz after.pb.gz before.pb.gz");
-    let told = text(&twice.stderr);
+    let mut delta = example::profile(AFTER, 0);
+    delta.time_nanos += 1_000_000_000;
+    delta.duration_nanos = 1_000_000_000;
+    let file = fs::File::create(folder.path().join("delta.pb.gz")).expect("a new file");
+    delta.write(file).expect("a valid profile");
+    let refused = run(folder.path(), "leaks before.pb.gz delta.pb.gz");
+    let told = text(&refused.stderr);
     assert!(
-        told.starts_with("heaptide: leaks: profile before.pb.gz is "),
+        told.starts_with("heaptide: leaks: profile delta.pb.gz is a delta over 1.0 s: "),
         "{told}"
     );
     assert_eq!(
-        (told.lines().count(), twice.status.code()),
+        (told.lines().count(), refused.status.code()),
         (1, Some(2)),
         "{told}"
     );
