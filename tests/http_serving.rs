@@ -509,14 +509,18 @@ fn many_clients_get_a_profile_or_are_told_to_come_later() {
             "{:?}",
             seen.statuses
         );
+        // It is asked 100 times a second, and manages 30 on a machine that is this busy. Where profiles are made
+        // on its threads it manages one in all.
+        let answered = seen.latencies.len();
+        let half = seen.quantile(500);
         assert!(
-            seen.quantile(1000) > Duration::ZERO,
-            "the service answers all along"
+            answered > 10,
+            "{answered} answers of the service, half within {half:?}"
         );
-        // A profile is some 100 kB; thousands of requests that each left one would show.
+        // A profile is some 100 kB; 700 requests that each left one would show beside the 50 MB that come and go.
         let grown = seen.resident_kb.1.saturating_sub(seen.resident_kb.0);
         assert!(
-            grown < 100_000,
+            grown < 70_000,
             "{grown} kB more than {}",
             seen.resident_kb.0
         );
