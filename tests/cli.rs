@@ -164,6 +164,10 @@ fn bad_input_is_one_clear_line() {
             "./cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete deflate stream".to_owned(),
         ),
         (
+            "leaks before.pb.gz before.pb.gz",
+            "before.pb.gz and before.pb.gz: both were taken at 2023-11-14 22:13:20 UTC: leave out the copy".to_owned(),
+        ),
+        (
             "top snapshots/old.pb.gz",
             "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end otherwise".to_owned(),
         ),
@@ -181,12 +185,12 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "peek nobody before.pb.gz",
-            "before.pb.gz: no function with inuse_space matches `nobody`".to_owned(),
+            "before.pb.gz: no function with inuse_space matches `nobody`: `heaptide top -n 0` shows them all, and --sample-index counts something else".to_owned(),
         ),
         // It holds nothing any more.
         (
             "list inflate --sample-index inuse_objects after.pb.gz",
-            "after.pb.gz: no function with inuse_objects matches `inflate`".to_owned(),
+            "after.pb.gz: no function with inuse_objects matches `inflate`: `heaptide top -n 0` shows them all, and --sample-index counts something else".to_owned(),
         ),
         (
             "tree --base cpu.pb.gz before.pb.gz",
@@ -220,7 +224,7 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "flamegraph --focus nobody before.pb.gz",
-            "before.pb.gz: there is nothing to draw: all inuse_space of the profile are 0".to_owned(),
+            "before.pb.gz: there is nothing to draw: all inuse_space of the profile are 0: --focus matched nothing".to_owned(),
         ),
         (
             "flamegraph -o none/heap.svg before.pb.gz",
@@ -234,7 +238,22 @@ fn bad_input_is_one_clear_line() {
             "top https://localhost/",
             "https://localhost/: this command has no TLS: use a port forward and http://, or `curl -s URL | heaptide top -`".to_owned(),
         ),
-        ("top notes.txt", "notes.txt: not a pprof profile: expected a message of profile.proto, with or without gzip, but what is at byte 2 is no field of one: failed to decode Protobuf message: buffer underflow".to_owned()),
+        (
+            "top notes.txt",
+            "notes.txt: not a pprof profile but text that begins with `heap`: /debug/pprof/heap gives one, without debug=1".to_owned(),
+        ),
+        (
+            "top localhost:6060",
+            "localhost:6060: No such file or directory (os error 2): a URL has to begin with http://".to_owned(),
+        ),
+        (
+            "top ftp://localhost/heap.pb.gz",
+            "ftp://localhost/heap.pb.gz: No such file or directory (os error 2): a URL has to begin with http://".to_owned(),
+        ),
+        (
+            "top http://localhost:99999/heap",
+            "http://localhost:99999/heap: not a URL: ports are 1 to 65535".to_owned(),
+        ),
         (
             "top empty",
             "empty: not a pprof profile: there are no bytes".to_owned(),
@@ -285,6 +304,24 @@ fn bad_input_is_one_clear_line() {
 }
 
 #[test]
+fn a_diff_of_two_builds_says_so() {
+    let folder = folder();
+    let mut other = example::profile(AFTER, 0);
+    other.mappings[0].build_id = "0b".into();
+    let file = fs::File::create(folder.path().join("other.pb.gz")).expect("a new file");
+    other.write(file).expect("a valid profile");
+    let same = run(folder.path(), "diff before.pb.gz after.pb.gz");
+    assert_eq!(text(&same.stderr), "");
+    let before = &other.mappings[0].file;
+    let output = run(folder.path(), "diff before.pb.gz other.pb.gz");
+    assert_eq!(output.status.code(), Some(0));
+    let told = text(&output.stderr);
+    let start = format!("heaptide: the profiles are of two builds, {before} with build id ");
+    let end = format!(" and {before} with 0b: what was renamed is gone and new\n");
+    assert!(told.starts_with(&start) && told.ends_with(&end), "{told}");
+}
+
+#[test]
 fn usage_errors_are_told_and_exit_2() {
     let folder = folder();
     let cases = [
@@ -305,7 +342,8 @@ fn usage_errors_are_told_and_exit_2() {
         ("peek before.pb.gz", "<PROFILE>..."),
         ("leaks --fail-on growth snapshots", "possible values: leak"),
         ("fetch --seconds 0 http://localhost", "not in 1..=86400"),
-        ("top -n many before.pb.gz", "invalid value 'many'"),
+        ("top -n many before.pb.gz", "a whole number, or 0 for all"),
+        ("watch -n 1.5 snapshots", "a whole number, or 0 for all"),
         ("flop before.pb.gz", "unrecognized subcommand 'flop'"),
     ];
     for (command_line, part) in cases {
@@ -496,14 +534,19 @@ fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
         assert_eq!(output.status.code(), Some(code), "heaptide {command_line}");
     }
     // What the library calls the second profile has a name here.
-    let twice = run(folder.path(), "leaks before.pb.gz after.pb.gz before.pb.gz");
-    let told = text(&twice.stderr);
+    let mut delta = example::profile(AFTER, 0);
+    delta.time_nanos += 1_000_000_000;
+    delta.duration_nanos = 1_000_000_000;
+    let file = fs::File::create(folder.path().join("delta.pb.gz")).expect("a new file");
+    delta.write(file).expect("a valid profile");
+    let refused = run(folder.path(), "leaks before.pb.gz delta.pb.gz");
+    let told = text(&refused.stderr);
     assert!(
-        told.starts_with("heaptide: leaks: profile before.pb.gz is "),
+        told.starts_with("heaptide: leaks: profile delta.pb.gz is a delta over 1.0 s: "),
         "{told}"
     );
     assert_eq!(
-        (told.lines().count(), twice.status.code()),
+        (told.lines().count(), refused.status.code()),
         (1, Some(2)),
         "{told}"
     );
@@ -725,6 +768,10 @@ fn what_is_no_ordinary_file_is_written_to_and_not_replaced() {
     use std::os::unix::fs::{FileTypeExt, symlink};
     let folder = folder();
     let svg = run(folder.path(), "flamegraph after.pb.gz").stdout;
+    assert!(svg.starts_with(b"<?xml "));
+    let named = run(folder.path(), "flamegraph -o - after.pb.gz");
+    assert_eq!((named.status.code(), &named.stdout), (Some(0), &svg));
+    assert!(!folder.path().join("-").exists());
     let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
     symlink("notes.txt", &link).expect("a new link");
     let linked = run(folder.path(), "flamegraph -o link after.pb.gz");
@@ -983,6 +1030,10 @@ fn a_terminal_has_colors_and_progress_and_no_svg() {
     let refused = shown("flamegraph after.pb.gz", &[]);
     let expected =
         "heaptide: standard output: a terminal shows no SVG: name a file with -o, or redirect";
+    assert_eq!(refused.trim_end(), expected);
+    // Nobody types a profile.
+    let refused = shown("top -", &[]);
+    let expected = "heaptide: standard input: a terminal has no profile to read: pipe one into it, or name a file";
     assert_eq!(refused.trim_end(), expected);
     // Twenty are enough for a bar, which is gone at the end; five are not.
     let many = "snapshots/a.pb.gz ".repeat(20);

@@ -5,9 +5,9 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 use canned_server::{Canned, serve};
@@ -555,9 +555,9 @@ Types:     alloc_objects: 3 count
 Period:    one sample for 512.00 KiB of space, on average
 Taken:     at no stated time
 Duration:  30.00s: what was allocated, and what lived on, in that time
-Samples:   1, of 1 stacks, 3 addresses, 0 functions
+Samples:   1, of 1 stack, 3 addresses, 0 functions
 Mappings:  /usr/bin/server, build id {}, raw, 2 addresses
-           /usr/bin/lib.so, no build id, raw, 1 addresses
+           /usr/bin/lib.so, no build id, raw, 1 address
 Comments:  one
            two\\u{{1b}}[2J
 
@@ -591,6 +591,59 @@ Missing:
         told.contains("\nProcess:   2 of them, added up\n"),
         "{told}"
     );
+}
+
+#[test]
+fn what_a_profile_does_not_state_is_described_too() {
+    let folder = folder();
+    let path = folder.path();
+    let mut some = example::profile("main / run = 3 48 3 48 bytes=16", 0);
+    let whole = described(path, &some);
+    for line in [
+        "Duration:  none stated: as of that time, since the start of the process",
+        "Samples:   1, of 1 stack, 2 addresses, 2 functions",
+    ] {
+        assert!(whole.lines().any(|told| told == line), "{line}: {whole}");
+    }
+    assert!(whole.contains(", 2 of 2 addresses have names\n"), "{whole}");
+    assert!(!whole.contains("Hidden") && !whole.contains("Docs"));
+    let unused = |name: &str| Mapping {
+        file: name.into(),
+        ..some.mappings[0].clone()
+    };
+    let unused = [unused("/a.so"), unused("/b.so")];
+    some.mappings.extend(unused);
+    some.mappings[0].file = "".into();
+    some.locations.truncate(1);
+    some.samples[0].locations.remove(0);
+    some.period = 1;
+    some.time_nanos = i64::MAX;
+    some.drop_frames = "malloc|free".into();
+    some.doc_url = "http://localhost/heap".into();
+    let told = described(path, &some);
+    for line in [
+        "Period:    1 byte of space: every allocation is in it",
+        "Taken:     2262-04-11 23:47:16 UTC, in the future by this clock",
+        "           and 2 without an address",
+        "Hidden:    frames that match malloc|free",
+        "Docs:      http://localhost/heap",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    }
+    assert!(told.contains("\nMappings:  (no path), build id "), "{told}");
+    assert!(told.contains(", 1 address, which has a name\n"), "{told}");
+    some.period = 0;
+    some.samples.clear();
+    some.locations.clear();
+    let none = described(path, &some);
+    for part in ["Period:    none stated\n", ", no address in it\n"] {
+        assert!(none.contains(part), "{none}");
+    }
+}
+
+fn described(folder: &Path, profile: &Profile) -> String {
+    save(&folder.join("some.pb.gz"), profile);
+    fine(folder, "info some.pb.gz")
 }
 
 /// The lines of a block that `watch` has written, up to the empty one.
@@ -728,6 +781,80 @@ fn watch_gives_the_terminal_back() {
         after.contains("nothing has grown") && !after.contains("\x1b"),
         "{after:?}"
     );
+}
+
+/// A command in a terminal of its own, which is closed after a while: what is stopped for ever then ends too.
+fn in_a_terminal(folder: &Path, command: &str) -> Child {
+    Command::new("timeout")
+        .args(["60", "script", "-qec", command, "/dev/null"])
+        .env("TERM", "xterm")
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("timeout starts")
+}
+
+/// What a terminal shows, up to and with the text that is waited for.
+fn until(terminal: &mut impl Read, wanted: &str) -> String {
+    let mut shown = Vec::new();
+    while !shown.ends_with(wanted.as_bytes()) {
+        let mut byte = [0];
+        let count = terminal.read(&mut byte).expect("the terminal can be read");
+        assert_eq!(count, 1, "never shown: {wanted:?}; but {}", text(&shown));
+        shown.push(byte[0]);
+    }
+    text(&shown).to_owned()
+}
+
+#[test]
+#[ignore = "needs script, which makes a terminal (Debian bsdutils)"]
+fn watch_gives_the_terminal_back_while_it_is_stopped() {
+    const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+    const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+    let folder = folder();
+    // A shell that controls jobs, as an interactive one does.
+    let command = format!(
+        "bash -c 'set -m; {} watch --every 1h .; echo STOPPED; bg; jobs; fg; echo ENDED'",
+        env!("CARGO_BIN_EXE_heaptide")
+    );
+    let mut script = in_a_terminal(folder.path(), &command);
+    let mut keys = script.stdin.take().expect("a pipe");
+    let mut terminal = script.stdout.take().expect("a pipe");
+    until(&mut terminal, "Ctrl-C ends it");
+    keys.write_all(b"\x1a").expect("Ctrl-Z is pressed");
+    let stopped = until(&mut terminal, "STOPPED");
+    assert!(stopped.contains(LEAVE), "{stopped:?}");
+    let drawn = until(&mut terminal, "Ctrl-C ends it");
+    let (shell, drawn) = drawn.split_once(ENTER).expect("it takes it again");
+    assert!(!shell.contains("\x1b"), "not in the background: {shell:?}");
+    assert!(drawn.contains("nothing has grown"), "{drawn:?}");
+    keys.write_all(b"\x03").expect("Ctrl-C is pressed");
+    let ended = until(&mut terminal, "ENDED");
+    assert!(ended.contains(LEAVE), "{ended:?}");
+    assert!(script.wait().expect("it has ended").success());
+}
+
+#[test]
+#[ignore = "needs script, which makes a terminal (Debian bsdutils)"]
+fn without_a_shell_that_could_continue_it_watch_goes_on_at_ctrl_z() {
+    let folder = folder();
+    let command = format!(
+        "exec {} watch --every 100ms --count 8 .",
+        env!("CARGO_BIN_EXE_heaptide")
+    );
+    let mut script = in_a_terminal(folder.path(), &command);
+    let mut keys = script.stdin.take().expect("a pipe");
+    let mut terminal = script.stdout.take().expect("a pipe");
+    until(&mut terminal, "Ctrl-C ends it");
+    keys.write_all(b"\x1a").expect("Ctrl-Z is pressed");
+    // It ends by its count.
+    let mut rest = String::new();
+    terminal.read_to_string(&mut rest).expect("text");
+    assert!(!rest.contains("\x1b[?1049h"), "{rest:?}");
+    assert_eq!(rest.matches("\x1b[?1049l").count(), 1, "{rest:?}");
+    assert!(script.wait().expect("it has ended").success());
 }
 
 #[test]

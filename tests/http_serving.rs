@@ -8,22 +8,27 @@ mod http_load;
 mod plain_client;
 
 use axum::{Router, routing};
+use bytes::Bytes;
 use heaptide::{
     Profile,
     http::{self, Endpoints, Server},
 };
+use http_body_util::{BodyExt, Full};
 use plain_client::{Answer, answer, connect, get, get_as, send};
 use std::{
+    ffi::OsStr,
     fs,
     hint::black_box,
     io::Write,
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::ffi::OsStrExt,
     panic,
     process::{Command, Output},
     thread,
     time::{Duration, Instant},
 };
 use tokio::runtime::{self, Runtime};
+use tower_service::Service as _;
 
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
@@ -140,7 +145,6 @@ fn hyper_by_hand() -> (
 ) {
     use hyper::{server::conn::http1, service::service_fn};
     use hyper_util::rt::TokioIo;
-    use tower_service::Service as _;
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -505,14 +509,18 @@ fn many_clients_get_a_profile_or_are_told_to_come_later() {
             "{:?}",
             seen.statuses
         );
+        // It is asked 100 times a second, and manages 30 on a machine that is this busy. Where profiles are made
+        // on its threads it manages one in all.
+        let answered = seen.latencies.len();
+        let half = seen.quantile(500);
         assert!(
-            seen.quantile(1000) > Duration::ZERO,
-            "the service answers all along"
+            answered > 10,
+            "{answered} answers of the service, half within {half:?}"
         );
-        // A profile is some 100 kB; thousands of requests that each left one would show.
+        // A profile is some 100 kB; 700 requests that each left one would show beside the 50 MB that come and go.
         let grown = seen.resident_kb.1.saturating_sub(seen.resident_kb.0);
         assert!(
-            grown < 100_000,
+            grown < 70_000,
             "{grown} kB more than {}",
             seen.resident_kb.0
         );
@@ -522,22 +530,24 @@ fn many_clients_get_a_profile_or_are_told_to_come_later() {
 // ---- In processes of their own. --------------------------------------------------------------------
 
 /// One of the functions below, in a process of its own.
-fn run(role: &str, variable: Option<&str>) -> Output {
+fn process(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .env_remove("HEAPTIDE_SAMPLE_INTERVAL")
         .env_remove("HEAPTIDE_HTTP")
         .env("ROLE", role);
-    if let Some(value) = variable {
-        command.env("HEAPTIDE_HTTP", value);
-    }
-    command.output().unwrap()
+    command
+}
+
+fn assert_succeeds(mut process: Command) -> Output {
+    let output = process.output().unwrap();
+    assert!(output.status.success(), "{process:?}: {output:#?}");
+    output
 }
 
 fn assert_runs(role: &str) {
-    let output = run(role, None);
-    assert!(output.status.success(), "{role}: {output:#?}");
+    assert_succeeds(process(role));
 }
 
 #[test]
@@ -550,6 +560,7 @@ fn child() {
         "fork" => fork_with_a_server(),
         "deltas" => give_up_on_deltas(),
         "threads" => count_threads(),
+        "no-threads" => ask_where_no_thread_can_be_started(),
         "own-memory" => look_at_its_own_memory(),
         role => panic!("no role {role}"),
     }
@@ -568,13 +579,15 @@ fn print_what_the_environment_starts() {
 
 #[test]
 fn the_environment_decides_where_it_is_asked_to() {
-    let said = |variable| {
-        let output = run("environment", variable);
-        assert!(output.status.success(), "{output:#?}");
+    let said_of = |variable: Option<&OsStr>| {
+        let mut process = process("environment");
+        process.envs(variable.map(|value| ("HEAPTIDE_HTTP", value)));
+        let output = assert_succeeds(process);
         let text = String::from_utf8(output.stdout).unwrap();
         let line = text.lines().find_map(|line| line.split_once("said: "));
         line.unwrap().1.to_owned()
     };
+    let said = |variable: Option<&str>| said_of(variable.map(OsStr::new));
     assert_eq!(said(None), "nothing");
     assert_eq!(said(Some("")), "nothing");
     assert_eq!(said(Some("127.0.0.1:0")), "served");
@@ -584,6 +597,49 @@ fn the_environment_decides_where_it_is_asked_to() {
     let open = said(Some("0.0.0.0:6060"));
     assert!(open.starts_with("HEAPTIDE_HTTP=0.0.0.0:6060: "), "{open}");
     assert!(open.contains("allow_any_address"), "{open}");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let in_use = said(Some(&address.to_string()));
+    assert!(
+        in_use.starts_with(&format!("HEAPTIDE_HTTP={address}: ")),
+        "{in_use}"
+    );
+    assert!(in_use.contains("another server has the port"), "{in_use}");
+    let no_text = said_of(Some(OsStr::from_bytes(b"127.0.0.1:\xff")));
+    assert!(no_text.starts_with("HEAPTIDE_HTTP=127.0.0.1:"), "{no_text}");
+    assert!(no_text.contains("such as 127.0.0.1:6060"), "{no_text}");
+}
+
+/// Its process starts with a stack for each thread that no machine has room for.
+fn ask_where_no_thread_can_be_started() {
+    let mut service = http::service();
+    let mut ask = |path: &str| {
+        let request = ::http::Request::get(path).body(Full::<Bytes>::default());
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(service.call(request.unwrap())).unwrap()
+    };
+    for _ in 0..20 {
+        let refused = ask("/debug/pprof/heap");
+        assert_eq!(refused.status(), 503, "and no place is kept: not 429");
+        assert_eq!(refused.headers()["retry-after"], "1");
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let body = runtime.block_on(refused.into_body().collect()).unwrap();
+        let body = body.to_bytes();
+        assert!(
+            body.starts_with(b"could not start a thread for the profile: "),
+            "{body:?}"
+        );
+    }
+    assert_eq!(ask("/debug/pprof/").status(), 200);
+}
+
+#[test]
+fn who_asks_while_no_thread_can_be_started_is_told_to_come_later() {
+    let mut process = process("no-threads");
+    // On the main thread, which has a stack already.
+    process.arg("--test-threads=1");
+    process.env("RUST_MIN_STACK", (1_u64 << 47).to_string());
+    assert_succeeds(process);
 }
 
 /// What each thread of the program is, before, with, and after a server.

@@ -259,8 +259,8 @@ fn what_is_missing_is_said_and_another_build_is_refused() {
         );
         String::from_utf8(output.stderr).expect("text")
     };
-    let missing = "heaptide: /srv/bin/app with build id abcd01 is missing: 1 of 1 samples, 11.77 MiB of \
-                   inuse_space, have frames in it; give it with --binary, its debug file as \
+    let missing = "heaptide: /srv/bin/app with build id abcd01 is missing: 1 of 1 sample, 11.77 MiB of \
+                   inuse_space, has frames in it; give it with --binary, its debug file as \
                    .build-id/ab/cd01.debug in a --debug-dir, or a --debuginfod\n";
     let end = "heaptide: raw.pb.gz: nothing could be symbolized, and nothing was written\n";
     assert_eq!(told(&[]), format!("{missing}{end}"));
@@ -611,7 +611,7 @@ fn every_layout_of_folders_is_known_and_check_sums_are_checked() {
     );
     for part in [
         "heaptide: /srv/app with build id ",
-        " is stripped, as app has it: 1 of 1 samples, ",
+        " is stripped, as app has it: 1 of 1 sample, ",
         "; its debug file is missing: give it with --binary, as .build-id/",
     ] {
         assert!(told.contains(part), "{told}");

@@ -1,11 +1,12 @@
 //! The client who waits for an answer, as the thread that makes it sees them.
 //!
 //! A profile over 30 seconds is made on a thread that mostly waits. If the client goes away, the future that
-//! holds the [`Line`] is dropped, and the thread ends at once instead of after 30 seconds.
+//! holds the [`Line`] is dropped, and the thread ends at once instead of after 30 seconds. Other long work asks
+//! now and then whether anybody still waits for it.
 
 use std::{
     convert::Infallible,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
     thread,
     time::Duration,
 };
@@ -34,6 +35,12 @@ impl Caller {
         (Line { _open: open }, Self { line: Some(line) })
     }
 
+    /// Whether they still wait.
+    pub(super) fn is_there(&self) -> bool {
+        let line = self.line.as_ref();
+        line.is_none_or(|line| line.try_recv() != Err(TryRecvError::Disconnected))
+    }
+
     /// Waits, and says whether they are still there afterwards. Returns early if they are not.
     pub(super) fn stays(&self, duration: Duration) -> bool {
         match &self.line {
@@ -54,8 +61,11 @@ mod tests {
     fn who_hangs_up_is_not_waited_for() {
         let (line, caller) = Caller::on_line();
         assert!(caller.stays(Duration::from_millis(1)));
+        assert!(caller.is_there());
         drop(line);
+        assert!(!caller.is_there());
         assert!(!caller.stays(Duration::from_secs(3600)));
-        assert!(Caller::patient().stays(Duration::ZERO));
+        let patient = Caller::patient();
+        assert!(patient.is_there() && patient.stays(Duration::ZERO));
     }
 }

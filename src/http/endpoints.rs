@@ -54,8 +54,8 @@ impl Endpoints {
         }
     }
 
-    /// Answers a request. Blocks while the profile is made, and with `seconds=N` for as long: not for a thread
-    /// of an async runtime.
+    /// Answers a request. Blocks while the profile is made, and with `seconds=N` for as long, even if the client has
+    /// hung up meanwhile: not for a thread of an async runtime, where [`service`](Self::service) is.
     #[must_use]
     pub fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         self.answer(request, &Caller::patient())

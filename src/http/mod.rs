@@ -7,7 +7,7 @@
 //! |---|---|
 //! | nobody yet | [`serve`], on a thread of its own; [`serve_from_environment`] |
 //! | axum | `router` to nest, with the feature `axum`; [`service`] for `nest_service` and `merge` |
-//! | hyper, tonic, anything that takes a `tower` service | [`service`] |
+//! | hyper, tonic, actix, anything with futures | [`service`] |
 //! | anything else | [`Endpoints::respond`] |
 
 mod builder;

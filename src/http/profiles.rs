@@ -224,7 +224,7 @@ pub(super) fn delta_heap(
     let disposition = "attachment; filename=\"delta_heap\"";
     let reply = render::render(delta, format, kind, disposition)?;
     // Who only asks for the head, or has gone, was given nothing.
-    if request.method() != Method::HEAD && caller.stays(Duration::ZERO) {
+    if request.method() != Method::HEAD && caller.is_there() {
         shared.clients.remember(client, &next, at)?;
     }
     drop(turn);

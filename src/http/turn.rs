@@ -78,7 +78,7 @@ impl Turns {
         while queue.tickets.front() != Some(&ticket) {
             let waited = self.moved.wait_timeout(queue, LOOK);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if !caller.stays(Duration::ZERO) {
+            if !caller.is_there() {
                 // Before the turn, which locks the queue as it goes.
                 drop(queue);
                 drop(turn);

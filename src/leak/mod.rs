@@ -638,6 +638,7 @@ mod tests {
         let verdict = find(&profiles).unwrap();
         assert_eq!(&*verdict.leaks()[0].function.name, "0x4711");
         assert!(verdict.notes[0].starts_with("1 of 1 call stacks begins with an address"));
+        assert!(verdict.to_string().contains("1 call stack tried, "));
     }
 
     /// Two hundred locations of a thousand lines each, on stacks of a thousand locations.

@@ -16,12 +16,13 @@
 //! A browser gets the page at `http://127.0.0.1:8080/debug/pprof/ui`.
 
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer, Result, body::SizedStream, error, guard,
-    http::Method, web,
+    App, HttpRequest, HttpResponse, HttpServer, Result, body::SizedStream, error, http::Method, web,
 };
 use futures_util::stream;
-use heaptide::http::Endpoints;
+use heaptide::http::Service;
+use http_body_util::{BodyExt, Full};
 use std::{convert::Infallible, sync::Mutex};
+use tower_service::Service as _;
 
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
@@ -47,9 +48,9 @@ async fn order(orders: web::Data<Orders>, name: web::Path<String>) -> String {
     format!("order {} of {}\n", orders.add(&name), name)
 }
 
-/// Carries a request to heaptide's endpoints and the answer back.
+/// Carries a request to heaptide's service and the answer back.
 async fn heap(
-    endpoints: web::Data<Endpoints>,
+    service: web::Data<Service>,
     request: HttpRequest,
     body: web::Bytes,
 ) -> Result<HttpResponse> {
@@ -61,10 +62,9 @@ async fn heap(
     }
     let asked = asked.body(body).map_err(error::ErrorBadRequest)?;
 
-    // A profile takes time: not on a thread of actix that others wait for.
-    let answer = web::block(move || endpoints.respond(&asked)).await?;
-
-    let (head, body) = answer.into_parts();
+    // Made on a thread of heaptide's, and given up when this future is dropped.
+    let mut service = Service::clone(&service);
+    let (head, body) = service.call(asked.map(Full::new)).await?.into_parts();
     let status = head
         .status
         .as_u16()
@@ -81,27 +81,27 @@ async fn heap(
         let nothing = stream::empty::<Result<web::Bytes, Infallible>>();
         return Ok(response.body(SizedStream::new(length.unwrap_or(0), nothing)));
     }
-    Ok(response.body(body))
+    Ok(response.body(body.collect().await?.to_bytes()))
 }
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let orders = web::Data::new(Orders::default());
     // Made once: it remembers clients and moments, for all workers.
-    let endpoints = web::Data::new(Endpoints::builder().build());
+    // A web page can lead a name of its own here.
+    let service = web::Data::new(heaptide::http::service().check_host());
     let app = move || {
-        let loopback = guard::Any(guard::Host("127.0.0.1")).or(guard::Host("localhost"));
         App::new()
             .app_data(orders.clone())
-            .app_data(endpoints.clone())
+            .app_data(service.clone())
             .route("/order/{name}", web::get().to(order))
-            .service(
-                web::scope("/debug/pprof")
-                    // A web page can lead a name of its own here.
-                    .guard(loopback)
-                    .default_service(web::to(heap)),
-            )
+            .service(web::scope("/debug/pprof").default_service(web::to(heap)))
     };
     println!("go tool pprof -top http://127.0.0.1:8080/debug/pprof/heap");
-    HttpServer::new(app).bind("127.0.0.1:8080")?.run().await
+    HttpServer::new(app)
+        // So that actix drops the futures of clients that are gone.
+        .h1_allow_half_closed(false)
+        .bind("127.0.0.1:8080")?
+        .run()
+        .await
 }

@@ -1,6 +1,9 @@
 //! `heaptide diff`: what has grown and what has shrunk.
 
-use heaptide::report::{Diff, total};
+use heaptide::{
+    Profile,
+    report::{Diff, total},
+};
 
 use crate::{
     answer::Answer,
@@ -29,11 +32,24 @@ pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Answer, Fa
         let remark = "the profiles are of two processes, so that nothing cancels and the errors of both add up";
         remarks.push(remark.to_owned());
     }
+    remarks.extend(two_builds(&base.profile, &new.profile));
     let diff = Diff::with(&base_part, &new_part, index, &view).map_err(fail)?;
     Ok(Answer::new(
         diff.text(&table::text(report, is_colored)),
         remarks,
     ))
+}
+
+/// What is to be said where the profiles are of two programs, or of one before and after it was built anew.
+fn two_builds(base: &Profile, new: &Profile) -> Option<String> {
+    let (base, new) = (base.mappings.first()?, new.mappings.first()?);
+    let is_known = !base.build_id.is_empty() && !new.build_id.is_empty();
+    (is_known && base.build_id != new.build_id).then(|| {
+        format!(
+            "the profiles are of two builds, {} with build id {} and {} with {}: what was renamed is gone and new",
+            base.file, base.build_id, new.file, new.build_id
+        )
+    })
 }
 
 fn inputs(arguments: &args::Diff) -> Result<(Input, Input), Failure> {

@@ -13,7 +13,7 @@ use ureq::{
 use crate::{failure::Failure, image::MAX_BYTES as MAX_IMAGE};
 
 /// What a URL without a path means: where Go's handlers, and those of others that follow it, are.
-const PATH: &str = "/debug/pprof/heap";
+pub(crate) const PATH: &str = "/debug/pprof/heap";
 
 /// To reach the server.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -73,6 +73,12 @@ pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> 
     let host = uri
         .authority()
         .ok_or_else(|| fail("not a URL: it names no host"))?;
+    // What is no port would be left out, and port 80 asked.
+    let place = host.as_str().rsplit('@').next().unwrap_or_default();
+    let port = place.rsplit_once(':').map_or("", |(_, port)| port);
+    if !port.is_empty() && !port.ends_with(']') && host.port_u16().is_none_or(|port| port == 0) {
+        return Err(fail("not a URL: ports are 1 to 65535"));
+    }
     Uri::builder()
         .scheme("http")
         .authority(host.clone())
@@ -244,6 +250,8 @@ mod tests {
             ("http://h/", Some(5), "http://h/debug/pprof/heap?seconds=5"),
             ("http://h/a?gc=1", Some(5), "http://h/a?gc=1&seconds=5"),
             ("HTTP://[::1]:1/a", None, "http://[::1]:1/a"),
+            ("http://[::1]/a", None, "http://[::1]/a"),
+            ("http://me:word@h/a", None, "http://me:word@h/a"),
         ];
         for (url, seconds, whole) in cases {
             assert_eq!(complete(url, seconds).expect("a URL").to_string(), whole);
@@ -255,6 +263,8 @@ mod tests {
             "http://",
             "http:///a",
             "/a",
+            "http://h:99999/a",
+            "http://me:word@h:0/a",
         ] {
             assert!(complete(url, None).is_err(), "{url}");
         }

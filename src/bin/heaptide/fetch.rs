@@ -11,6 +11,7 @@ use crate::{
     answer::Answer,
     args, download,
     failure::Failure,
+    input,
     output::{self, Existing},
 };
 
@@ -19,7 +20,7 @@ pub(crate) fn run(arguments: &args::Fetch) -> Result<Answer, Failure> {
     let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let bytes = download::get(url, arguments.seconds)?;
     // What is no profile is not saved as one.
-    let profile = Profile::read(&bytes).map_err(|error| Failure::of(url, error))?;
+    let profile = input::parse(url, &bytes)?;
     if to_stdout {
         output::to_stdout(&bytes)?;
         return Ok(Answer::default());

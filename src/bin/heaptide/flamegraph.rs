@@ -23,7 +23,12 @@ pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
         remarks
     } else {
         let ([profile], remarks) = filters.apply_to([&input.profile]);
-        write_flamegraph(&profile, index, &mut svg).map_err(fail)?;
+        // What the filters have not found may be why there is nothing to draw.
+        write_flamegraph(&profile, index, &mut svg).map_err(|error| {
+            let mut reasons = vec![error.to_string()];
+            reasons.extend(remarks.iter().cloned());
+            Failure::of(&input.name, reasons.join(": "))
+        })?;
         remarks
     };
     output::put(&arguments.output, &svg)?;

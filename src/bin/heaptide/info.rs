@@ -92,15 +92,14 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
         .iter()
         .map(|sample| &sample.locations)
         .collect();
-    let count = |length: usize| Count(i64::try_from(length).unwrap_or(i64::MAX));
     lines.push((
         "Samples",
         format!(
-            "{}, of {} stacks, {} addresses, {} functions",
+            "{}, of {}, {}, {}",
             count(profile.samples.len()),
-            count(stacks.len()),
-            count(profile.locations.len()),
-            count(profile.functions.len())
+            counted(stacks.len(), "stack", "stacks"),
+            counted(profile.locations.len(), "address", "addresses"),
+            counted(profile.functions.len(), "function", "functions")
         ),
     ));
     let mut unused = 0_usize;
@@ -203,6 +202,14 @@ fn names(profile: &Profile) -> Vec<Names> {
     names
 }
 
+fn count(length: usize) -> Count {
+    Count(i64::try_from(length).unwrap_or(i64::MAX))
+}
+
+fn counted(length: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(length), if length == 1 { one } else { many })
+}
+
 fn about_mapping(mapping: &Mapping, names: Names) -> String {
     let id = match &*mapping.build_id {
         "" => "no build id".into(),
@@ -210,7 +217,8 @@ fn about_mapping(mapping: &Mapping, names: Names) -> String {
     };
     let names = match names {
         Names { all: 0, .. } => "no address in it".into(),
-        Names { named: 0, all } => format!("raw, {all} addresses"),
+        Names { named: 0, all } => format!("raw, {}", counted(all, "address", "addresses")),
+        Names { named: 1, all: 1 } => "1 address, which has a name".into(),
         Names { named, all } => format!("{named} of {all} addresses have names"),
     };
     let file = if mapping.file.is_empty() {

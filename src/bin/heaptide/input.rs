@@ -6,7 +6,7 @@
 use std::{
     borrow::Cow,
     fs,
-    io::{self, Read},
+    io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
@@ -212,18 +212,63 @@ fn no_snapshots(folder: &Path) -> Failure {
 
 fn read(file: &Path) -> Result<Input, Failure> {
     let bytes = if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut bytes);
-        read.map(|_| bytes)
-            .map_err(|error| Failure::with(file, error))?
+        standard_input().map_err(|error| Failure::with(file, error))?
     } else if let Some(url) = download::url(file) {
         download::get(url, None)?
     } else {
-        fs::read(file).map_err(|error| Failure::with(file, error))?
+        fs::read(file).map_err(|error| unread(file, &error))?
     };
-    let profile = Profile::read(&bytes).map_err(|error| Failure::with(file, error))?;
     let name = name(file);
+    let profile = parse(&name, &bytes)?;
     Ok(Input { name, profile })
+}
+
+fn standard_input() -> io::Result<Vec<u8>> {
+    let mut stdin = io::stdin().lock();
+    if stdin.is_terminal() {
+        let reason = "a terminal has no profile to read: pipe one into it, or name a file";
+        return Err(io::Error::other(reason));
+    }
+    let mut bytes = Vec::new();
+    stdin.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A file that cannot be read; one that is not there may be meant as a URL, as `pprof` takes `localhost:6060`.
+fn unread(file: &Path, error: &io::Error) -> Failure {
+    let is_like_a_url = file.to_str().is_some_and(|file| file.contains(':'));
+    if error.kind() == io::ErrorKind::NotFound && is_like_a_url {
+        return Failure::with(file, format!("{error}: a URL has to begin with http://"));
+    }
+    Failure::with(file, error)
+}
+
+/// A profile from its bytes, which are of the file or URL of this name.
+pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<Profile, Failure> {
+    Profile::read(bytes).map_err(|error| match first_words(bytes) {
+        Some(words) => {
+            let reason = format!(
+                "not a pprof profile but text that begins with `{words}`: {} gives one, without debug=1",
+                download::PATH
+            );
+            Failure::of(name, reason)
+        }
+        None => Failure::of(name, error),
+    })
+}
+
+/// How bytes begin that are no profile but text: a page, a message, the profile's text form.
+fn first_words(bytes: &[u8]) -> Option<String> {
+    let first = bytes.utf8_chunks().next()?.valid();
+    let line = first.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let words: String = line.chars().take(40).collect();
+    // A character may have been cut in two at the end of the file, but a profile has other bytes early on.
+    let is_text = first.len() + 4 > bytes.len().min(256)
+        && !first
+            .chars()
+            .take(256)
+            .any(|c| c.is_control() && !c.is_whitespace());
+    is_text.then_some(words)
 }
 
 /// A progress bar on standard error if that is a terminal and there is much to read; it leaves no trace.

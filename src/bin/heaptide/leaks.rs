@@ -3,6 +3,7 @@
 use heaptide::{
     Profile,
     leak::{Verdict, Watch},
+    units::Instant,
 };
 use regex::{Captures, Regex};
 
@@ -69,10 +70,22 @@ fn judge(mut series: Series) -> Result<Verdict, Failure> {
 struct Watched {
     watch: Watch,
     names: Vec<String>,
+    /// When the last was taken.
+    time_nanos: i64,
 }
 
 impl Watched {
     fn add(&mut self, name: &str, profile: &Profile) -> Result<(), Failure> {
+        // Of two that state the same time none is later.
+        if let Some(last) = self.names.last()
+            && profile.time_nanos == self.time_nanos
+            && profile.time_nanos != 0
+        {
+            let taken = Instant(profile.time_nanos);
+            let reason = format!("both were taken at {taken}: leave out the copy");
+            return Err(Failure::between(last, name, reason));
+        }
+        self.time_nanos = profile.time_nanos;
         self.names.push(name.to_owned());
         self.watch
             .add(profile)
@@ -80,7 +93,7 @@ impl Watched {
     }
 
     fn verdict(self) -> Result<Verdict, Failure> {
-        let Self { watch, names } = self;
+        let Self { watch, names, .. } = self;
         let mut verdict = watch.verdict().map_err(|error| fail(&error, &names))?;
         for note in &mut verdict.notes {
             *note = with_names(note, &names);

@@ -84,7 +84,8 @@ pub(crate) struct Report {
         long,
         alias = "rows",
         value_name = "N",
-        default_value_t = 20
+        default_value_t = 20,
+        value_parser = rows
     )]
     pub(crate) nodecount: usize,
     /// Sort by cum instead of flat
@@ -138,6 +139,12 @@ pub(crate) struct Filter {
     /// Leave out samples with such a label
     #[arg(long, value_name = "LABEL")]
     pub(crate) tagignore: Option<String>,
+}
+
+/// How many rows.
+pub(crate) fn rows(text: &str) -> Result<usize, &'static str> {
+    text.parse()
+        .map_err(|_not_a_number| "a whole number, or 0 for all")
 }
 
 /// A share, from 0 to 1.

@@ -7,7 +7,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    options::{Counted, Filter, Nodes, Numbers, Profiles, Report, share},
+    options::{Counted, Filter, Nodes, Numbers, Profiles, Report, rows, share},
     report_help as help,
 };
 
@@ -39,7 +39,7 @@ pub(crate) struct Tree {
     #[command(flatten)]
     pub(crate) counted: Counted,
     /// How many nodes to show; 0 shows all
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 80)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 80, value_parser = rows)]
     pub(crate) nodecount: usize,
     /// Leave out nodes whose cum is below this share of the total, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = share)]
@@ -163,8 +163,9 @@ pub(crate) struct Watch {
     /// End after this many looks; the first is the base
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// How many rows to show where output is no terminal; a terminal is filled
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    /// How many rows to show where output is no terminal, 0 for all; a terminal
+    /// is filled
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = rows)]
     pub(crate) nodecount: usize,
     /// Append one block for each look instead of drawing anew
     #[arg(long)]

@@ -1,5 +1,5 @@
 //! The terminal while something is drawn on it again and again: the other screen, no cursor, and all of it
-//! put back, also after Ctrl-C and after a panic.
+//! put back, also after Ctrl-C, after a panic and while Ctrl-Z has it stopped.
 //!
 //! What is drawn is someone else's. Sizes are asked for at each drawing, so a resize needs no signal.
 
@@ -13,7 +13,8 @@ use std::{
 };
 
 use console::Term;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use rustix::{process, termios};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGSTOP, SIGTERM, SIGTSTP};
 
 /// The other screen, and no cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
@@ -23,25 +24,60 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 /// A terminal that has been taken.
 pub(crate) struct Screen {
     is_ended: Arc<AtomicBool>,
+    is_to_stop: Arc<AtomicBool>,
+    is_continued: Arc<AtomicBool>,
     is_taken: Arc<AtomicBool>,
 }
 
 impl Screen {
     pub(crate) fn enter() -> io::Result<Self> {
-        let is_ended = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&is_ended))?;
+        let screen = Self {
+            is_ended: Arc::default(),
+            is_to_stop: Arc::default(),
+            is_continued: Arc::default(),
+            is_taken: Arc::default(),
+        };
+        for (signal, flag) in [
+            (SIGINT, &screen.is_ended),
+            (SIGTERM, &screen.is_ended),
+            (SIGHUP, &screen.is_ended),
+            (SIGTSTP, &screen.is_to_stop),
+            (SIGCONT, &screen.is_continued),
+        ] {
+            signal_hook::flag::register(signal, Arc::clone(flag))?;
         }
         // The message of a panic would be written to the other screen, and go with it.
         let report = panic::take_hook();
-        let is_taken = Arc::new(AtomicBool::new(true));
-        let screen = Arc::clone(&is_taken);
+        let is_taken = Arc::clone(&screen.is_taken);
         panic::set_hook(Box::new(move |panic| {
-            leave(&screen);
+            leave(&is_taken);
             report(panic);
         }));
-        write(ENTER)?;
-        Ok(Self { is_ended, is_taken })
+        if has_a_shell() {
+            wait_for_the_foreground()?;
+        }
+        screen.take()?;
+        Ok(screen)
+    }
+
+    fn take(&self) -> io::Result<()> {
+        // Relaxed: it guards nothing but the write itself.
+        self.is_taken.store(true, Ordering::Relaxed);
+        write(ENTER)
+    }
+
+    /// Stops, with the terminal given back, if Ctrl-Z was pressed. Whether the process has been stopped since the
+    /// last call, and others may have written over what was drawn.
+    pub(crate) fn was_stopped(&self) -> io::Result<bool> {
+        // Relaxed: nothing else is read by either.
+        if self.is_to_stop.swap(false, Ordering::Relaxed) && has_a_shell() {
+            leave(&self.is_taken);
+            stop()?;
+            wait_for_the_foreground()?;
+            self.take()?;
+            return Ok(true);
+        }
+        Ok(self.is_continued.swap(false, Ordering::Relaxed))
     }
 
     /// Whether the user, or the system, wants an end.
@@ -85,6 +121,26 @@ fn leave(is_taken: &AtomicBool) {
     if is_taken.swap(false, Ordering::Relaxed) {
         let _best_effort = write(LEAVE);
     }
+}
+
+/// Whether a shell could continue this process. One that a session began with, as in `ssh -t` and
+/// `kubectl exec`, has none: the system ignores Ctrl-Z there, and who stops all the same is stopped for ever.
+fn has_a_shell() -> bool {
+    process::getsid(None).is_ok_and(|session| session != process::getpgrp())
+}
+
+/// Stays stopped while it was continued in the background, as by `bg`: the terminal is the shell's.
+fn wait_for_the_foreground() -> io::Result<()> {
+    let stdout = io::stdout();
+    while termios::tcgetpgrp(&stdout).is_ok_and(|group| group != process::getpgrp()) {
+        stop()?;
+    }
+    Ok(())
+}
+
+fn stop() -> io::Result<()> {
+    // Ctrl-Z stops the others of a pipeline too; this one has heard it, and has to say it to itself.
+    signal_hook::low_level::raise(SIGSTOP)
 }
 
 fn write(text: &str) -> io::Result<()> {

@@ -89,6 +89,9 @@ impl Subject {
     pub(crate) fn none_matches(&self, regex: &str) -> Failure {
         let kind = self.profile.sample_types.get(self.index);
         let kind = kind.map_or("value", |kind| &kind.kind);
-        self.fail(format!("no function with {kind} matches `{regex}`"))
+        self.fail(format!(
+            "no function with {kind} matches `{regex}`: `heaptide top -n 0` shows them all, and --sample-index \
+             counts something else"
+        ))
     }
 }

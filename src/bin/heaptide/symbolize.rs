@@ -147,7 +147,7 @@ impl Part<'_> {
         if named == 0 {
             let id = said_id(&self.mapping.build_id);
             answer.remarks.push(printable(&format!(
-                "{file} with {id} is stripped, as {from} has it: {} have frames in it; its debug file is \
+                "{file} with {id} is stripped, as {from} has it: {} in it; its debug file is \
                  missing: {}",
                 self.weight(profile),
                 self.way_out("give it with --binary,")
@@ -159,7 +159,8 @@ impl Part<'_> {
             } else {
                 " by its symbol table"
             };
-            let line = format!("{file}: {named} of {all} addresses{how}, from {from}");
+            let addresses = if all == 1 { "address" } else { "addresses" };
+            let line = format!("{file}: {named} of {all} {addresses}{how}, from {from}");
             answer.text.push_str(&printable(&line));
             answer.text.push('\n');
         }
@@ -171,7 +172,7 @@ impl Part<'_> {
         let Mapping { file, build_id, .. } = self.mapping;
         let way_out = self.way_out("give it with --binary, its debug file");
         let mut told = vec![format!(
-            "{file} with {} is missing: {} have frames in it; {way_out}",
+            "{file} with {} is missing: {} in it; {way_out}",
             said_id(build_id),
             self.weight(profile)
         )];
@@ -195,7 +196,7 @@ impl Part<'_> {
         }
     }
 
-    /// The samples with an address in the mapping, and what they count.
+    /// How many samples, and what they count, have frames in the mapping.
     fn weight(&self, profile: &Profile) -> String {
         let id = MappingId::new(self.at);
         let is_in = |at: usize| {
@@ -208,17 +209,24 @@ impl Part<'_> {
             .filter(|sample| sample.locations.iter().any(|id| is_in(id.index())))
             .collect();
         let count = i64::try_from(held.len()).unwrap_or(i64::MAX);
-        let count = format!("{} of {} samples", Count(count), profile.samples.len());
+        let all = profile.samples.len();
+        let samples = if all == 1 { "sample" } else { "samples" };
+        let have = if count == 1 {
+            "has frames"
+        } else {
+            "have frames"
+        };
+        let count = format!("{} of {all} {samples}", Count(count));
         let Ok(index) = profile.sample_index("") else {
-            return count;
+            return format!("{count} {have}");
         };
         let values = held.iter().filter_map(|sample| sample.values.get(index));
         let sum = values.fold(0_i64, |sum, &value| sum.saturating_add(value));
         let kind = profile.sample_types.get(index);
         match kind.map(|kind| (&*kind.kind, &*kind.unit)) {
-            Some((kind, "bytes")) => format!("{count}, {} of {kind},", Bytes(sum)),
-            Some((kind, unit)) => format!("{count}, {sum} {unit} of {kind},"),
-            None => count,
+            Some((kind, "bytes")) => format!("{count}, {} of {kind}, {have}", Bytes(sum)),
+            Some((kind, unit)) => format!("{count}, {sum} {unit} of {kind}, {have}"),
+            None => format!("{count} {have}"),
         }
     }
 }

@@ -95,7 +95,7 @@ impl Watch<'_> {
     fn block(&self) -> io::Result<()> {
         let mut text = format!("== {}\n", now());
         let lines = match self.failures {
-            0 => self.growth.lines(self.arguments.nodecount),
+            0 => self.growth.lines(self.nodecount()),
             _ => Vec::new(),
         };
         for line in self.notes.iter().chain(&lines) {
@@ -114,8 +114,9 @@ impl Watch<'_> {
         let mut looks = 1;
         let mut is_ended = false;
         while !is_ended {
+            let mut drawn = None;
             is_ended = self.arguments.count == Some(looks)
-                || self.wait(&screen, self.pause(), is_colored)?;
+                || self.wait(&screen, self.pause(), is_colored, &mut drawn)?;
             if is_ended {
                 break;
             }
@@ -135,7 +136,7 @@ impl Watch<'_> {
                         is_ended = true;
                         break;
                     }
-                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Timeout) => self.draw(&screen, is_colored, &mut drawn)?,
                     Err(RecvTimeoutError::Disconnected) => {
                         return Err(Failure::with(&self.arguments.source, "the look broke off"));
                     }
@@ -146,34 +147,51 @@ impl Watch<'_> {
         drop(screen);
         // What was seen last stays.
         let mut text = self
-            .lines(is_colored, self.arguments.nodecount, usize::MAX)
+            .lines(is_colored, self.nodecount(), usize::MAX)
             .join("\n");
         text.push('\n');
         Ok(Answer::new(text, Vec::new()))
     }
 
-    /// Draws, and draws anew when the size has changed; true if the user wants an end.
-    fn wait(&self, screen: &Screen, pause: Duration, is_colored: bool) -> Result<bool, Failure> {
+    /// Draws until the pause is over; true if the user wants an end.
+    fn wait(
+        &self,
+        screen: &Screen,
+        pause: Duration,
+        is_colored: bool,
+        drawn: &mut Option<(usize, usize)>,
+    ) -> Result<bool, Failure> {
         let until = Instant::now() + pause;
-        let mut drawn = None;
         loop {
             if screen.is_ended() {
                 return Ok(true);
             }
-            let size = Screen::size();
-            if drawn != Some(size) {
-                let rows = size.0.saturating_sub(NOT_ROWS);
-                let mut lines = self.lines(is_colored, rows, size.1);
-                lines.extend([String::new(), "Ctrl-C ends it".into()]);
-                screen.draw(&lines).map_err(Failure::output)?;
-                drawn = Some(size);
-            }
+            self.draw(screen, is_colored, drawn)?;
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(false);
             }
             thread::sleep(left.min(TICK));
         }
+    }
+
+    /// Draws, unless it is drawn in this size and nobody else has had the terminal since.
+    fn draw(
+        &self,
+        screen: &Screen,
+        is_colored: bool,
+        drawn: &mut Option<(usize, usize)>,
+    ) -> Result<(), Failure> {
+        let was_stopped = screen.was_stopped().map_err(Failure::output)?;
+        let size = Screen::size();
+        if was_stopped || *drawn != Some(size) {
+            let rows = size.0.saturating_sub(NOT_ROWS);
+            let mut lines = self.lines(is_colored, rows, size.1);
+            lines.extend([String::new(), "Ctrl-C ends it".into()]);
+            screen.draw(&lines).map_err(Failure::output)?;
+            *drawn = Some(size);
+        }
+        Ok(())
     }
 
     /// All that there is to show, with so many rows of the table, and notes broken at so many columns.
@@ -221,6 +239,14 @@ impl Watch<'_> {
         self.last = profile;
         self.failures = 0;
         Ok(())
+    }
+
+    /// How many rows there are where no terminal says so.
+    fn nodecount(&self) -> usize {
+        match self.arguments.nodecount {
+            0 => usize::MAX,
+            rows => rows,
+        }
     }
 
     /// Until the next look: doubled with each failure in a row.
@@ -283,11 +309,11 @@ fn is_restarted(before: &Profile, now: &Profile) -> bool {
 fn look(source: &Path) -> Result<Profile, Failure> {
     if let Some(url) = download::url(source) {
         let bytes = download::get_quietly(url)?;
-        return Profile::read(&bytes).map_err(|error| Failure::of(url, error));
+        return input::parse(url, &bytes);
     }
     let file = newest(source)?;
     let bytes = fs::read(&file).map_err(|error| Failure::with(&file, error))?;
-    Profile::read(&bytes).map_err(|error| Failure::with(&file, error))
+    input::parse(&file.display().to_string(), &bytes)
 }
 
 fn newest(folder: &Path) -> Result<PathBuf, Failure> {

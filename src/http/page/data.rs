@@ -7,7 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{asked::Asked, moments::Moment};
 use crate::{
-    Profile, Result,
+    Profile,
+    http::{builder::gone, caller::Caller, reply::Result},
     json::{array, number, object, string},
     profile::{Estimate, Filter},
     report::{
@@ -37,16 +38,21 @@ pub(super) struct Shown<'a> {
 ///
 /// # Errors
 ///
-/// A mismatch if the profile has no such sample type, or the base is of another kind.
-pub(super) fn json(shown: &Shown<'_>) -> Result<String> {
+/// A mismatch if the profile has no such sample type, or the base is of another kind; a refusal if the caller has
+/// hung up while names were matched.
+pub(super) fn json(shown: &Shown<'_>, caller: &Caller) -> Result<String> {
     let Shown { profile, asked, .. } = shown;
     let index = profile.sample_index(asked.sample_type)?;
     let whole = match &shown.base {
         Some((_, base)) if total(base, index) != 0 => total(base, index),
         _ => total(profile, index),
     };
-    let (part, unmatched) = filtered(profile, asked);
-    let base = shown.base.as_ref().map(|(_, base)| filtered(base, asked).0);
+    let (part, unmatched) = filtered(profile, asked, caller);
+    let base = shown.base.as_ref();
+    let base = base.map(|(_, base)| filtered(base, asked, caller).0);
+    if !caller.is_there() {
+        return Err(gone());
+    }
     let view = View::default().out_of(whole);
     let (top, tree, change) = match &base {
         None => {
@@ -112,13 +118,15 @@ pub(super) fn json(shown: &Shown<'_>) -> Result<String> {
     ]))
 }
 
-fn filtered(profile: &Profile, asked: &Asked<'_>) -> (Profile, Vec<&'static str>) {
+/// The part that was asked for, and what matched nothing. A regular expression can take milliseconds for a name,
+/// and there are thousands of names: from the one on at which the caller has hung up, nothing is matched.
+fn filtered(profile: &Profile, asked: &Asked<'_>, caller: &Caller) -> (Profile, Vec<&'static str>) {
     let mut filter = Filter::default();
     if let Some(focus) = &asked.focus {
-        filter = filter.focus(|text| focus.is_match(text));
+        filter = filter.focus(|text| caller.is_there() && focus.is_match(text));
     }
     if let Some(ignore) = &asked.ignore {
-        filter = filter.ignore(|text| ignore.is_match(text));
+        filter = filter.ignore(|text| caller.is_there() && ignore.is_match(text));
     }
     let filtered = profile.filter(&filter);
     (filtered.profile, filtered.unmatched)
@@ -325,7 +333,7 @@ mod tests {
     }
 
     fn read(shown: &Shown<'_>) -> Value {
-        let text = json(shown).expect("a heap profile");
+        let text = json(shown, &Caller::patient()).expect("a heap profile");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
@@ -453,8 +461,28 @@ mod tests {
         );
         let query = Query::parse("sample_index=cpu").unwrap();
         let query = Asked::read(&query).unwrap();
-        let error = json(&shown(Profile::default(), &query)).unwrap_err();
-        assert!(error.is_mismatch(), "{error}");
+        let unknown = shown(Profile::default(), &query);
+        let refusal = json(&unknown, &Caller::patient()).unwrap_err();
+        assert_eq!(refusal.status(), 400);
+        let told = std::str::from_utf8(refusal.body()).unwrap();
+        assert!(told.contains("no sample types"), "{told}");
+    }
+
+    #[test]
+    fn no_name_is_matched_for_who_has_hung_up() {
+        for filter in ["focus=main", "ignore=main"] {
+            let query = Query::parse(filter).unwrap();
+            let query = Asked::read(&query).unwrap();
+            let view = shown(example::profile(NEW, 0), &query);
+            let (line, caller) = Caller::on_line();
+            let matched = |caller: &Caller| filtered(&view.profile, &query, caller).1.is_empty();
+            assert!(matched(&caller));
+            assert!(json(&view, &caller).is_ok());
+            drop(line);
+            assert!(!matched(&caller), "{filter}");
+            let told = json(&view, &caller).unwrap_err();
+            assert_eq!(*told.body(), "context canceled\n");
+        }
     }
 
     #[test]

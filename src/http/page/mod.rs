@@ -104,7 +104,7 @@ fn data(shared: &Shared, request: &Request<Bytes>, caller: &Caller) -> Result<Re
             return reply::refused(StatusCode::GONE, &message);
         }
     };
-    let text = data::json(&shown(moments, &asked, base)?)?;
+    let text = data::json(&shown(moments, &asked, base)?, caller)?;
     Ok(json(text, request.headers()))
 }
 

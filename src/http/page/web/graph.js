@@ -137,7 +137,7 @@ export class Graph {
     const { unit, whole, isDifference, isEstimated } = this.view;
     const error = isEstimated ? node.cumError : null;
     const lines = [node.function?.name ?? (node.folded
-      ? `${node.folded} frames too small to draw`
+      ? `${node.folded} ${node.folded === 1 ? "frame" : "frames"} too small to draw`
       : "all stacks")];
     lines.push(`${plusMinus(node.cum, error, unit, isDifference)}  ${share(node.cum, whole, isDifference)}`);
     if (isDifference) {
