@@ -13,10 +13,10 @@ struct Arguments {
     /// Only count, for heaptide and bare jemalloc, and fail above the promised figures
     #[arg(long)]
     gate: bool,
-    /// How many seeds each count is the mean of
+    /// How many seeds each count is the mean of; 0 counts nothing
     #[arg(long, default_value_t = 2)]
     seeds: u64,
-    /// How many rounds are timed
+    /// How many rounds are timed; 0 times nothing, and has no memory either
     #[arg(long, default_value_t = 9)]
     rounds: u64,
     /// Only these workloads, by name
@@ -25,7 +25,7 @@ struct Arguments {
     /// Only contenders that have one of these in their title, beside the baseline
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// A file in which the tables are put, between its marks
+    /// A file in which each table replaces that under its heading, between the file's marks
     #[arg(long)]
     write: Option<PathBuf>,
 }
@@ -68,16 +68,20 @@ fn compare(arguments: &Arguments) -> Result<(), String> {
     };
     build::build(&contenders)?;
 
-    let counted = count::count(&contenders, &workloads, arguments.seeds)?;
-    let timed = clock::time(&contenders, &workloads, arguments.rounds)?;
     let rows = contenders.len();
-    let tables = format!(
-        "### Instructions\n\n{}\n### Time\n\n{}\n### Peak memory\n\n{}",
-        table::counts(&counted, rows),
-        table::times(&timed, rows),
-        table::peaks(&timed, rows),
-    );
-    println!("{tables}");
+    let mut tables = Vec::new();
+    if arguments.seeds > 0 {
+        let counted = count::count(&contenders, &workloads, arguments.seeds)?;
+        tables.push(("Instructions", table::counts(&counted, rows)));
+    }
+    if arguments.rounds > 0 {
+        let timed = clock::time(&contenders, &workloads, arguments.rounds)?;
+        tables.push(("Time", table::times(&timed, rows)));
+        tables.push(("Peak memory", table::peaks(&timed, rows)));
+    }
+    for (title, table) in &tables {
+        println!("### {title}\n\n{table}");
+    }
     match &arguments.write {
         Some(file) => table::put(&tables, file),
         None => Ok(()),

@@ -82,19 +82,58 @@ pub fn peaks(cells: &[Timed], rows: usize) -> String {
     )
 }
 
-/// Puts the tables between the marks of a file.
+/// Puts tables, each with its title, between the marks of a file; one that is not among them stays as it is
+/// there.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or written, or has no marks.
-pub fn put(tables: &str, file: &Path) -> Result<(), String> {
+pub fn put(tables: &[(&str, String)], file: &Path) -> Result<(), String> {
     let failed = |error| format!("{}: {error}", file.display());
     let text = fs::read_to_string(file).map_err(failed)?;
     let parts = text.split_once(BEGIN);
-    let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let Some((before, after)) = parts else {
+    let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
+    let Some((before, (old, after))) = parts else {
         return Err(format!("{} has no place for the tables", file.display()));
     };
-    let text = [before, BEGIN, "\n", tables, "\n", END, after].concat();
-    fs::write(file, text).map_err(failed)
+    let inside = replaced(old, tables);
+    fs::write(file, [before, BEGIN, &inside, END, after].concat()).map_err(failed)
+}
+
+/// The sections of `old`, those of the same title replaced and new ones behind.
+fn replaced(old: &str, tables: &[(&str, String)]) -> String {
+    let old = old.split("### ").skip(1);
+    let mut sections: Vec<(&str, &str)> = old
+        .filter_map(|section| section.split_once("\n\n"))
+        .collect();
+    for (title, table) in tables {
+        match sections.iter_mut().find(|(old, _)| old == title) {
+            Some((_, section)) => *section = table,
+            None => sections.push((title, table)),
+        }
+    }
+    let section = |(title, table): &(&str, &str)| format!("### {title}\n\n{}\n", table.trim_end());
+    let sections: Vec<String> = sections.iter().map(section).collect();
+    sections.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_table_replaces_its_own_and_no_other() {
+        let old = "### Instructions\n\n| 1 |\n\n### Time\n\n| 2 |\n";
+        let new = [
+            ("Time", "| 3 |\n".to_owned()),
+            ("Peak", "| 4 |\n".to_owned()),
+        ];
+        let inside = replaced(old, &new);
+        assert_eq!(
+            inside,
+            "### Instructions\n\n| 1 |\n\n### Time\n\n| 3 |\n\n### Peak\n\n| 4 |\n"
+        );
+        assert_eq!(replaced(&inside, &new), inside, "the same again");
+        assert_eq!(replaced("", &new[..1]), "### Time\n\n| 3 |\n");
+    }
 }
