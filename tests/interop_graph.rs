@@ -224,8 +224,8 @@ fn assert_traces_are_equal(options: &[&str], files: &[&str]) -> usize {
         .into_iter()
         .filter(|trace| trace.frames != ["[no stack]"])
         .collect();
-    if options.iter().any(|option| option.contains("base=")) {
-        // Ours say so where the base's samples were drawn at another interval; pprof forgets it.
+    if files.len() > 1 || options.iter().any(|option| option.contains("base=")) {
+        // Ours say so where one profile's samples were drawn at another interval; pprof forgets it.
         for trace in &mut ours {
             trace.labels.retain(|label| label.key != "sample_interval");
         }
