@@ -21,6 +21,16 @@ const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 /// What undoes it. Repeated it would put the cursor over what was written meanwhile.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
+/// Whether there may be drawn.
+pub(crate) enum Ready {
+    /// No: the process is in the background, and the terminal the shell's.
+    Background,
+    /// Yes, and what was drawn last is still there.
+    Kept,
+    /// Yes, and others have had the terminal since.
+    Anew,
+}
+
 /// A terminal that has been taken.
 pub(crate) struct Screen {
     is_ended: Arc<AtomicBool>,
@@ -53,31 +63,34 @@ impl Screen {
             leave(&is_taken);
             report(panic);
         }));
-        if has_a_shell() {
-            wait_for_the_foreground()?;
-        }
-        screen.take()?;
+        screen.ready()?;
         Ok(screen)
     }
 
-    fn take(&self) -> io::Result<()> {
-        // Relaxed: it guards nothing but the write itself.
-        self.is_taken.store(true, Ordering::Relaxed);
-        write(ENTER)
-    }
-
-    /// Stops, with the terminal given back, if Ctrl-Z was pressed. Whether the process has been stopped since the
-    /// last call, and others may have written over what was drawn.
-    pub(crate) fn was_stopped(&self) -> io::Result<bool> {
-        // Relaxed: nothing else is read by either.
+    /// Whether there may be drawn now. Stops before, with the terminal given back, if Ctrl-Z was pressed.
+    pub(crate) fn ready(&self) -> io::Result<Ready> {
+        // Relaxed: nothing else is read by any of them.
         if self.is_to_stop.swap(false, Ordering::Relaxed) && has_a_shell() {
             leave(&self.is_taken);
-            stop()?;
-            wait_for_the_foreground()?;
-            self.take()?;
-            return Ok(true);
+            // Ctrl-Z stops the others of a pipeline too; this one has heard it, and has to say it to itself.
+            signal_hook::low_level::raise(SIGSTOP)?;
         }
-        Ok(self.is_continued.swap(false, Ordering::Relaxed))
+        // After `bg` it goes on, unseen. To stop itself again it would have to ask first whose the terminal is, and
+        // with `fg` in between it would be stopped in the foreground.
+        if has_a_shell() && is_in_the_background() {
+            leave(&self.is_taken);
+            return Ok(Ready::Background);
+        }
+        let is_continued = self.is_continued.swap(false, Ordering::Relaxed);
+        if !self.is_taken.swap(true, Ordering::Relaxed) {
+            write(ENTER)?;
+            return Ok(Ready::Anew);
+        }
+        Ok(if is_continued {
+            Ready::Anew
+        } else {
+            Ready::Kept
+        })
     }
 
     /// Whether the user, or the system, wants an end.
@@ -129,18 +142,8 @@ fn has_a_shell() -> bool {
     process::getsid(None).is_ok_and(|session| session != process::getpgrp())
 }
 
-/// Stays stopped while it was continued in the background, as by `bg`: the terminal is the shell's.
-fn wait_for_the_foreground() -> io::Result<()> {
-    let stdout = io::stdout();
-    while termios::tcgetpgrp(&stdout).is_ok_and(|group| group != process::getpgrp()) {
-        stop()?;
-    }
-    Ok(())
-}
-
-fn stop() -> io::Result<()> {
-    // Ctrl-Z stops the others of a pipeline too; this one has heard it, and has to say it to itself.
-    signal_hook::low_level::raise(SIGSTOP)
+fn is_in_the_background() -> bool {
+    termios::tcgetpgrp(io::stdout()).is_ok_and(|group| group != process::getpgrp())
 }
 
 fn write(text: &str) -> io::Result<()> {

@@ -16,8 +16,13 @@ use std::{
 use heaptide::{Profile, units};
 
 use crate::{
-    answer::Answer, args, download, failure::Failure, growth::Growth, input, printable::printable,
-    screen::Screen,
+    answer::Answer,
+    args, download,
+    failure::Failure,
+    growth::Growth,
+    input,
+    printable::printable,
+    screen::{Ready, Screen},
 };
 
 /// How often it is looked whether the terminal has changed or the user wants an end.
@@ -182,9 +187,13 @@ impl Watch<'_> {
         is_colored: bool,
         drawn: &mut Option<(usize, usize)>,
     ) -> Result<(), Failure> {
-        let was_stopped = screen.was_stopped().map_err(Failure::output)?;
+        match screen.ready().map_err(Failure::output)? {
+            Ready::Background => return Ok(()),
+            Ready::Anew => *drawn = None,
+            Ready::Kept => {}
+        }
         let size = Screen::size();
-        if was_stopped || *drawn != Some(size) {
+        if *drawn != Some(size) {
             let rows = size.0.saturating_sub(NOT_ROWS);
             let mut lines = self.lines(is_colored, rows, size.1);
             lines.extend([String::new(), "Ctrl-C ends it".into()]);
