@@ -109,27 +109,20 @@ fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::record::{stacks::Allocation, unwind};
+    use crate::record::recorder::ADDRESS;
     use std::{sync::Barrier, time::Duration};
 
     #[test]
     fn a_copy_waits_longer_for_a_shard_than_an_allocation_does() {
         let thread = Thread::new();
-        let recorder = Recorder::new();
-        let allocation = Allocation {
-            size: 100_000,
-            weight: 1.0,
-            interval: 1,
-        };
-        let stack = unwind::capture(0);
-        let _live = recorder.record(&thread, 0x7000, allocation, &stack, 0);
+        let recorder = Recorder::with_a_block(&thread);
         let both = Barrier::new(2);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let held = recorder
                     .tables
                     .get()
-                    .map(|tables| tables.live.reserve(0x7000));
+                    .map(|tables| tables.live.reserve(ADDRESS));
                 both.wait();
                 // More than twice what an allocation waits; a copy gives it five times as much again.
                 std::thread::sleep(Duration::from_millis(700));

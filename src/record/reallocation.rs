@@ -69,22 +69,8 @@ impl Realloc<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::record::{stacks::Allocation, unwind};
+    use crate::record::recorder::ADDRESS;
     use std::{sync::Barrier, time::Duration};
-
-    const ADDRESS: usize = 0x7f00_0012_3000;
-
-    fn recorder_with_a_block(thread: &Thread) -> Recorder {
-        let recorder = Recorder::new();
-        let allocation = Allocation {
-            size: 100_000,
-            weight: 1.0,
-            interval: 1,
-        };
-        let stack = unwind::capture(0);
-        let _live = recorder.record(thread, ADDRESS, allocation, &stack, 0);
-        recorder
-    }
 
     fn begun<'a>(recorder: &'a Recorder, thread: &'a Thread) -> Realloc<'a> {
         match recorder.begin_realloc(thread, ADDRESS) {
@@ -96,7 +82,7 @@ mod tests {
     #[test]
     fn no_fork_begins_in_the_middle_of_a_realloc() {
         let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
+        let recorder = Recorder::with_a_block(&thread);
         let realloc = begun(&recorder, &thread);
         assert!(thread.is_locked(), "a signal handler's frees wait");
         assert!(!recorder.gate.close(0), "the realloc is inside");
@@ -110,7 +96,7 @@ mod tests {
     #[test]
     fn one_that_fails_leaves_the_block_as_it_was() {
         let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
+        let recorder = Recorder::with_a_block(&thread);
         for _ in 0..2 {
             begun(&recorder, &thread).end(false);
         }
@@ -123,7 +109,7 @@ mod tests {
     #[test]
     fn its_end_waits_longer_for_a_shard_than_an_allocation_does() {
         let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
+        let recorder = Recorder::with_a_block(&thread);
         let realloc = begun(&recorder, &thread);
         let both = Barrier::new(2);
         std::thread::scope(|scope| {

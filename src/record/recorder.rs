@@ -259,26 +259,32 @@ impl Recorder {
     }
 }
 
+/// Where the block of [`Recorder::with_a_block`] is.
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use crate::record::unwind;
-    use core::alloc::Layout;
+pub(super) const ADDRESS: usize = 0x7f00_0012_3000;
 
-    const ADDRESS: usize = 0x7f00_0012_3000;
-
-    fn recorder_with_a_block(thread: &Thread) -> Recorder {
-        let recorder = Recorder::new();
+#[cfg(all(test, not(loom)))]
+impl Recorder {
+    /// One that has recorded a block at [`ADDRESS`].
+    pub(super) fn with_a_block(thread: &Thread) -> Self {
+        let recorder = Self::new();
         let allocation = Allocation {
             size: 100_000,
             weight: 1.0,
             interval: 1,
         };
-        let stack = unwind::capture(0);
+        let stack = super::unwind::capture(0);
         let recorded = recorder.record(thread, ADDRESS, allocation, &stack, 0);
         assert_eq!(recorded, Recorded::Live);
         recorder
     }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::record::unwind;
+    use core::alloc::Layout;
 
     fn free(address: usize) -> PendingFree {
         PendingFree {
@@ -291,7 +297,7 @@ mod tests {
     #[test]
     fn what_cannot_be_recorded_is_counted_and_a_free_is_kept_for_later() {
         let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
+        let recorder = Recorder::with_a_block(&thread);
         let allocation = Allocation {
             size: 8,
             weight: 1.0,
@@ -323,7 +329,7 @@ mod tests {
     #[test]
     fn a_free_that_a_locked_thread_cannot_put_aside_is_counted() {
         let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
+        let recorder = Recorder::with_a_block(&thread);
         let _locked = thread.lock();
         for block in 1..=300 {
             let found = recorder.take(&thread, free(block << 12), 0);
@@ -335,7 +341,7 @@ mod tests {
     #[test]
     fn padding_is_the_live_marked_blocks_own() {
         let thread = Thread::new();
-        let recorder = recorder_with_a_block(&thread);
+        let recorder = Recorder::with_a_block(&thread);
         let before = recorder.overhead_bytes(&thread).unwrap();
         let allocation = Allocation {
             size: 100,
