@@ -117,7 +117,7 @@ mod record;
     any(target_arch = "x86_64", target_arch = "aarch64"),
     not(heaptide_unsupported)
 )))]
-#[path = "forward.rs"]
+#[path = "unsupported.rs"]
 mod record;
 pub mod report;
 mod snapshot;

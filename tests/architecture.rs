@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("units", &[]),
     ("record", &[]),
-    ("forward", &[]),
+    ("unsupported", &[]),
     ("snapshot", &["error", "process", "record"]),
     ("profile", &["error", "process", "snapshot"]),
     ("symbolize", &["error", "profile"]),
@@ -90,15 +90,14 @@ const REEXPORTS: &[(&str, &str)] = &[
 
 /// The only files that may hold `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
-    "src/forward.rs",
     "src/record/alarm.rs",
-    "src/record/allocator.rs",
-    "src/record/blocks.rs",
-    "src/record/cold.rs",
     "src/record/errno.rs",
     "src/record/global.rs",
-    "src/record/prepaid.rs",
-    "src/record/shards.rs",
+    "src/record/hook/allocator.rs",
+    "src/record/hook/blocks.rs",
+    "src/record/hook/slow_path.rs",
+    "src/record/tables/reserved_memory.rs",
+    "src/record/tables/shards.rs",
     "src/record/unwind/bounds.rs",
     "src/record/unwind/libgcc.rs",
     "src/record/unwind/libraries.rs",
@@ -112,6 +111,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/record/unwind/walker.rs",
     "src/snapshotter/hooks.rs",
     "src/symbolize/modules.rs",
+    "src/unsupported.rs",
 ];
 
 /// A file longer than this needs splitting, tests aside.

@@ -6,7 +6,9 @@
     reason = "reads the environment and the auxiliary vector, and registers fork handlers"
 )]
 
-use super::{filter::Filter, recorder::Recorder, settings::VARIABLE, thread};
+use super::{
+    sampling::filter::Filter, sampling::thread, settings::VARIABLE, tables::recorder::Recorder,
+};
 // These guard nothing that a model is checked for, so they are core's also under loom.
 use core::{
     ffi::CStr,

@@ -32,52 +32,35 @@
 
 #[cfg(feature = "snapshotter")]
 mod alarm;
-mod allocator;
-mod aside;
-mod blocks;
-mod candidates;
-mod cold;
 mod errno;
-mod filter;
-mod gate;
+mod fork;
 mod global;
-mod live;
-mod lost;
-mod mark;
-mod patience;
-#[cfg(test)]
-mod planted;
-mod prepaid;
-mod readout;
-mod reallocation;
-mod recorder;
-mod sampler;
+mod hook;
+mod losses;
+mod retry;
+mod sampling;
 mod settings;
-mod shards;
 mod size;
-mod stacks;
-#[cfg(all(test, not(loom)))]
-mod statistics;
 mod stats;
 mod sync;
 mod tables;
-mod thread;
 mod unwind;
 
-pub use allocator::{DefaultInner, SamplingAllocator};
-pub use lost::Lost;
+pub use hook::{DefaultInner, SamplingAllocator};
+pub use losses::Lost;
 pub use stats::Stats;
 #[cfg(heaptide_compare)]
 pub use unwind::{Comparison, comparison};
 
 #[cfg(feature = "snapshotter")]
 pub(crate) use alarm::Alarm;
-pub(crate) use live::LiveSample;
-pub(crate) use lost::RecordError;
+pub(crate) use losses::RecordError;
 #[cfg(any(fuzzing, test, feature = "http", feature = "snapshotter"))]
 pub(crate) use size::parse_size;
-pub(crate) use stacks::{Bucket, BucketId};
+pub(crate) use tables::{Bucket, BucketId, LiveSample};
 pub(crate) use unwind::Marker;
+
+use sampling::thread;
 
 /// The state of the profiler now.
 ///

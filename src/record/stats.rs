@@ -1,6 +1,6 @@
 //! What the profiler tells about itself.
 
-use super::lost::Lost;
+use super::losses::Lost;
 
 /// The state of the profiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

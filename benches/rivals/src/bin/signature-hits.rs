@@ -8,7 +8,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// As in heaptide's `src/record/mark.rs`: a marked block lies this far behind a multiple of the alignment.
+/// As in heaptide's `src/record/sampling/mark.rs`: a marked block lies this far behind a multiple of the alignment.
 const OFFSET: usize = 0x30;
 const ALIGNMENTS: [usize; 3] = [512, 1024, 4096];
 /// jemalloc's size classes up to 128, and some of those above.

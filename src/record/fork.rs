@@ -2,7 +2,7 @@
 //! a thread that the child does not have.
 
 use super::{
-    patience,
+    retry,
     sync::{AtomicUsize, Ordering},
 };
 
@@ -49,7 +49,7 @@ impl Gate {
         let is_empty = || self.state.load(Ordering::Acquire) & INSIDE <= own;
         // Each is gone within microseconds, unless it was stopped; a child that is forked too early has a
         // shard that is locked for good.
-        patience::insist(|| patience::wait_for(|| is_empty().then_some(()))).is_some()
+        retry::insist(|| retry::wait_for(|| is_empty().then_some(()))).is_some()
     }
 
     /// Opens it again after a fork, in the process that made it, unless another fork is under way.

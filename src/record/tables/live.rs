@@ -7,9 +7,11 @@
 //! know the layout to give back.
 
 use super::{
-    lost::RecordError,
     shards::{Shard, Shards, mix},
     stacks::{BucketId, CopyError},
+};
+use crate::record::{
+    losses::RecordError,
     sync::{AtomicU64, AtomicUsize, Ordering},
 };
 use core::alloc::Layout;
@@ -71,7 +73,7 @@ pub(super) struct Reserved<'a> {
 
 /// What the table knows of an address.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Lookup<T> {
+pub(in crate::record) enum Lookup<T> {
     Sampled(T),
     NotSampled,
     /// The shard could not be locked.

@@ -5,11 +5,11 @@
 
 #![expect(unsafe_code, reason = "called with what GlobalAlloc was called with")]
 
-use super::{
-    SamplingAllocator,
-    candidates::is_candidate,
-    errno, prepaid,
-    thread::{self, Thread},
+use super::maybe_sampled::is_candidate;
+use crate::record::{
+    SamplingAllocator, errno,
+    sampling::thread::{self, Thread},
+    tables::reserved_memory,
 };
 use core::alloc::{GlobalAlloc, Layout};
 
@@ -45,7 +45,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
         let fresh = |layout| {
-            thread::with(|thread| prepaid::take(thread, layout)).unwrap_or_else(|| {
+            thread::with(|thread| reserved_memory::take(thread, layout)).unwrap_or_else(|| {
                 // SAFETY: what the caller of `alloc` promises.
                 unsafe { this.inner.alloc(layout) }
             })

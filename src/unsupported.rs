@@ -6,22 +6,22 @@
 
 #![expect(unsafe_code, reason = "forwards a GlobalAlloc")]
 
-#[path = "record/lost.rs"]
+#[path = "record/losses.rs"]
 #[expect(dead_code, reason = "nothing is ever lost here")]
-mod lost;
+mod losses;
 #[cfg(any(fuzzing, test, feature = "http", feature = "snapshotter"))]
 #[path = "record/size.rs"]
 mod size;
 #[path = "record/stats.rs"]
 mod stats;
 #[path = "record/sync.rs"]
-#[expect(dead_code, unused_imports, reason = "for `lost`")]
+#[expect(dead_code, unused_imports, reason = "for `losses`")]
 mod sync;
 
-pub use lost::Lost;
+pub use losses::Lost;
 pub use stats::Stats;
 
-pub(crate) use lost::RecordError;
+pub(crate) use losses::RecordError;
 #[cfg(any(fuzzing, test, feature = "http", feature = "snapshotter"))]
 pub(crate) use size::parse_size;
 

@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "allocates and frees blocks by their layout")]
 
-use super::thread::Thread;
+use crate::record::sampling::thread::Thread;
 use core::{alloc::Layout, ptr};
 use std::alloc;
 
@@ -15,13 +15,13 @@ const BLOCKS: usize = 2;
 
 /// Blocks that are had and not asked for yet; address 0 is none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Prepaid {
+pub(in crate::record) struct Prepaid {
     layout: Layout,
     blocks: [usize; BLOCKS],
 }
 
 impl Prepaid {
-    pub(super) const NOTHING: Self = Self {
+    pub(in crate::record) const NOTHING: Self = Self {
         layout: Layout::new::<()>(),
         blocks: [0; BLOCKS],
     };
@@ -53,7 +53,7 @@ pub(super) fn construct<R>(
 }
 
 /// A block that was paid for, if this thread's constructor is the one that asks. It is not zeroed.
-pub(super) fn take(thread: &Thread, layout: Layout) -> Option<*mut u8> {
+pub(in crate::record) fn take(thread: &Thread, layout: Layout) -> Option<*mut u8> {
     if thread.prepaid.get().layout != layout {
         return None;
     }

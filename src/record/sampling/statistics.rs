@@ -1,18 +1,18 @@
 //! The sampling law, checked as statistics: gaps, means, variances, sites, changes of interval.
 //!
 //! Each check is a function, run as it is by the test of its name, and once more for each bug it has to
-//! find ([`planted`](super::planted)). Seeds are fixed, and bounds leave six standard deviations: a check
+//! find ([`planted`](super::seeded_bugs)). Seeds are fixed, and bounds leave six standard deviations: a check
 //! that fails without a change of the code has odds of one in 500 million. tests/sites.rs checks the
 //! whole, with an allocator and threads.
 
 #[cfg(test)]
 mod tests {
-    use crate::record::{
-        planted::{self, Bug},
+    use crate::record::sampling::{
         sampler,
-        stacks::{Allocation, CopyError, StackTable},
+        seeded_bugs::{self, Bug},
         thread::{Pick, Thread},
     };
+    use crate::record::tables::stacks::{Allocation, CopyError, StackTable};
     use rand_xoshiro::{
         Xoshiro256PlusPlus,
         rand_core::{Rng as _, SeedableRng as _},
@@ -198,7 +198,7 @@ mod tests {
             }
         }
         let (mut objects, mut bytes) = sums(&table);
-        if planted::is(Bug::SumThenScale) {
+        if seeded_bugs::is(Bug::SumThenScale) {
             let weight = -(-sampled_bytes / samples / INTERVAL as f64).exp_m1();
             (objects, bytes) = (samples / weight, sampled_bytes / weight);
         }
@@ -341,10 +341,10 @@ mod tests {
             mod controls {
                 $(#[test]
                 fn $check() {
-                    use super::{Bug, planted};
+                    use super::{Bug, seeded_bugs};
                     let bugs: &[Bug] = &[$(Bug::$bug),*];
                     for bug in bugs {
-                        let found = planted::with(*bug, super::$check);
+                        let found = seeded_bugs::with(*bug, super::$check);
                         assert!(found.is_err(), "{bug:?} goes unnoticed");
                         println!("{bug:?}: {}", found.unwrap_err());
                     }

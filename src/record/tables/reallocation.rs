@@ -5,17 +5,19 @@
 //! known here either.
 
 use super::{
-    gate::Pass,
     live::{LiveTable, Lookup, Transit},
-    lost::Losses,
-    patience,
     recorder::Recorder,
-    thread::{Locked, Thread},
+};
+use crate::record::{
+    fork::Pass,
+    losses::Losses,
+    retry,
+    sampling::thread::{Locked, Thread},
 };
 
 impl Recorder {
     /// Begins the realloc of a sampled block that is not marked by its address.
-    pub(super) fn begin_realloc<'a>(
+    pub(in crate::record) fn begin_realloc<'a>(
         &'a self,
         thread: &'a Thread,
         address: usize,
@@ -45,7 +47,7 @@ impl Recorder {
 /// the entry has to go, and a block that has gone would be shown for ever.
 #[must_use]
 #[derive(Debug)]
-pub(super) struct Realloc<'a> {
+pub(in crate::record) struct Realloc<'a> {
     live: &'a LiveTable,
     losses: &'a Losses,
     address: usize,
@@ -57,10 +59,10 @@ pub(super) struct Realloc<'a> {
 
 impl Realloc<'_> {
     /// Ends it: the block has gone, moved or changed in place, or stayed what it was.
-    pub(super) fn end(self, gone: bool) {
+    pub(in crate::record) fn end(self, gone: bool) {
         let end = || self.live.end_transit(self.address, self.transit, gone);
         // Nobody else would ever end it, and put aside it cannot be.
-        if patience::insist(|| end().then_some(())).is_none() {
+        if retry::insist(|| end().then_some(())).is_none() {
             self.losses.count_free();
         }
     }
@@ -69,7 +71,7 @@ impl Realloc<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::record::recorder::ADDRESS;
+    use crate::record::tables::recorder::ADDRESS;
     use std::{sync::Barrier, time::Duration};
 
     fn begun<'a>(recorder: &'a Recorder, thread: &'a Thread) -> Realloc<'a> {

@@ -5,9 +5,9 @@
 //! evicted, because the alloc columns of a profile must not fall. Past the cap samples go to the
 //! reserved stack [`Marker::TableFull`], so totals stay right.
 
-use super::{
-    lost::RecordError,
-    shards::{Shards, mix},
+use super::shards::{Shards, mix};
+use crate::record::{
+    losses::RecordError,
     sync::{AtomicU64, AtomicUsize, Ordering},
     unwind::Marker,
 };
@@ -27,10 +27,10 @@ pub(crate) struct BucketId(u32);
 
 /// What a sample adds to its bucket.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allocation {
-    pub(super) size: u64,
-    pub(super) weight: f64,
-    pub(super) interval: u64,
+pub(in crate::record) struct Allocation {
+    pub(in crate::record) size: u64,
+    pub(in crate::record) weight: f64,
+    pub(in crate::record) interval: u64,
 }
 
 // DashMap asks for these two; shards are searched by hash and by comparing parts.
@@ -65,7 +65,7 @@ pub(crate) struct Bucket {
 }
 
 #[derive(Debug)]
-pub(super) struct StackTable {
+pub(in crate::record) struct StackTable {
     shards: Shards<Key, Sums>,
     buckets: AtomicUsize,
     next_id: AtomicU64,
@@ -74,7 +74,7 @@ pub(super) struct StackTable {
 }
 
 impl StackTable {
-    pub(super) fn new() -> Self {
+    pub(in crate::record) fn new() -> Self {
         Self {
             shards: Shards::new(SHARDS),
             buckets: AtomicUsize::new(0),
@@ -85,7 +85,7 @@ impl StackTable {
 
     /// Adds a sample to the sums of its stack; `true` beside the id if the table was full and the
     /// sample went to the reserved stack instead.
-    pub(super) fn add(
+    pub(in crate::record) fn add(
         &self,
         addresses: &[usize],
         allocation: Allocation,
@@ -106,7 +106,7 @@ impl StackTable {
         allocation: Allocation,
         beyond_cap: bool,
     ) -> Result<BucketId, RecordError> {
-        let size_group = super::sampler::size_group(allocation.size);
+        let size_group = crate::record::sampling::sampler::size_group(allocation.size);
         let interval = allocation.interval;
         let hash = hash_parts(addresses, size_group, interval);
         let mut shard = self.shards.lock(hash).ok_or(RecordError::Busy)?;
@@ -154,13 +154,13 @@ impl StackTable {
     }
 
     /// How many shards there are to [copy](Self::copy).
-    pub(super) fn shard_count(&self) -> usize {
+    pub(in crate::record) fn shard_count(&self) -> usize {
         self.shards.count()
     }
 
     /// Appends the buckets of one shard, and their addresses, if there is room for them without
     /// allocating: no memory is asked for under a shard lock. Otherwise the room that is missing.
-    pub(super) fn copy(
+    pub(in crate::record) fn copy(
         &self,
         shard: usize,
         buckets: &mut Vec<Bucket>,
@@ -205,7 +205,7 @@ impl StackTable {
 
 /// Why a shard was not copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CopyError {
+pub(in crate::record) enum CopyError {
     Busy,
     /// So much room is needed, and some for what is added meanwhile.
     Room {
@@ -295,7 +295,7 @@ mod tests {
                 let allocation = Allocation { size, weight: 2.0, interval };
                 let (_, full) = table.add(&stack, allocation).unwrap();
                 prop_assert!(!full);
-                let key = (stack, super::super::sampler::size_group(size), interval);
+                let key = (stack, crate::record::sampling::sampler::size_group(size), interval);
                 let sums = model.entry(key).or_insert((0, 0.0, 0.0));
                 sums.0 += 1;
                 sums.1 += 2.0;

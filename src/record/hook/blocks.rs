@@ -1,22 +1,20 @@
 //! How a picked allocation becomes a sampled block, and how such a block is freed and reallocated: what the
-//! [cold functions](super::cold) do.
+//! [cold functions](super::slow_path) do.
 //!
 //! The invariant that everything about frees rests on: a live sampled block is always a
-//! [candidate](super::candidates) by its address and its present layout alone, and a marked block always
+//! [candidate](super::maybe_sampled) by its address and its present layout alone, and a marked block always
 //! has its entry in the live table, since only the entry tells it from an ordinary block at such an address.
 
 #![expect(unsafe_code, reason = "makes and frees blocks of the inner allocator")]
 
-use super::{
-    SamplingAllocator,
-    aside::PendingFree,
-    candidates::{self, is_candidate},
-    global,
-    live::Lookup,
-    mark,
-    recorder::Recorded,
-    stacks::Allocation,
-    thread::{self, Pick, Thread},
+use super::maybe_sampled::{self, is_candidate};
+use crate::record::{
+    SamplingAllocator, global,
+    sampling::{
+        mark,
+        thread::{self, Pick, Thread},
+    },
+    tables::{deferred_frees::PendingFree, live::Lookup, recorder::Recorded, stacks::Allocation},
     unwind::{self, Stack},
 };
 use core::{
@@ -94,12 +92,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 let block = raw.wrapping_add(mark::OFFSET);
                 let padding = mark::padding(layout.size());
                 let recorder = global::recorder();
-                candidates::count_in(block.addr(), layout);
+                maybe_sampled::count_in(block.addr(), layout);
                 let recorded = recorder.record(thread, block.addr(), allocation, &stack, padding);
                 if recorded == Recorded::Live {
                     return block;
                 }
-                candidates::count_out(block.addr(), layout);
+                maybe_sampled::count_out(block.addr(), layout);
                 // SAFETY: `raw` was made with this layout just now and nobody else has seen it.
                 unsafe { self.inner.dealloc(raw, marked) };
                 let plain = fresh(layout);
@@ -128,14 +126,14 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         global::register_fork_handlers();
         let recorder = global::recorder();
         let allocation = allocation(layout, pick);
-        candidates::count_in(block.addr(), layout);
+        maybe_sampled::count_in(block.addr(), layout);
         match recorder.record(thread, block.addr(), allocation, stack, 0) {
             Recorded::Live => {}
             Recorded::NoPlace => {
-                candidates::count_out(block.addr(), layout);
+                maybe_sampled::count_out(block.addr(), layout);
                 recorder.record_without_live(thread, allocation, stack);
             }
-            Recorded::Lost => candidates::count_out(block.addr(), layout),
+            Recorded::Lost => maybe_sampled::count_out(block.addr(), layout),
         }
     }
 
@@ -165,7 +163,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 unsafe { self.inner.dealloc(block, layout) };
             }
             Lookup::Sampled(()) => {
-                candidates::count_out(block.addr(), layout);
+                maybe_sampled::count_out(block.addr(), layout);
                 if marked {
                     // SAFETY: the entry says that `allocate_sampled` made this block.
                     unsafe { self.free_marked(block, layout) };
@@ -257,7 +255,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             let gone = !new_block.is_null();
             sampled.end(gone);
             if gone {
-                candidates::count_out(block.addr(), layout);
+                maybe_sampled::count_out(block.addr(), layout);
             }
         }
         if let (Some((pick, frame)), false) = (picked, new_block.is_null()) {

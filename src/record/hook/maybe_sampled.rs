@@ -1,10 +1,10 @@
 //! Candidates: blocks that may be sampled ones, known by their address and layout alone.
 //!
-//! A small block is one if it bears the [mark](super::mark) of sampled ones and the filter of marked blocks
+//! A small block is one if it bears the [mark](crate::record::sampling::mark) of sampled ones and the filter of marked blocks
 //! holds it; any other block if the filter of large ones does. Both filters are the process's
 //! ([`global`]), since any thread frees any block.
 
-use super::{global, mark};
+use crate::record::{global, sampling::mark};
 use core::alloc::Layout;
 
 /// Whether a block may be a sampled one; false is certain.

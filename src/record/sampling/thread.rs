@@ -4,12 +4,10 @@
 //! Its `thread_local!` is const-initialized and has no Drop, as every one of this world, so it works
 //! before `main`, in thread-exit destructors and after them, and reaching it never allocates.
 
+use super::sampler::{self, LONGEST_COUNTDOWN};
 #[cfg(test)]
-use super::planted::{self, Bug};
-use super::{
-    prepaid::Prepaid,
-    sampler::{self, LONGEST_COUNTDOWN},
-};
+use super::seeded_bugs::{self, Bug};
+use crate::record::tables::reserved_memory::Prepaid;
 use core::{
     cell::Cell,
     sync::atomic::{Ordering, compiler_fence},
@@ -26,12 +24,12 @@ thread_local! {
 
 /// Runs `f` with the calling thread's state.
 #[inline(always)]
-pub(super) fn with<R>(f: impl FnOnce(&Thread) -> R) -> R {
+pub(in crate::record) fn with<R>(f: impl FnOnce(&Thread) -> R) -> R {
     THREAD.with(f)
 }
 
 /// State of one thread. Not shared: signal handlers on the same thread are its only concurrency.
-pub(super) struct Thread {
+pub(in crate::record) struct Thread {
     /// Bytes this thread may allocate before the cold branch decides. "New", "muted" and "a sample
     /// is due" are all below zero, so that the fast path has one branch.
     left: Cell<i64>,
@@ -45,20 +43,20 @@ pub(super) struct Thread {
     locked: Cell<u32>,
     random: Cell<Option<Xoshiro256PlusPlus>>,
     /// What the constructor of the tables may ask for, while it runs.
-    pub(super) prepaid: Cell<Prepaid>,
+    pub(in crate::record) prepaid: Cell<Prepaid>,
 }
 
 /// An allocation that was picked.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pick {
+pub(in crate::record) struct Pick {
     /// How many allocations like it it stands for.
-    pub(super) weight: f64,
+    pub(in crate::record) weight: f64,
     /// The sample interval its gap was drawn with.
-    pub(super) interval: u64,
+    pub(in crate::record) interval: u64,
 }
 
 impl Thread {
-    pub(super) const fn new() -> Self {
+    pub(in crate::record) const fn new() -> Self {
         Self {
             left: Cell::new(0),
             kept: Cell::new(0),
@@ -73,7 +71,7 @@ impl Thread {
 
     /// Counts `size` bytes; true if the cold branch has to look at this allocation.
     #[inline(always)]
-    pub(super) fn count(&self, size: usize) -> bool {
+    pub(in crate::record) fn count(&self, size: usize) -> bool {
         // No size is above isize::MAX (a promise of Layout), and `left` is never below PARKED when
         // the fast path starts, so this cannot wrap.
         let left = self.left.get().wrapping_sub(size as i64);
@@ -86,7 +84,7 @@ impl Thread {
     ///
     /// A new thread draws its first gap before anything is decided: with "the first allocation is
     /// always picked" short-lived threads would be over-counted.
-    pub(super) fn decide(
+    pub(in crate::record) fn decide(
         &self,
         size: usize,
         interval: u64,
@@ -156,9 +154,9 @@ impl Thread {
 
     /// Until the guard drops, this thread's allocations are not sampled and use no bytes of the
     /// countdown. Nests. Frees go the normal way.
-    pub(super) fn mute(&self) -> Muted<'_> {
+    pub(in crate::record) fn mute(&self) -> Muted<'_> {
         #[cfg(test)]
-        if planted::is(Bug::OwnBytesCounted) {
+        if seeded_bugs::is(Bug::OwnBytesCounted) {
             return Muted(self);
         }
         let depth = self.muted.get();
@@ -175,7 +173,7 @@ impl Thread {
 
     /// Until the guard drops, this thread may hold a shard lock or the gate: a signal handler that
     /// frees a sampled block now must not look it up. `None` if that is so already.
-    pub(super) fn lock(&self) -> Option<Locked<'_>> {
+    pub(in crate::record) fn lock(&self) -> Option<Locked<'_>> {
         if self.is_locked() {
             return None;
         }
@@ -184,19 +182,19 @@ impl Thread {
     }
 
     /// As [`lock`](Self::lock), for a fork's handlers: across functions, and also if it is locked.
-    pub(super) fn enter_lock(&self) {
+    pub(in crate::record) fn enter_lock(&self) {
         self.locked.set(self.locked.get() + 1);
         // A signal handler on this thread must see the state before any lock is taken.
         compiler_fence(Ordering::SeqCst);
     }
 
     /// Ends what [`enter_lock`](Self::enter_lock) began.
-    pub(super) fn leave_lock(&self) {
+    pub(in crate::record) fn leave_lock(&self) {
         compiler_fence(Ordering::SeqCst);
         self.locked.set(self.locked.get().saturating_sub(1));
     }
 
-    pub(super) fn is_locked(&self) -> bool {
+    pub(in crate::record) fn is_locked(&self) -> bool {
         self.locked.get() > 0
     }
 }
@@ -225,17 +223,17 @@ impl Thread {
         let is_new = before == 0;
         let is_due = !is_new && !self.cut_short.get();
         let mut gap = |overshoot| sampler::draw_gap(interval, random).saturating_add(overshoot);
-        if planted::is(Bug::FirstAlwaysSampled) && is_new {
+        if seeded_bugs::is(Bug::FirstAlwaysSampled) && is_new {
             self.start_gap(gap(0), interval);
             let weight = sampler::weight(size, interval);
             return Some(Pick { weight, interval });
         }
-        if planted::is(Bug::OvershootCarriedOver) && is_due {
+        if seeded_bugs::is(Bug::OvershootCarriedOver) && is_due {
             self.start_gap(gap(self.left.get()), interval);
             let weight = sampler::weight(size, before);
             return Some(Pick { weight, interval });
         }
-        if planted::is(Bug::CurrentInterval) && is_due {
+        if seeded_bugs::is(Bug::CurrentInterval) && is_due {
             self.start_gap(gap(0), interval);
             let weight = sampler::weight(size, interval);
             return Some(Pick { weight, interval });
@@ -260,12 +258,12 @@ impl Thread {
 /// Keeps a thread muted.
 #[must_use]
 #[derive(Debug)]
-pub(super) struct Muted<'a>(&'a Thread);
+pub(in crate::record) struct Muted<'a>(&'a Thread);
 
 impl Drop for Muted<'_> {
     fn drop(&mut self) {
         #[cfg(test)]
-        if planted::is(Bug::OwnBytesCounted) {
+        if seeded_bugs::is(Bug::OwnBytesCounted) {
             return;
         }
         let depth = self.0.muted.get().saturating_sub(1);
@@ -279,7 +277,7 @@ impl Drop for Muted<'_> {
 /// Keeps a thread locked.
 #[must_use]
 #[derive(Debug)]
-pub(super) struct Locked<'a>(&'a Thread);
+pub(in crate::record) struct Locked<'a>(&'a Thread);
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {

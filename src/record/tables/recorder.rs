@@ -1,21 +1,23 @@
 //! The slow path: decides, records, forgets. Owns the tables, the settings and the loss counters.
 //!
 //! A value, so that it is tested without being anybody's allocator; the one that the program uses is
-//! [`global`](super::global)'s. It knows addresses and sizes, no pointers: memory is the business of
-//! [`allocator`](super::allocator).
+//! [`global`](crate::record::global)'s. It knows addresses and sizes, no pointers: memory is the business of
+//! [`allocator`](crate::record::hook::allocator).
 
-#[cfg(feature = "snapshotter")]
-use super::alarm::Alarm;
 use super::{
-    aside::{Aside, PendingFree},
-    gate::Gate,
+    deferred_frees::{Aside, PendingFree},
+    lazy_tables::{LazyTables, Tables},
     live::{LiveSample, Lookup},
-    lost::{Losses, RecordError},
-    settings::Settings,
     stacks::{Allocation, BucketId},
+};
+#[cfg(feature = "snapshotter")]
+use crate::record::alarm::Alarm;
+use crate::record::{
+    fork::Gate,
+    losses::{Losses, RecordError},
+    sampling::thread::{Pick, Thread},
+    settings::Settings,
     sync::{AtomicU64, AtomicUsize, Ordering, yield_now},
-    tables::{LazyTables, Tables},
-    thread::{Pick, Thread},
     unwind::Stack,
 };
 use std::time::Duration;
@@ -30,9 +32,9 @@ const GATE_PAUSE: Duration = Duration::from_micros(100);
 /// Everything world 1 shares between threads.
 #[derive(Debug)]
 pub(crate) struct Recorder {
-    pub(super) settings: Settings,
+    pub(in crate::record) settings: Settings,
     pub(super) losses: Losses,
-    pub(super) gate: Gate,
+    pub(in crate::record) gate: Gate,
     aside: Aside,
     pub(super) tables: LazyTables,
     threads: AtomicU64,
@@ -40,12 +42,12 @@ pub(crate) struct Recorder {
     /// Bytes that marking live blocks costs.
     pub(super) padding: AtomicUsize,
     #[cfg(feature = "snapshotter")]
-    pub(super) alarm: Alarm,
+    pub(in crate::record) alarm: Alarm,
 }
 
 /// How far recording a sample got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Recorded {
+pub(in crate::record) enum Recorded {
     /// In the sums and in the live table.
     Live,
     /// Nowhere yet: there is no place in the live table. The caller may still
@@ -57,7 +59,7 @@ pub(super) enum Recorded {
 
 impl Recorder {
     #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
+    pub(in crate::record) const fn new() -> Self {
         Self {
             settings: Settings::new(),
             losses: Losses::new(),
@@ -73,7 +75,7 @@ impl Recorder {
     }
 
     #[cfg(loom)]
-    pub(super) fn new() -> Self {
+    pub(in crate::record) fn new() -> Self {
         Self {
             settings: Settings::new(),
             losses: Losses::new(),
@@ -89,7 +91,12 @@ impl Recorder {
     }
 
     /// Decides an allocation whose countdown has run out; `seed` is this process's own.
-    pub(super) fn decide(&self, thread: &Thread, size: usize, seed: u64) -> Option<Pick> {
+    pub(in crate::record) fn decide(
+        &self,
+        thread: &Thread,
+        size: usize,
+        seed: u64,
+    ) -> Option<Pick> {
         let interval = self.settings.drawing_interval();
         let pick = thread.decide(size, interval, || {
             // Threads reuse each other's addresses, so a counter tells them apart.
@@ -101,7 +108,7 @@ impl Recorder {
 
     /// Records a sampled block. The sums come first and the live entry second, so that a snapshot,
     /// which copies them in the other order, never sees more in use than was allocated.
-    pub(super) fn record(
+    pub(in crate::record) fn record(
         &self,
         thread: &Thread,
         address: usize,
@@ -139,7 +146,7 @@ impl Recorder {
     }
 
     /// Records a sampled block that has no place in the live table: its `alloc` part alone.
-    pub(super) fn record_without_live(
+    pub(in crate::record) fn record_without_live(
         &self,
         thread: &Thread,
         allocation: Allocation,
@@ -169,7 +176,12 @@ impl Recorder {
 
     /// Takes a block out of the live table that is about to be freed. `Busy` if that cannot be now: then
     /// the free is put aside, and not the caller's business any more.
-    pub(super) fn take(&self, thread: &Thread, free: PendingFree, padding: usize) -> Lookup<()> {
+    pub(in crate::record) fn take(
+        &self,
+        thread: &Thread,
+        free: PendingFree,
+        padding: usize,
+    ) -> Lookup<()> {
         let take = |tables: &Tables| tables.live.take(free.address);
         let mut found = self.look(thread, take);
         if found == Lookup::Busy {
@@ -200,13 +212,13 @@ impl Recorder {
     }
 
     /// Whether a block is in the live table.
-    pub(super) fn look_up(&self, thread: &Thread, address: usize) -> Lookup<()> {
+    pub(in crate::record) fn look_up(&self, thread: &Thread, address: usize) -> Lookup<()> {
         self.look(thread, |tables| tables.live.look_up(address))
     }
 
     /// Takes out the next free that `owner` has put aside; `from` starts at 0.
     #[inline]
-    pub(super) fn take_pending(
+    pub(in crate::record) fn take_pending(
         &self,
         thread: &Thread,
         owner: usize,
@@ -273,7 +285,7 @@ impl Recorder {
             weight: 1.0,
             interval: 1,
         };
-        let stack = super::unwind::capture(0);
+        let stack = crate::record::unwind::capture(0);
         let recorded = recorder.record(thread, ADDRESS, allocation, &stack, 0);
         assert_eq!(recorded, Recorded::Live);
         recorder

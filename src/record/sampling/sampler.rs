@@ -27,7 +27,7 @@ pub(super) fn draw_gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> i64 {
         return 0;
     }
     #[cfg(test)]
-    if let Some(gap) = super::planted::gap(interval, random) {
+    if let Some(gap) = super::seeded_bugs::gap(interval, random) {
         return gap;
     }
     let units: f64 = Exp1.sample(random);
@@ -81,7 +81,7 @@ pub(super) fn weight_after(
 ///
 /// The bound is what a profile's `bytes` label says. It must not depend on what was sampled: a label
 /// that drifts makes every delta and every diff see a new series.
-pub(super) fn size_group(size: u64) -> u64 {
+pub(in crate::record) fn size_group(size: u64) -> u64 {
     if size <= 8 {
         return size;
     }

@@ -12,7 +12,7 @@
     reason = "iterating a raw hashbrown table is unsafe, and the snapshot has to"
 )]
 
-use super::patience;
+use crate::record::retry;
 use core::alloc::Layout;
 use dashmap::{DashMap, RwLockWriteGuard, SharedValue};
 use std::{collections::hash_map::DefaultHasher, hash::BuildHasherDefault, hash::Hash};
@@ -56,7 +56,7 @@ impl<K: Eq + Hash, V> Shards<K, V> {
     /// The shard at `index`, for going through all of them.
     pub(super) fn lock_at(&self, index: usize) -> Option<Shard<'_, K, V>> {
         let shard = self.0.shards().get(index)?;
-        patience::wait_for(|| shard.try_write().map(Shard))
+        retry::wait_for(|| shard.try_write().map(Shard))
     }
 
     /// How many shards there are.
@@ -71,7 +71,7 @@ impl<K, V> core::fmt::Debug for Shards<K, V> {
     }
 }
 
-/// A locked shard. Whoever holds one is *locked* ([`Thread::lock`](super::thread::Thread::lock)).
+/// A locked shard. Whoever holds one is *locked* ([`Thread::lock`](crate::record::sampling::thread::Thread::lock)).
 pub(super) struct Shard<'a, K, V>(RwLockWriteGuard<'a, Table<K, V>>);
 
 impl<K, V> Shard<'_, K, V> {

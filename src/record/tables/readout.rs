@@ -1,46 +1,48 @@
 //! What is recorded, read out: everything for a snapshot, and the numbers that
-//! [`stats`](super::stats()) tells.
+//! [`stats`](crate::record::stats()) tells.
 //!
 //! Apart from the [recorder](super::recorder) because nobody here stands in an allocation: who reads may
 //! wait longer, and allocate between two shards. Nothing is changed.
 
 use super::{
+    lazy_tables::Tables,
     live::LiveSample,
-    lost::{Lost, RecordError},
-    patience,
     recorder::Recorder,
     stacks::{Bucket, CopyError},
+};
+use crate::record::{
+    losses::{Lost, RecordError},
+    retry,
+    sampling::thread::Thread,
     sync::Ordering,
-    tables::Tables,
-    thread::Thread,
 };
 
 impl Recorder {
     /// Samples recorded so far.
-    pub(super) fn samples(&self) -> u64 {
+    pub(in crate::record) fn samples(&self) -> u64 {
         self.samples.load(Ordering::Relaxed)
     }
 
     /// What was lost so far.
-    pub(super) fn lost(&self) -> Lost {
+    pub(in crate::record) fn lost(&self) -> Lost {
         self.losses.read()
     }
 
     /// Live samples and distinct stacks by size group.
-    pub(super) fn table_sizes(&self) -> (usize, usize) {
+    pub(in crate::record) fn table_sizes(&self) -> (usize, usize) {
         let sizes = |tables: &Tables| (tables.live.len(), tables.stacks.len());
         self.tables.get().map_or((0, 0), sizes)
     }
 
     /// The bytes that the live samples stand for.
-    pub(super) fn live_bytes(&self) -> u64 {
+    pub(in crate::record) fn live_bytes(&self) -> u64 {
         self.tables
             .get()
             .map_or(0, |tables| tables.live.live_bytes())
     }
 
     /// Bytes of the tables and of the padding of marked blocks; `None` if a shard could not be locked.
-    pub(super) fn overhead_bytes(&self, thread: &Thread) -> Option<usize> {
+    pub(in crate::record) fn overhead_bytes(&self, thread: &Thread) -> Option<usize> {
         if self.tables.get().is_none() {
             return Some(0);
         }
@@ -51,7 +53,7 @@ impl Recorder {
     }
 
     /// Copies the live samples, then the buckets with their addresses, shard by shard.
-    pub(super) fn copy(
+    pub(in crate::record) fn copy(
         &self,
         thread: &Thread,
         live: &mut Vec<LiveSample>,
@@ -87,7 +89,7 @@ impl Recorder {
     ) -> Result<Option<(usize, usize)>, RecordError> {
         // No allocation waits for this, and a snapshot that fails is of no use: so it insists, and lets
         // forks begin in between.
-        let copied = patience::insist(|| match self.through_gate(thread, &mut copy) {
+        let copied = retry::insist(|| match self.through_gate(thread, &mut copy) {
             Ok(Err(CopyError::Busy)) => None,
             copied => Some(copied),
         });
@@ -109,7 +111,7 @@ fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::record::recorder::ADDRESS;
+    use crate::record::tables::recorder::ADDRESS;
     use std::{sync::Barrier, time::Duration};
 
     #[test]

@@ -5,24 +5,24 @@
 //! reaches its highest value stays there for good: counting down from it could reach zero while a block
 //! is live, and a sampled block whose free is missed would stay in every profile for ever.
 
-use super::sync::{AtomicU8, Ordering};
+use crate::record::sync::{AtomicU8, Ordering};
 
 /// Counts live sampled blocks by a hash of their address, in zero pages of which only those that sampled
 /// blocks hash to are ever written. `COUNTERS` is a power of two.
-pub(super) struct Filter<const COUNTERS: usize> {
+pub(in crate::record) struct Filter<const COUNTERS: usize> {
     counters: [AtomicU8; COUNTERS],
 }
 
 impl<const COUNTERS: usize> Filter<COUNTERS> {
     #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
+    pub(in crate::record) const fn new() -> Self {
         Self {
             counters: [const { AtomicU8::new(0) }; COUNTERS],
         }
     }
 
     #[cfg(loom)]
-    pub(super) fn new() -> Self {
+    pub(in crate::record) fn new() -> Self {
         Self {
             counters: std::array::from_fn(|_| AtomicU8::new(0)),
         }
@@ -32,18 +32,18 @@ impl<const COUNTERS: usize> Filter<COUNTERS> {
     // Relaxed: whoever frees a block got its address from the thread that allocated and added it, by
     // some synchronization of the program's own, and that orders these accesses too.
     #[inline]
-    pub(super) fn may_hold(&self, address: usize) -> bool {
+    pub(in crate::record) fn may_hold(&self, address: usize) -> bool {
         self.counter(address)
             .is_none_or(|counter| counter.load(Ordering::Relaxed) > 0)
     }
 
     /// Counts a block in.
-    pub(super) fn add(&self, address: usize) {
+    pub(in crate::record) fn add(&self, address: usize) {
         self.change(address, |count| count.checked_add(1));
     }
 
     /// Counts a block out that was counted in before.
-    pub(super) fn remove(&self, address: usize) {
+    pub(in crate::record) fn remove(&self, address: usize) {
         self.change(address, |count| match count {
             0 | u8::MAX => None,
             count => Some(count - 1),

@@ -2,7 +2,7 @@
 //! a fork in progress) cannot ask the live table what the block is, and must be neither skipped nor
 //! waited for. It is put aside here and done by a later slow path.
 
-use super::sync::{AtomicUsize, Ordering};
+use crate::record::sync::{AtomicUsize, Ordering};
 use core::alloc::Layout;
 
 #[cfg(not(loom))]
@@ -12,12 +12,12 @@ const SLOTS: usize = 2;
 
 /// A free that was put aside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PendingFree {
-    pub(super) address: usize,
-    pub(super) layout: Layout,
-    /// Address of the [`SamplingAllocator`](super::SamplingAllocator) that was asked to free it, and
+pub(in crate::record) struct PendingFree {
+    pub(in crate::record) address: usize,
+    pub(in crate::record) layout: Layout,
+    /// Address of the [`SamplingAllocator`](crate::record::SamplingAllocator) that was asked to free it, and
     /// has to.
-    pub(super) owner: usize,
+    pub(in crate::record) owner: usize,
 }
 
 /// Room for a fixed number of pending frees. Lock-free: a slot is claimed by one compare-and-swap, so a

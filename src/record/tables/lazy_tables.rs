@@ -3,12 +3,11 @@
 //! `OnceLock::get_or_init` would have all but the first thread wait in a queue of the standard library,
 //! and a child forked meanwhile wait for ever.
 
-use super::{
-    live::LiveTable,
-    patience, prepaid,
-    stacks::StackTable,
+use super::{live::LiveTable, reserved_memory, stacks::StackTable};
+use crate::record::{
+    retry,
+    sampling::thread::Thread,
     sync::{AtomicU8, Ordering},
-    thread::Thread,
 };
 use std::sync::OnceLock;
 
@@ -72,7 +71,7 @@ impl LazyTables {
 
     fn make(&self, thread: &Thread) -> Option<&Tables> {
         // 8 KiB for each of the two.
-        let made = prepaid::construct(thread, LiveTable::first_block(), || Tables {
+        let made = reserved_memory::construct(thread, LiveTable::first_block(), || Tables {
             stacks: StackTable::new(),
             live: LiveTable::new(),
         });
@@ -94,7 +93,7 @@ impl LazyTables {
             None => None,
         };
         // Once in a process's life.
-        let ended = patience::insist(|| patience::wait_for(look));
+        let ended = retry::insist(|| retry::wait_for(look));
         ended.unwrap_or_else(|| {
             // In a forked child it never comes back, and not every sample is to wait for it.
             let _ended_just_now = self.replace_maker(SOMEBODY, STOPPED);

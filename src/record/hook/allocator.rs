@@ -3,7 +3,8 @@
 
 #![expect(unsafe_code, reason = "the one GlobalAlloc of this crate")]
 
-use super::{cold::layout_of, mark, thread};
+use super::slow_path::layout_of;
+use crate::record::sampling::{mark, thread};
 use core::alloc::{GlobalAlloc, Layout};
 
 /// The inner allocator where none is named.

@@ -22,13 +22,13 @@ const LARGEST_ALIGN: usize = 16;
 /// that on churn no difference was measured, and multiply by four what a live sample wastes.
 const ALIGN: usize = 1024;
 /// Distance from the raw address to the one handed out: an odd multiple of 16.
-pub(super) const OFFSET: usize = 0x30;
+pub(in crate::record) const OFFSET: usize = 0x30;
 
 const _: () = assert!(OFFSET.is_multiple_of(LARGEST_ALIGN) && (OFFSET / 16) % 2 == 1);
 
 /// Whether a sampled block of this layout is marked by its address.
 #[inline(always)]
-pub(super) fn is_markable(layout: Layout) -> bool {
+pub(in crate::record) fn is_markable(layout: Layout) -> bool {
     layout.size() < SMALL && layout.align() <= LARGEST_ALIGN
 }
 
@@ -39,20 +39,20 @@ const SIGNATURE: usize = (ALIGN - 1) & !0b111;
 
 /// Whether an address looks like a marked block's. The layout has to be markable as well.
 #[inline(always)]
-pub(super) fn has_signature(address: usize) -> bool {
+pub(in crate::record) fn has_signature(address: usize) -> bool {
     address.wrapping_sub(OFFSET) & SIGNATURE == 0
 }
 
 /// The layout a markable block is really allocated with when it is sampled.
 #[inline]
-pub(super) fn marked_layout(layout: Layout) -> Option<Layout> {
+pub(in crate::record) fn marked_layout(layout: Layout) -> Option<Layout> {
     let size = layout.size().checked_add(OFFSET)?;
     Layout::from_size_align(size, ALIGN).ok()
 }
 
 /// Bytes that marking costs beyond what was asked for, if the allocator takes the size up to a multiple of
 /// the alignment.
-pub(super) fn padding(size: usize) -> usize {
+pub(in crate::record) fn padding(size: usize) -> usize {
     size.saturating_add(OFFSET)
         .next_multiple_of(ALIGN)
         .saturating_sub(size)

@@ -1,0 +1,8 @@
+//! The `GlobalAlloc` hook: fast paths, slow paths, and how a sampled block is made and freed.
+
+mod allocator;
+mod blocks;
+mod maybe_sampled;
+mod slow_path;
+
+pub use allocator::{DefaultInner, SamplingAllocator};

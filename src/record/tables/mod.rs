@@ -1,0 +1,14 @@
+//! What is recorded: live samples, stacks with their sums, and the recorder that keeps both.
+
+pub(super) mod deferred_frees;
+mod lazy_tables;
+pub(super) mod live;
+mod readout;
+mod reallocation;
+pub(super) mod recorder;
+pub(super) mod reserved_memory;
+mod shards;
+pub(super) mod stacks;
+
+pub(crate) use live::LiveSample;
+pub(crate) use stacks::{Bucket, BucketId};
