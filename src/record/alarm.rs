@@ -38,7 +38,7 @@ impl Alarm {
     /// Told of the live bytes after each recorded sample; rings once they reach the level, once for each
     /// level set.
     #[inline]
-    pub(super) fn hear(&self, live_bytes: u64) {
+    pub(super) fn check(&self, live_bytes: u64) {
         let level = self.level.load(Ordering::Relaxed);
         if live_bytes >= level {
             self.reached(level);
@@ -110,20 +110,20 @@ mod tests {
     #[test]
     fn it_rings_once_for_each_level_that_is_reached() {
         let alarm = Alarm::new();
-        alarm.hear(u64::MAX - 1);
+        alarm.check(u64::MAX - 1);
         assert_eq!(alarm.rings(), 0, "no level is set");
         alarm.set_level(Some(1000));
-        alarm.hear(999);
+        alarm.check(999);
         assert_eq!(alarm.rings(), 0);
-        alarm.hear(1000);
-        alarm.hear(2000);
+        alarm.check(1000);
+        alarm.check(2000);
         assert_eq!(alarm.rings(), 1);
         alarm.set_level(Some(3000));
-        alarm.hear(3001);
+        alarm.check(3001);
         assert_eq!(alarm.rings(), 2);
         alarm.set_level(Some(1));
         alarm.set_level(None);
-        alarm.hear(1 << 40);
+        alarm.check(1 << 40);
         assert_eq!(alarm.rings(), 2);
     }
 
@@ -147,7 +147,7 @@ mod tests {
                     alarm.wait(seen, LONG);
                 }
             });
-            alarm.hear(5);
+            alarm.check(5);
         });
         assert_eq!(alarm.rings(), 1);
     }

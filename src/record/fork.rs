@@ -13,11 +13,11 @@ const INSIDE: usize = CLOSER - 1;
 
 /// Counts who is inside and can be closed. Nobody waits to get in.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct ForkGate {
     state: AtomicUsize,
 }
 
-impl Gate {
+impl ForkGate {
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {
         Self {
@@ -33,10 +33,10 @@ impl Gate {
     }
 
     /// Goes in, until the pass drops; `None` while the gate is closed.
-    pub(super) fn enter(&self) -> Option<Pass<'_>> {
+    pub(super) fn enter(&self) -> Option<GatePass<'_>> {
         // Acquire pairs with the release of `open`; what the pass protects is done after it.
         let before = self.state.fetch_add(1, Ordering::Acquire);
-        let pass = Pass(self);
+        let pass = GatePass(self);
         (before < CLOSER).then_some(pass)
     }
 
@@ -49,7 +49,7 @@ impl Gate {
         let is_empty = || self.state.load(Ordering::Acquire) & INSIDE <= own;
         // Each is gone within microseconds, unless it was stopped; a child that is forked too early has a
         // shard that is locked for good.
-        retry::insist(|| retry::wait_for(|| is_empty().then_some(()))).is_some()
+        retry::retry_longer(|| retry::retry(|| is_empty().then_some(()))).is_some()
     }
 
     /// Opens it again after a fork, in the process that made it, unless another fork is under way.
@@ -66,9 +66,9 @@ impl Gate {
 /// The right to lock shards.
 #[must_use]
 #[derive(Debug)]
-pub(super) struct Pass<'a>(&'a Gate);
+pub(super) struct GatePass<'a>(&'a ForkGate);
 
-impl Drop for Pass<'_> {
+impl Drop for GatePass<'_> {
     fn drop(&mut self) {
         self.0.state.fetch_sub(1, Ordering::Release);
     }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn closed_means_closed_until_opened() {
-        let gate = Gate::new();
+        let gate = ForkGate::new();
         drop(gate.enter());
         assert!(gate.close(0));
         assert!(gate.enter().is_none());
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn two_forks_at_once_keep_it_closed_until_both_have_ended() {
-        let gate = Gate::new();
+        let gate = ForkGate::new();
         assert!(gate.close(0) && gate.close(0));
         gate.open();
         assert!(gate.enter().is_none(), "the other fork is still under way");
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn closing_waits_for_others_but_not_for_oneself() {
-        let gate = Gate::new();
+        let gate = ForkGate::new();
         let pass = gate.enter();
         assert!(gate.close(1));
         assert!(!gate.close(0), "somebody is inside and stays");
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn closing_waits_for_one_whose_processor_was_taken_away() {
-        let gate = Gate::new();
+        let gate = ForkGate::new();
         let inside = std::sync::Barrier::new(2);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -136,7 +136,7 @@ mod model {
     #[test]
     fn nobody_is_inside_once_it_is_closed() {
         loom::model(|| {
-            let gate = Arc::new(Gate::new());
+            let gate = Arc::new(ForkGate::new());
             let inside = Arc::new(AtomicBool::new(false));
             let other = {
                 let (gate, inside) = (Arc::clone(&gate), Arc::clone(&inside));

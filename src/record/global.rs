@@ -7,7 +7,8 @@
 )]
 
 use super::{
-    sampling::filter::Filter, sampling::thread, settings::VARIABLE, tables::recorder::Recorder,
+    sampling::filter::AddressFilter, sampling::thread, settings::VARIABLE,
+    tables::recorder::Recorder,
 };
 // These guard nothing that a model is checked for, so they are core's also under loom.
 use core::{
@@ -32,15 +33,15 @@ const MARKED_COUNTERS: usize = if cfg!(any(test, loom, miri)) {
 
 // Apart from the recorder, so that the filters are zero pages and not part of the program's file.
 #[cfg(not(loom))]
-static LARGE: Filter<LARGE_COUNTERS> = Filter::new();
+static LARGE: AddressFilter<LARGE_COUNTERS> = AddressFilter::new();
 #[cfg(not(loom))]
-static MARKED: Filter<MARKED_COUNTERS> = Filter::new();
+static MARKED: AddressFilter<MARKED_COUNTERS> = AddressFilter::new();
 #[cfg(not(loom))]
 static RECORDER: Recorder = Recorder::new();
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref LARGE: Filter<LARGE_COUNTERS> = Filter::new();
-    static ref MARKED: Filter<MARKED_COUNTERS> = Filter::new();
+    static ref LARGE: AddressFilter<LARGE_COUNTERS> = AddressFilter::new();
+    static ref MARKED: AddressFilter<MARKED_COUNTERS> = AddressFilter::new();
     static ref RECORDER: Recorder = Recorder::new();
 }
 
@@ -59,14 +60,14 @@ pub(super) fn recorder() -> &'static Recorder {
 
 /// The filter over the process's live sampled blocks that are not marked by their address.
 #[inline(always)]
-pub(super) fn large() -> &'static Filter<LARGE_COUNTERS> {
+pub(super) fn large() -> &'static AddressFilter<LARGE_COUNTERS> {
     &LARGE
 }
 
 /// The filter over the process's live sampled blocks that are marked by their address: unsampled blocks
 /// that have the signature by chance need no lock to be told apart.
 #[inline(always)]
-pub(super) fn marked() -> &'static Filter<MARKED_COUNTERS> {
+pub(super) fn marked() -> &'static AddressFilter<MARKED_COUNTERS> {
     &MARKED
 }
 

@@ -3,7 +3,7 @@
 //! Nobody here waits in a queue: whoever would wake the sleepers may be stopped, dead since a fork, or
 //! waiting for us. So a thread looks again and again and at some time gives up, and what it came for is
 //! counted as lost. A sample is soon given up on, since the program's allocation waits for it; what would
-//! be wrong for good, or is nobody's hurry, is [insisted](insist) on, longer than a host takes a virtual
+//! be wrong for good, or is nobody's hurry, is [insisted](retry_longer) on, longer than a host takes a virtual
 //! machine's processor away for.
 
 use super::sync::yield_now;
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_micros(100);
 const WAITS: u32 = if cfg!(loom) { 1 } else { 10 };
 
 /// What `attempt` returns as soon as it returns something; `None` if that takes too long.
-pub(super) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+pub(super) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     for number in 0..BEFORE_SLEEP + PAUSES {
         let found = attempt();
         if found.is_some() {
@@ -41,7 +41,7 @@ pub(super) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
 
 /// What `wait`, which waits within bounds itself, returns as soon as it returns something; `None` if it
 /// waited in vain time after time.
-pub(super) fn insist<T>(mut wait: impl FnMut() -> Option<T>) -> Option<T> {
+pub(super) fn retry_longer<T>(mut wait: impl FnMut() -> Option<T>) -> Option<T> {
     (0..WAITS).find_map(|_| wait())
 }
 
@@ -53,7 +53,7 @@ mod tests {
     fn it_asks_until_there_is_an_answer_but_not_for_ever() {
         let mut asked = 0;
         let mut ask = |from: u32| {
-            wait_for(|| {
+            retry(|| {
                 asked += 1;
                 (asked >= from).then_some(asked)
             })
@@ -67,7 +67,7 @@ mod tests {
     fn who_insists_waits_more_than_once_but_not_for_ever() {
         let mut waits = 0;
         let mut wait = |from: u32| {
-            insist(|| {
+            retry_longer(|| {
                 waits += 1;
                 (waits >= from).then_some(waits)
             })

@@ -7,14 +7,14 @@
 
 #![expect(unsafe_code, reason = "makes and frees blocks of the inner allocator")]
 
-use super::maybe_sampled::{self, is_candidate};
+use super::maybe_sampled::{self, is_maybe_sampled};
 use crate::record::{
     SamplingAllocator, global,
     sampling::{
         mark,
         thread::{self, Pick, Thread},
     },
-    tables::{deferred_frees::PendingFree, live::Lookup, recorder::Recorded, stacks::Allocation},
+    tables::{deferred_frees::DeferredFree, live::Lookup, recorder::Recorded, stacks::Allocation},
     unwind::{self, Stack},
 };
 use core::{
@@ -31,11 +31,11 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         }
         let owner = ptr::from_ref(self).addr();
         let mut from = 0;
-        while let Some(free) = global::recorder().take_pending(thread, owner, &mut from) {
+        while let Some(free) = global::recorder().take_deferred_free(thread, owner, &mut from) {
             let block = ptr::with_exposed_provenance_mut(free.address);
             // SAFETY: the caller of `dealloc` gave this block and layout to this very allocator, which
             // has kept them since; each pending free is taken once.
-            let done = unsafe { self.free_candidate(thread, block, free.layout) };
+            let done = unsafe { self.free_maybe_sampled(thread, block, free.layout) };
             if !done {
                 // Each attempt at a table that stays locked takes its time; one per slow path is enough.
                 break;
@@ -92,12 +92,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 let block = raw.wrapping_add(mark::OFFSET);
                 let padding = mark::padding(layout.size());
                 let recorder = global::recorder();
-                maybe_sampled::count_in(block.addr(), layout);
+                maybe_sampled::insert(block.addr(), layout);
                 let recorded = recorder.record(thread, block.addr(), allocation, &stack, padding);
                 if recorded == Recorded::Live {
                     return block;
                 }
-                maybe_sampled::count_out(block.addr(), layout);
+                maybe_sampled::remove(block.addr(), layout);
                 // SAFETY: `raw` was made with this layout just now and nobody else has seen it.
                 unsafe { self.inner.dealloc(raw, marked) };
                 let plain = fresh(layout);
@@ -126,20 +126,20 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         global::register_fork_handlers();
         let recorder = global::recorder();
         let allocation = allocation(layout, pick);
-        maybe_sampled::count_in(block.addr(), layout);
+        maybe_sampled::insert(block.addr(), layout);
         match recorder.record(thread, block.addr(), allocation, stack, 0) {
             Recorded::Live => {}
             Recorded::NoPlace => {
-                maybe_sampled::count_out(block.addr(), layout);
+                maybe_sampled::remove(block.addr(), layout);
                 recorder.record_without_live(thread, allocation, stack);
             }
-            Recorded::Lost => maybe_sampled::count_out(block.addr(), layout),
+            Recorded::Lost => maybe_sampled::remove(block.addr(), layout),
         }
     }
 
     /// Frees a candidate: takes its entry out first, so that nobody can get the address before. False if
     /// that has to wait and the free was put aside.
-    pub(super) unsafe fn free_candidate(
+    pub(super) unsafe fn free_maybe_sampled(
         &self,
         thread: &Thread,
         block: *mut u8,
@@ -152,7 +152,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         } else {
             0
         };
-        let free = PendingFree {
+        let free = DeferredFree {
             address: block.expose_provenance(),
             layout,
             owner: ptr::from_ref(self).addr(),
@@ -163,7 +163,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 unsafe { self.inner.dealloc(block, layout) };
             }
             Lookup::Sampled(()) => {
-                maybe_sampled::count_out(block.addr(), layout);
+                maybe_sampled::remove(block.addr(), layout);
                 if marked {
                     // SAFETY: the entry says that `allocate_sampled` made this block.
                     unsafe { self.free_marked(block, layout) };
@@ -209,11 +209,11 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         // SAFETY: the caller of `realloc` promises that the new size makes a layout.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         let recorder = global::recorder();
-        let is_candidate = is_candidate(block.addr(), layout);
+        let is_maybe_sampled = is_maybe_sampled(block.addr(), layout);
         // Marks are made and unmade by an allocation and a free.
         let mut must_copy = picked.is_some() && mark::is_markable(new_layout);
         let mut sampled = None;
-        if is_candidate && !must_copy {
+        if is_maybe_sampled && !must_copy {
             if mark::is_markable(layout) {
                 must_copy = recorder.look_up(thread, block.addr()) != Lookup::NotSampled;
             } else {
@@ -239,9 +239,9 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                 // SAFETY: both blocks have at least `kept` bytes and the new one is nobody else's.
                 unsafe { ptr::copy_nonoverlapping(block, new_block, kept) };
             }
-            if !new_block.is_null() && is_candidate {
+            if !new_block.is_null() && is_maybe_sampled {
                 // SAFETY: the caller of `realloc` gives the old block up.
-                unsafe { self.free_candidate(thread, block, layout) };
+                unsafe { self.free_maybe_sampled(thread, block, layout) };
             } else if !new_block.is_null() {
                 // SAFETY: as above; not a candidate, so the inner allocator made it so.
                 unsafe { self.inner.dealloc(block, layout) };
@@ -255,7 +255,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             let gone = !new_block.is_null();
             sampled.end(gone);
             if gone {
-                maybe_sampled::count_out(block.addr(), layout);
+                maybe_sampled::remove(block.addr(), layout);
             }
         }
         if let (Some((pick, frame)), false) = (picked, new_block.is_null()) {
@@ -282,12 +282,12 @@ mod tests {
     use std::alloc::System;
 
     /// The system's allocator, with memory for new blocks only while it likes.
-    struct Moody {
+    struct FailingAllocator {
         has_memory: Cell<bool>,
     }
 
     // SAFETY: every block is the system's. `realloc` is the trait's own: a new block and a copy.
-    unsafe impl GlobalAlloc for Moody {
+    unsafe impl GlobalAlloc for FailingAllocator {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             if !self.has_memory.get() {
                 return ptr::null_mut();
@@ -312,7 +312,7 @@ mod tests {
     // The one test that uses this process's recorder: what it counts would be another test's too.
     #[test]
     fn a_sampled_block_is_a_candidate_with_an_entry_for_as_long_as_it_lives() {
-        let inner = Moody {
+        let inner = FailingAllocator {
             has_memory: Cell::new(true),
         };
         let allocator = SamplingAllocator::with_inner(inner).sample_interval(1);
@@ -326,20 +326,23 @@ mod tests {
             let layout = Layout::from_size_align(from, 8).unwrap();
             // SAFETY: the size is not 0.
             let block = unsafe { allocator.alloc(layout) };
-            assert!(is_candidate(block.addr(), layout) && is_live(block));
+            assert!(is_maybe_sampled(block.addr(), layout) && is_live(block));
 
             allocator.inner.has_memory.set(false);
             // SAFETY: the block was made with this layout, and the new size is not 0.
             let failed = unsafe { allocator.realloc(block, layout, to) };
             allocator.inner.has_memory.set(true);
             assert!(failed.is_null());
-            assert!(is_candidate(block.addr(), layout), "{from} to {to} failed");
+            assert!(
+                is_maybe_sampled(block.addr(), layout),
+                "{from} to {to} failed"
+            );
             assert!(is_live(block), "{from} to {to} failed");
 
             // SAFETY: as above; the failed call left the block as it was.
             let moved = unsafe { allocator.realloc(block, layout, to) };
             let new_layout = Layout::from_size_align(to, 8).unwrap();
-            assert!(is_candidate(moved.addr(), new_layout) && is_live(moved));
+            assert!(is_maybe_sampled(moved.addr(), new_layout) && is_live(moved));
             assert!(!is_live(block), "{from} to {to}");
             // SAFETY: the block has this layout since the realloc, and is given up here.
             unsafe { allocator.dealloc(moved, new_layout) };
@@ -381,7 +384,7 @@ mod tests {
         let block = unsafe { allocator.alloc(layout) };
         recorder.gate.open();
         assert_eq!(recorder.lost().samples, 1);
-        assert!(!is_candidate(block.addr(), layout));
+        assert!(!is_maybe_sampled(block.addr(), layout));
         // SAFETY: made by this allocator with this layout, and given up here.
         unsafe { allocator.dealloc(block, layout) };
         assert_eq!(recorder.lost().frees, 0);

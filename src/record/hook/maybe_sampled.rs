@@ -9,7 +9,7 @@ use core::alloc::Layout;
 
 /// Whether a block may be a sampled one; false is certain.
 #[inline(always)]
-pub(super) fn is_candidate(address: usize, layout: Layout) -> bool {
+pub(super) fn is_maybe_sampled(address: usize, layout: Layout) -> bool {
     if mark::is_markable(layout) {
         mark::has_signature(address) && global::marked().may_hold(address)
     } else {
@@ -18,16 +18,16 @@ pub(super) fn is_candidate(address: usize, layout: Layout) -> bool {
 }
 
 /// Makes a sampled block a candidate.
-pub(super) fn count_in(address: usize, layout: Layout) {
+pub(super) fn insert(address: usize, layout: Layout) {
     if mark::is_markable(layout) {
-        global::marked().add(address);
+        global::marked().insert(address);
     } else {
-        global::large().add(address);
+        global::large().insert(address);
     }
 }
 
-/// Ends what [`count_in`] began.
-pub(super) fn count_out(address: usize, layout: Layout) {
+/// Ends what [`insert`] began.
+pub(super) fn remove(address: usize, layout: Layout) {
     if mark::is_markable(layout) {
         global::marked().remove(address);
     } else {

@@ -5,7 +5,7 @@
 
 #![expect(unsafe_code, reason = "called with what GlobalAlloc was called with")]
 
-use super::maybe_sampled::is_candidate;
+use super::maybe_sampled::is_maybe_sampled;
 use crate::record::{
     SamplingAllocator, errno,
     sampling::thread::{self, Thread},
@@ -99,7 +99,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `realloc` promises.
-        unsafe { this.reallocate_candidate(block, layout, new_size) }
+        unsafe { this.realloc_maybe_sampled(block, layout, new_size) }
     }
 
     #[cold]
@@ -114,7 +114,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `realloc` promises.
-        unsafe { this.reallocate_candidate(block, layout, new_size) }
+        unsafe { this.realloc_maybe_sampled(block, layout, new_size) }
     }
 
     #[cold]
@@ -123,7 +123,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `dealloc` promises.
-        unsafe { this.deallocate_candidate(block, layout) };
+        unsafe { this.dealloc_maybe_sampled(block, layout) };
     }
 
     #[cold]
@@ -132,13 +132,13 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: what the caller of `dealloc` promises.
-        unsafe { this.deallocate_candidate(block, layout) };
+        unsafe { this.dealloc_maybe_sampled(block, layout) };
     }
 
     /// Frees a block that the fast path could not rule out.
     #[inline(always)]
-    unsafe fn deallocate_candidate(&self, block: *mut u8, layout: Layout) {
-        if !is_candidate(block.addr(), layout) {
+    unsafe fn dealloc_maybe_sampled(&self, block: *mut u8, layout: Layout) {
+        if !is_maybe_sampled(block.addr(), layout) {
             // SAFETY: what the caller of `dealloc` promises; not a candidate.
             return unsafe { self.inner.dealloc(block, layout) };
         }
@@ -148,13 +148,13 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
 
     /// Reallocates a block that the fast path could not rule out.
     #[inline(always)]
-    unsafe fn reallocate_candidate(
+    unsafe fn realloc_maybe_sampled(
         &self,
         block: *mut u8,
         layout: Layout,
         new_size: usize,
     ) -> *mut u8 {
-        if !is_candidate(block.addr(), layout) {
+        if !is_maybe_sampled(block.addr(), layout) {
             // SAFETY: what the caller of `realloc` promises; not a candidate.
             return unsafe { self.inner.realloc(block, layout, new_size) };
         }
@@ -171,7 +171,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let work = |thread: &Thread| {
             self.enter(thread);
             // SAFETY: what the caller of `dealloc` promises.
-            unsafe { self.free_candidate(thread, block, layout) };
+            unsafe { self.free_maybe_sampled(thread, block, layout) };
         };
         errno::kept(|| thread::with(work));
     }

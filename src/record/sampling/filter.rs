@@ -9,11 +9,11 @@ use crate::record::sync::{AtomicU8, Ordering};
 
 /// Counts live sampled blocks by a hash of their address, in zero pages of which only those that sampled
 /// blocks hash to are ever written. `COUNTERS` is a power of two.
-pub(in crate::record) struct Filter<const COUNTERS: usize> {
+pub(in crate::record) struct AddressFilter<const COUNTERS: usize> {
     counters: [AtomicU8; COUNTERS],
 }
 
-impl<const COUNTERS: usize> Filter<COUNTERS> {
+impl<const COUNTERS: usize> AddressFilter<COUNTERS> {
     #[cfg(not(loom))]
     pub(in crate::record) const fn new() -> Self {
         Self {
@@ -38,7 +38,7 @@ impl<const COUNTERS: usize> Filter<COUNTERS> {
     }
 
     /// Counts a block in.
-    pub(in crate::record) fn add(&self, address: usize) {
+    pub(in crate::record) fn insert(&self, address: usize) {
         self.change(address, |count| count.checked_add(1));
     }
 
@@ -73,9 +73,9 @@ impl<const COUNTERS: usize> Filter<COUNTERS> {
     }
 }
 
-impl<const COUNTERS: usize> core::fmt::Debug for Filter<COUNTERS> {
+impl<const COUNTERS: usize> core::fmt::Debug for AddressFilter<COUNTERS> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Filter").finish_non_exhaustive()
+        f.debug_struct("AddressFilter").finish_non_exhaustive()
     }
 }
 
@@ -85,10 +85,10 @@ mod tests {
 
     #[test]
     fn holds_what_was_added_until_it_is_removed() {
-        let filter = Filter::<16>::new();
+        let filter = AddressFilter::<16>::new();
         assert!(!filter.may_hold(0x7f00_0000_0000));
-        filter.add(0x7f00_0000_0000);
-        filter.add(0x7f00_0000_0000);
+        filter.insert(0x7f00_0000_0000);
+        filter.insert(0x7f00_0000_0000);
         filter.remove(0x7f00_0000_0000);
         assert!(filter.may_hold(0x7f00_0000_0000));
         filter.remove(0x7f00_0000_0000);
@@ -97,9 +97,9 @@ mod tests {
 
     #[test]
     fn a_full_counter_never_forgets() {
-        let filter = Filter::<16>::new();
+        let filter = AddressFilter::<16>::new();
         for _ in 0..300 {
-            filter.add(4096);
+            filter.insert(4096);
         }
         for _ in 0..300 {
             filter.remove(4096);
@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn removing_what_was_not_added_changes_nothing() {
-        let filter = Filter::<16>::new();
+        let filter = AddressFilter::<16>::new();
         filter.remove(4096);
-        filter.add(4096);
+        filter.insert(4096);
         assert!(filter.may_hold(4096));
     }
 }
@@ -124,16 +124,16 @@ mod model {
     #[test]
     fn concurrent_adds_and_removes_lose_nothing() {
         loom::model(|| {
-            let filter = Arc::new(Filter::<16>::new());
-            filter.add(4096);
+            let filter = Arc::new(AddressFilter::<16>::new());
+            filter.insert(4096);
             let other = {
                 let filter = Arc::clone(&filter);
                 thread::spawn(move || {
-                    filter.add(4096);
+                    filter.insert(4096);
                     filter.remove(4096);
                 })
             };
-            filter.add(4096);
+            filter.insert(4096);
             filter.remove(4096);
             other.join().unwrap();
             assert!(filter.may_hold(4096));

@@ -5,12 +5,12 @@
 //! class above 112 bytes can produce: a class hands out multiples of its size, and an odd multiple of 16
 //! is such a multiple only for classes whose greatest common divisor with [`ALIGN`] is 16 or less. Of the
 //! smaller classes, and of all of glibc's blocks, 0.8 to 3 % look so by chance, and a
-//! [filter](super::filter::Filter) tells them apart (`docs/overhead.md` has the shares). Page alignment
+//! [filter](super::filter::AddressFilter) tells them apart (`docs/overhead.md` has the shares). Page alignment
 //! alone, jemalloc's own mark, would hit every block of 4 KiB.
 //!
 //! Large and over-aligned blocks are not padded, since that would cost a size class and growth in
 //! place; `dealloc` is told the layout, so they are known by it and ask the
-//! [filter](super::filter::Filter).
+//! [filter](super::filter::AddressFilter).
 
 use core::alloc::Layout;
 

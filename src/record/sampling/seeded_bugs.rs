@@ -26,24 +26,24 @@ pub(super) enum Bug {
 }
 
 thread_local! {
-    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    static SEEDED: Cell<Option<Bug>> = const { Cell::new(None) };
 }
 
 /// Runs `work` with a bug.
 pub(super) fn with<R>(bug: Bug, work: impl FnOnce() -> R) -> R {
-    PLANTED.set(Some(bug));
+    SEEDED.set(Some(bug));
     let result = work();
-    PLANTED.set(None);
+    SEEDED.set(None);
     result
 }
 
 pub(super) fn is(bug: Bug) -> bool {
-    PLANTED.get() == Some(bug)
+    SEEDED.get() == Some(bug)
 }
 
 /// A gap that is not exponential.
 pub(super) fn gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> Option<i64> {
-    match PLANTED.get()? {
+    match SEEDED.get()? {
         Bug::UniformGaps => Some((random.next_u64() % (2 * interval)).cast_signed()),
         Bug::FixedGaps => Some(interval.cast_signed()),
         _ => None,

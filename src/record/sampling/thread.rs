@@ -7,7 +7,7 @@
 use super::sampler::{self, LONGEST_COUNTDOWN};
 #[cfg(test)]
 use super::seeded_bugs::{self, Bug};
-use crate::record::tables::reserved_memory::Prepaid;
+use crate::record::tables::reserved_memory::ReservedMemory;
 use core::{
     cell::Cell,
     sync::atomic::{Ordering, compiler_fence},
@@ -43,7 +43,7 @@ pub(in crate::record) struct Thread {
     locked: Cell<u32>,
     random: Cell<Option<Xoshiro256PlusPlus>>,
     /// What the constructor of the tables may ask for, while it runs.
-    pub(in crate::record) prepaid: Cell<Prepaid>,
+    pub(in crate::record) reserved: Cell<ReservedMemory>,
 }
 
 /// An allocation that was picked.
@@ -65,7 +65,7 @@ impl Thread {
             muted: Cell::new(0),
             locked: Cell::new(0),
             random: Cell::new(None),
-            prepaid: Cell::new(Prepaid::NOTHING),
+            reserved: Cell::new(ReservedMemory::NOTHING),
         }
     }
 

@@ -10,9 +10,9 @@ const SLOTS: usize = 256;
 #[cfg(loom)]
 const SLOTS: usize = 2;
 
-/// A free that was put aside.
+/// A deferred free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::record) struct PendingFree {
+pub(in crate::record) struct DeferredFree {
     pub(in crate::record) address: usize,
     pub(in crate::record) layout: Layout,
     /// Address of the [`SamplingAllocator`](crate::record::SamplingAllocator) that was asked to free it, and
@@ -22,13 +22,13 @@ pub(in crate::record) struct PendingFree {
 
 /// Room for a fixed number of pending frees. Lock-free: a slot is claimed by one compare-and-swap, so a
 /// signal handler may interrupt any of its operations, or a thread die in one.
-pub(super) struct Aside {
+pub(super) struct DeferredFrees {
     /// Full slots, and slots on the way to that: 0 means there is nothing to look for.
-    pending: AtomicUsize,
-    slots: [Slot; SLOTS],
+    count: AtomicUsize,
+    slots: [FreeSlot; SLOTS],
 }
 
-struct Slot {
+struct FreeSlot {
     /// `EMPTY`, `BUSY`, or the address of the block.
     state: AtomicUsize,
     size: AtomicUsize,
@@ -40,7 +40,7 @@ const EMPTY: usize = 0;
 /// No block has this address: it is not aligned, and blocks of size 1 are never at the first page.
 const BUSY: usize = 1;
 
-impl Slot {
+impl FreeSlot {
     #[cfg(not(loom))]
     const fn new() -> Self {
         Self {
@@ -62,37 +62,37 @@ impl Slot {
     }
 }
 
-impl Aside {
+impl DeferredFrees {
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {
         Self {
-            pending: AtomicUsize::new(0),
-            slots: [const { Slot::new() }; SLOTS],
+            count: AtomicUsize::new(0),
+            slots: [const { FreeSlot::new() }; SLOTS],
         }
     }
 
     #[cfg(loom)]
     pub(super) fn new() -> Self {
         Self {
-            pending: AtomicUsize::new(0),
-            slots: std::array::from_fn(|_| Slot::new()),
+            count: AtomicUsize::new(0),
+            slots: std::array::from_fn(|_| FreeSlot::new()),
         }
     }
 
     /// Whether there is nothing to [take](Self::take).
     pub(super) fn is_empty(&self) -> bool {
-        self.pending.load(Ordering::Relaxed) == 0
+        self.count.load(Ordering::Relaxed) == 0
     }
 
     /// Keeps a free for later; false if there is no room, and then the block is lost.
-    pub(super) fn put(&self, free: PendingFree) -> bool {
+    pub(super) fn defer(&self, free: DeferredFree) -> bool {
         for slot in &self.slots {
             // Acquire pairs with `take`'s release of the slot: its reads of the old fields come first.
             let claimed =
                 slot.state
                     .compare_exchange(EMPTY, BUSY, Ordering::Acquire, Ordering::Relaxed);
             if claimed.is_ok() {
-                self.pending.fetch_add(1, Ordering::Relaxed);
+                self.count.fetch_add(1, Ordering::Relaxed);
                 slot.size.store(free.layout.size(), Ordering::Relaxed);
                 slot.align.store(free.layout.align(), Ordering::Relaxed);
                 slot.owner.store(free.owner, Ordering::Relaxed);
@@ -105,14 +105,14 @@ impl Aside {
     }
 
     /// Takes one free of `owner`'s out, at or behind slot `*from`, which moves on; `None` at the end.
-    pub(super) fn take(&self, owner: usize, from: &mut usize) -> Option<PendingFree> {
+    pub(super) fn take(&self, owner: usize, from: &mut usize) -> Option<DeferredFree> {
         while let Some(slot) = self.slots.get(*from) {
             *from += 1;
             let address = slot.state.load(Ordering::Acquire);
             if address == EMPTY || address == BUSY || slot.owner.load(Ordering::Relaxed) != owner {
                 continue;
             }
-            // Acquire pairs with `put`'s release, so the fields below are that free's.
+            // Acquire pairs with `defer`'s release, so the fields below are that free's.
             let claimed =
                 slot.state
                     .compare_exchange(address, BUSY, Ordering::Acquire, Ordering::Relaxed);
@@ -130,9 +130,9 @@ impl Aside {
                 continue;
             }
             slot.state.store(EMPTY, Ordering::Release);
-            self.pending.fetch_sub(1, Ordering::Relaxed);
+            self.count.fetch_sub(1, Ordering::Relaxed);
             if let Ok(layout) = layout {
-                return Some(PendingFree {
+                return Some(DeferredFree {
                     address,
                     layout,
                     owner,
@@ -143,9 +143,9 @@ impl Aside {
     }
 }
 
-impl core::fmt::Debug for Aside {
+impl core::fmt::Debug for DeferredFrees {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Aside").finish_non_exhaustive()
+        f.debug_struct("DeferredFrees").finish_non_exhaustive()
     }
 }
 
@@ -153,8 +153,8 @@ impl core::fmt::Debug for Aside {
 mod tests {
     use super::*;
 
-    fn free(address: usize, owner: usize) -> PendingFree {
-        PendingFree {
+    fn free(address: usize, owner: usize) -> DeferredFree {
+        DeferredFree {
             address,
             layout: Layout::from_size_align(address / 2, 8).unwrap(),
             owner,
@@ -163,20 +163,20 @@ mod tests {
 
     #[test]
     fn gives_back_what_was_put_once_and_to_its_owner() {
-        let aside = Aside::new();
-        assert!(aside.is_empty());
+        let deferred = DeferredFrees::new();
+        assert!(deferred.is_empty());
         for address in 1..=SLOTS {
-            assert!(aside.put(free(address * 16, address % 2)));
+            assert!(deferred.defer(free(address * 16, address % 2)));
         }
-        assert!(!aside.put(free(16, 0)), "full");
+        assert!(!deferred.defer(free(16, 0)), "full");
         let mut from = 0;
-        let mut taken: Vec<_> = core::iter::from_fn(|| aside.take(0, &mut from)).collect();
+        let mut taken: Vec<_> = core::iter::from_fn(|| deferred.take(0, &mut from)).collect();
         from = 0;
-        taken.extend(core::iter::from_fn(|| aside.take(1, &mut from)));
+        taken.extend(core::iter::from_fn(|| deferred.take(1, &mut from)));
         taken.sort_by_key(|free| free.address);
         let all: Vec<_> = (1..=SLOTS).map(|a| free(a * 16, a % 2)).collect();
         assert_eq!(taken, all);
-        assert!(aside.is_empty());
+        assert!(deferred.is_empty());
     }
 }
 
@@ -188,70 +188,70 @@ mod model {
     #[test]
     fn each_free_is_taken_exactly_once_and_whole() {
         loom::model(|| {
-            let aside = Arc::new(Aside::new());
-            let put = |aside: &Aside, address: usize| {
+            let deferred = Arc::new(DeferredFrees::new());
+            let put = |deferred: &DeferredFrees, address: usize| {
                 let layout = Layout::from_size_align(address + 1, 8).unwrap();
-                aside.put(PendingFree {
+                deferred.defer(DeferredFree {
                     address,
                     layout,
                     owner: 9,
                 })
             };
-            let drain = |aside: &Aside| {
+            let drain = |deferred: &DeferredFrees| {
                 let mut from = 0;
                 let mut sum = 0;
-                while let Some(free) = aside.take(9, &mut from) {
+                while let Some(free) = deferred.take(9, &mut from) {
                     assert_eq!(free.layout.size(), free.address + 1, "torn");
                     sum += free.address;
                 }
                 sum
             };
-            assert!(put(&aside, 16));
+            assert!(put(&deferred, 16));
             let other = {
-                let aside = Arc::clone(&aside);
-                thread::spawn(move || drain(&aside))
+                let deferred = Arc::clone(&deferred);
+                thread::spawn(move || drain(&deferred))
             };
-            assert!(put(&aside, 32));
-            let mut sum = drain(&aside);
+            assert!(put(&deferred, 32));
+            let mut sum = drain(&deferred);
             sum += other.join().unwrap();
-            sum += drain(&aside);
+            sum += drain(&deferred);
             assert_eq!(sum, 48);
-            assert!(aside.is_empty());
+            assert!(deferred.is_empty());
         });
     }
     #[test]
     fn an_owner_never_gets_anothers_free_of_a_block_at_the_same_address() {
         loom::model(|| {
-            let aside = Arc::new(Aside::new());
+            let deferred = Arc::new(DeferredFrees::new());
             // The size tells whose it is: a block of one owner was freed, and its address given to the other.
-            let put = |aside: &Aside, owner: usize| {
+            let put = |deferred: &DeferredFrees, owner: usize| {
                 let layout = Layout::from_size_align(owner, 8).unwrap();
-                aside.put(PendingFree {
+                deferred.defer(DeferredFree {
                     address: 16,
                     layout,
                     owner,
                 })
             };
-            let take = |aside: &Aside, owner: usize| {
-                let taken = aside.take(owner, &mut 0);
+            let take = |deferred: &DeferredFrees, owner: usize| {
+                let taken = deferred.take(owner, &mut 0);
                 if let Some(free) = taken {
                     assert_eq!(free.layout.size(), owner, "another's");
                 }
                 usize::from(taken.is_some())
             };
-            assert!(put(&aside, 1));
+            assert!(put(&deferred, 1));
             let other = {
-                let aside = Arc::clone(&aside);
+                let deferred = Arc::clone(&deferred);
                 thread::spawn(move || {
-                    let taken = take(&aside, 1);
-                    assert!(put(&aside, 2));
+                    let taken = take(&deferred, 1);
+                    assert!(put(&deferred, 2));
                     taken
                 })
             };
-            let taken = take(&aside, 1) + other.join().unwrap();
+            let taken = take(&deferred, 1) + other.join().unwrap();
             assert_eq!(taken, 1);
-            assert_eq!(take(&aside, 2), 1);
-            assert!(aside.is_empty());
+            assert_eq!(take(&deferred, 2), 1);
+            assert!(deferred.is_empty());
         });
     }
 }

@@ -93,7 +93,7 @@ impl LazyTables {
             None => None,
         };
         // Once in a process's life.
-        let ended = retry::insist(|| retry::wait_for(look));
+        let ended = retry::retry_longer(|| retry::retry(look));
         ended.unwrap_or_else(|| {
             // In a forked child it never comes back, and not every sample is to wait for it.
             let _ended_just_now = self.replace_maker(SOMEBODY, STOPPED);

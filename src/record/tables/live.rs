@@ -41,7 +41,7 @@ pub(crate) struct LiveSample {
 pub(super) struct Transit(u32);
 
 /// A [`LiveSample`], its fields side by side with the transit so that no padding lies between.
-struct Entry {
+struct LiveEntry {
     size: u64,
     weight: f64,
     bucket: BucketId,
@@ -50,11 +50,11 @@ struct Entry {
 
 // What a live sample costs beside its mark's padding: 32 bytes with its key, 38 in the table at its
 // highest load of 7/8.
-const _: () = assert!(size_of::<(usize, Entry)>() == 32);
+const _: () = assert!(size_of::<(usize, LiveEntry)>() == 32);
 
 #[derive(Debug)]
 pub(super) struct LiveTable {
-    shards: Shards<usize, Entry>,
+    shards: Shards<usize, LiveEntry>,
     live: AtomicUsize,
     /// The sum of [`LiveSample::estimated_bytes`]; each entry's are added and taken away once, under its
     /// shard's lock, so it never falls below zero.
@@ -65,9 +65,9 @@ pub(super) struct LiveTable {
 /// A place in the table, its shard locked until it is [filled](Self::insert) or dropped.
 #[must_use]
 #[derive(Debug)]
-pub(super) struct Reserved<'a> {
+pub(super) struct ReservedEntry<'a> {
     table: &'a LiveTable,
-    shard: Shard<'a, usize, Entry>,
+    shard: Shard<'a, usize, LiveEntry>,
     address: usize,
 }
 
@@ -93,7 +93,7 @@ impl LiveSample {
     }
 }
 
-impl Entry {
+impl LiveEntry {
     fn new(sample: LiveSample) -> Self {
         Self {
             size: sample.size,
@@ -124,11 +124,11 @@ impl LiveTable {
 
     /// What [`new`](Self::new) asks the allocator for, and so does the stack table.
     pub(super) fn first_block() -> Layout {
-        Shards::<usize, Entry>::first_block(SHARDS)
+        Shards::<usize, LiveEntry>::first_block(SHARDS)
     }
 
     /// Makes sure a block at `address` can be inserted.
-    pub(super) fn reserve(&self, address: usize) -> Result<Reserved<'_>, RecordError> {
+    pub(super) fn reserve(&self, address: usize) -> Result<ReservedEntry<'_>, RecordError> {
         // Relaxed: a cap that is overshot by the number of threads is still a cap.
         if self.live.load(Ordering::Relaxed) >= MOST_LIVE {
             return Err(RecordError::Full);
@@ -137,7 +137,7 @@ impl LiveTable {
         if !shard.reserve(hash) {
             return Err(RecordError::NoMemory);
         }
-        Ok(Reserved {
+        Ok(ReservedEntry {
             table: self,
             shard,
             address,
@@ -256,12 +256,12 @@ impl LiveTable {
     }
 }
 
-impl Reserved<'_> {
+impl ReservedEntry<'_> {
     /// Puts the block in. An entry that is there already belongs to a block that has gone: one in
     /// transit whose address was handed out again, or one whose free was lost.
     pub(super) fn insert(mut self, sample: LiveSample) {
         let address = self.address;
-        let entry = Entry::new(sample);
+        let entry = LiveEntry::new(sample);
         let live_bytes = &self.table.live_bytes;
         live_bytes.fetch_add(sample.estimated_bytes(), Ordering::Relaxed);
         if let Some(stale) = self.shard.find(hash(&address), |key| *key == address) {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum Operation {
         Insert(usize, u64),
         Take(usize),
         Realloc {
@@ -319,35 +319,35 @@ mod tests {
         },
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            (0usize..12, 1u64..1000).prop_map(|(address, size)| Step::Insert(address, size)),
-            (0usize..12).prop_map(Step::Take),
+    fn operations() -> impl Strategy<Value = Vec<Operation>> {
+        let operation = prop_oneof![
+            (0usize..12, 1u64..1000).prop_map(|(address, size)| Operation::Insert(address, size)),
+            (0usize..12).prop_map(Operation::Take),
             (0usize..12, any::<bool>(), prop::option::of(1u64..1000)).prop_map(
-                |(from, fails, reused)| Step::Realloc {
+                |(from, fails, reused)| Operation::Realloc {
                     from,
                     fails,
                     reused
                 }
             ),
         ];
-        prop::collection::vec(step, 0..80)
+        prop::collection::vec(operation, 0..80)
     }
 
     proptest! {
         // Invariants: an address has at most one entry; what is in the table is what a map holds; a
         // failed realloc leaves the entry as it was; a transit never removes a newer entry.
         #[test]
-        fn behaves_like_a_map(steps in steps()) {
+        fn behaves_like_a_map(operations in operations()) {
             let table = LiveTable::new();
             let mut model = BTreeMap::new();
-            for step in steps {
-                match step {
-                    Step::Insert(address, size) => {
+            for operation in operations {
+                match operation {
+                    Operation::Insert(address, size) => {
                         table.reserve(address).unwrap().insert(sample(size));
                         model.insert(address, size);
                     }
-                    Step::Take(address) => {
+                    Operation::Take(address) => {
                         let taken = match table.take(address) {
                             Lookup::Sampled(sample) => Some(sample.size),
                             Lookup::NotSampled => None,
@@ -355,7 +355,7 @@ mod tests {
                         };
                         prop_assert_eq!(taken, model.remove(&address));
                     }
-                    Step::Realloc { from, fails, reused } => {
+                    Operation::Realloc { from, fails, reused } => {
                         let Lookup::Sampled(transit) = table.begin_transit(from) else {
                             prop_assert!(!model.contains_key(&from));
                             continue;

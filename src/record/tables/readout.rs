@@ -89,7 +89,7 @@ impl Recorder {
     ) -> Result<Option<(usize, usize)>, RecordError> {
         // No allocation waits for this, and a snapshot that fails is of no use: so it insists, and lets
         // forks begin in between.
-        let copied = retry::insist(|| match self.through_gate(thread, &mut copy) {
+        let copied = retry::retry_longer(|| match self.through_gate(thread, &mut copy) {
             Ok(Err(CopyError::Busy)) => None,
             copied => Some(copied),
         });

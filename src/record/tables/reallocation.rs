@@ -9,7 +9,7 @@ use super::{
     recorder::Recorder,
 };
 use crate::record::{
-    fork::Pass,
+    fork::GatePass,
     losses::Losses,
     retry,
     sampling::thread::{Locked, Thread},
@@ -53,7 +53,7 @@ pub(in crate::record) struct Realloc<'a> {
     address: usize,
     transit: Transit,
     // Dropped in this order: whoever is inside the gate is locked.
-    _pass: Pass<'a>,
+    _pass: GatePass<'a>,
     _locked: Locked<'a>,
 }
 
@@ -62,7 +62,7 @@ impl Realloc<'_> {
     pub(in crate::record) fn end(self, gone: bool) {
         let end = || self.live.end_transit(self.address, self.transit, gone);
         // Nobody else would ever end it, and put aside it cannot be.
-        if retry::insist(|| end().then_some(())).is_none() {
+        if retry::retry_longer(|| end().then_some(())).is_none() {
             self.losses.count_free();
         }
     }

@@ -5,7 +5,7 @@
 //! [`allocator`](crate::record::hook::allocator).
 
 use super::{
-    deferred_frees::{Aside, PendingFree},
+    deferred_frees::{DeferredFree, DeferredFrees},
     lazy_tables::{LazyTables, Tables},
     live::{LiveSample, Lookup},
     stacks::{Allocation, BucketId},
@@ -13,7 +13,7 @@ use super::{
 #[cfg(feature = "snapshotter")]
 use crate::record::alarm::Alarm;
 use crate::record::{
-    fork::Gate,
+    fork::ForkGate,
     losses::{Losses, RecordError},
     sampling::thread::{Pick, Thread},
     settings::Settings,
@@ -34,8 +34,8 @@ const GATE_PAUSE: Duration = Duration::from_micros(100);
 pub(crate) struct Recorder {
     pub(in crate::record) settings: Settings,
     pub(super) losses: Losses,
-    pub(in crate::record) gate: Gate,
-    aside: Aside,
+    pub(in crate::record) gate: ForkGate,
+    deferred_frees: DeferredFrees,
     pub(super) tables: LazyTables,
     threads: AtomicU64,
     pub(super) samples: AtomicU64,
@@ -63,8 +63,8 @@ impl Recorder {
         Self {
             settings: Settings::new(),
             losses: Losses::new(),
-            gate: Gate::new(),
-            aside: Aside::new(),
+            gate: ForkGate::new(),
+            deferred_frees: DeferredFrees::new(),
             tables: LazyTables::new(),
             threads: AtomicU64::new(0),
             samples: AtomicU64::new(0),
@@ -79,8 +79,8 @@ impl Recorder {
         Self {
             settings: Settings::new(),
             losses: Losses::new(),
-            gate: Gate::new(),
-            aside: Aside::new(),
+            gate: ForkGate::new(),
+            deferred_frees: DeferredFrees::new(),
             tables: LazyTables::new(),
             threads: AtomicU64::new(0),
             samples: AtomicU64::new(0),
@@ -138,7 +138,7 @@ impl Recorder {
         });
         // Behind all locks: whoever wakes up may want them at once.
         #[cfg(feature = "snapshotter")]
-        self.alarm.hear(self.live_bytes());
+        self.alarm.check(self.live_bytes());
         recorded.unwrap_or_else(|| {
             self.losses.count_sample();
             Recorded::Lost
@@ -179,13 +179,13 @@ impl Recorder {
     pub(in crate::record) fn take(
         &self,
         thread: &Thread,
-        free: PendingFree,
+        free: DeferredFree,
         padding: usize,
     ) -> Lookup<()> {
         let take = |tables: &Tables| tables.live.take(free.address);
         let mut found = self.look(thread, take);
         if found == Lookup::Busy {
-            if self.aside.put(free) {
+            if self.deferred_frees.defer(free) {
                 return Lookup::Busy;
             }
             // No room. Rather than lose the block, wait for the end of a fork, which is what fills it.
@@ -218,16 +218,16 @@ impl Recorder {
 
     /// Takes out the next free that `owner` has put aside; `from` starts at 0.
     #[inline]
-    pub(in crate::record) fn take_pending(
+    pub(in crate::record) fn take_deferred_free(
         &self,
         thread: &Thread,
         owner: usize,
         from: &mut usize,
-    ) -> Option<PendingFree> {
-        if self.aside.is_empty() || thread.is_locked() {
+    ) -> Option<DeferredFree> {
+        if self.deferred_frees.is_empty() || thread.is_locked() {
             return None;
         }
-        self.aside.take(owner, from)
+        self.deferred_frees.take(owner, from)
     }
 
     fn look<T>(&self, thread: &Thread, find: impl FnOnce(&Tables) -> Lookup<T>) -> Lookup<T> {
@@ -298,8 +298,8 @@ mod tests {
     use crate::record::unwind;
     use core::alloc::Layout;
 
-    fn free(address: usize) -> PendingFree {
-        PendingFree {
+    fn free(address: usize) -> DeferredFree {
+        DeferredFree {
             address,
             layout: Layout::from_size_align(100_000, 8).unwrap(),
             owner: 5,
@@ -326,10 +326,10 @@ mod tests {
         recorder.gate.open();
 
         let mut from = 0;
-        assert_eq!(recorder.take_pending(&thread, 6, &mut from), None);
+        assert_eq!(recorder.take_deferred_free(&thread, 6, &mut from), None);
         from = 0;
-        let pending = recorder.take_pending(&thread, 5, &mut from);
-        assert_eq!(pending, Some(free(ADDRESS)));
+        let deferred = recorder.take_deferred_free(&thread, 5, &mut from);
+        assert_eq!(deferred, Some(free(ADDRESS)));
         assert_eq!(
             recorder.take(&thread, free(ADDRESS), 0),
             Lookup::Sampled(())

@@ -15,12 +15,12 @@ const BLOCKS: usize = 2;
 
 /// Blocks that are had and not asked for yet; address 0 is none.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::record) struct Prepaid {
+pub(in crate::record) struct ReservedMemory {
     layout: Layout,
     blocks: [usize; BLOCKS],
 }
 
-impl Prepaid {
+impl ReservedMemory {
     pub(in crate::record) const NOTHING: Self = Self {
         layout: Layout::new::<()>(),
         blocks: [0; BLOCKS],
@@ -42,9 +42,9 @@ pub(super) fn construct<R>(
         unsafe { alloc::alloc(layout) }.expose_provenance()
     });
     let has_all = blocks.iter().all(|block| *block != 0);
-    thread.prepaid.set(Prepaid { layout, blocks });
+    thread.reserved.set(ReservedMemory { layout, blocks });
     let made = has_all.then(constructor);
-    let left = thread.prepaid.replace(Prepaid::NOTHING);
+    let left = thread.reserved.replace(ReservedMemory::NOTHING);
     for block in left.blocks.into_iter().filter(|block| *block != 0) {
         // SAFETY: made above with this layout, and not taken by anybody: `take` would have cleared it.
         unsafe { alloc::dealloc(ptr::with_exposed_provenance_mut(block), layout) };
@@ -54,14 +54,14 @@ pub(super) fn construct<R>(
 
 /// A block that was paid for, if this thread's constructor is the one that asks. It is not zeroed.
 pub(in crate::record) fn take(thread: &Thread, layout: Layout) -> Option<*mut u8> {
-    if thread.prepaid.get().layout != layout {
+    if thread.reserved.get().layout != layout {
         return None;
     }
     // Empty meanwhile: a signal handler that asks for the same layout now gets none of these.
-    let mut prepaid = thread.prepaid.replace(Prepaid::NOTHING);
-    let block = prepaid.blocks.iter_mut().find(|block| **block != 0);
+    let mut reserved = thread.reserved.replace(ReservedMemory::NOTHING);
+    let block = reserved.blocks.iter_mut().find(|block| **block != 0);
     let address = block.map(core::mem::take);
-    thread.prepaid.set(prepaid);
+    thread.reserved.set(reserved);
     address.map(ptr::with_exposed_provenance_mut)
 }
 

@@ -19,8 +19,8 @@ use std::{collections::hash_map::DefaultHasher, hash::BuildHasherDefault, hash::
 
 // The map's own hasher is never asked: shards and slots are found by hashes that the callers give.
 type Map<K, V> = DashMap<K, V, BuildHasherDefault<DefaultHasher>>;
-type Entry<K, V> = (K, SharedValue<V>);
-type Table<K, V> = hashbrown::raw::RawTable<Entry<K, V>>;
+type ShardEntry<K, V> = (K, SharedValue<V>);
+type ShardTable<K, V> = hashbrown::raw::RawTable<ShardEntry<K, V>>;
 
 /// A hash map in a fixed number of shards that never waits for a lock without bound.
 pub(super) struct Shards<K, V>(Map<K, V>);
@@ -56,7 +56,7 @@ impl<K: Eq + Hash, V> Shards<K, V> {
     /// The shard at `index`, for going through all of them.
     pub(super) fn lock_at(&self, index: usize) -> Option<Shard<'_, K, V>> {
         let shard = self.0.shards().get(index)?;
-        retry::wait_for(|| shard.try_write().map(Shard))
+        retry::retry(|| shard.try_write().map(Shard))
     }
 
     /// How many shards there are.
@@ -72,7 +72,7 @@ impl<K, V> core::fmt::Debug for Shards<K, V> {
 }
 
 /// A locked shard. Whoever holds one is *locked* ([`Thread::lock`](crate::record::sampling::thread::Thread::lock)).
-pub(super) struct Shard<'a, K, V>(RwLockWriteGuard<'a, Table<K, V>>);
+pub(super) struct Shard<'a, K, V>(RwLockWriteGuard<'a, ShardTable<K, V>>);
 
 impl<K, V> Shard<'_, K, V> {
     /// The value of the key that `is_it` knows.
@@ -108,7 +108,7 @@ impl<K, V> Shard<'_, K, V> {
         // One control byte beside each slot.
         self.0
             .buckets()
-            .saturating_mul(size_of::<Entry<K, V>>() + 1)
+            .saturating_mul(size_of::<ShardEntry<K, V>>() + 1)
     }
 
     pub(super) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {

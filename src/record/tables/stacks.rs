@@ -35,7 +35,7 @@ pub(in crate::record) struct Allocation {
 
 // DashMap asks for these two; shards are searched by hash and by comparing parts.
 #[derive(PartialEq, Eq, Hash)]
-struct Key {
+struct BucketKey {
     addresses: Box<[usize]>,
     size_group: u64,
     interval: u64,
@@ -66,7 +66,7 @@ pub(crate) struct Bucket {
 
 #[derive(Debug)]
 pub(in crate::record) struct StackTable {
-    shards: Shards<Key, Sums>,
+    shards: Shards<BucketKey, Sums>,
     buckets: AtomicUsize,
     next_id: AtomicU64,
     /// Bytes of the stacks' copies.
@@ -110,7 +110,7 @@ impl StackTable {
         let interval = allocation.interval;
         let hash = hash_parts(addresses, size_group, interval);
         let mut shard = self.shards.lock(hash).ok_or(RecordError::Busy)?;
-        let is_it = |key: &Key| {
+        let is_it = |key: &BucketKey| {
             key.size_group == size_group && key.interval == interval && *key.addresses == *addresses
         };
         if let Some(sums) = shard.find(hash, is_it) {
@@ -123,7 +123,7 @@ impl StackTable {
             return Err(RecordError::Full);
         }
         let addresses = copy(addresses).ok_or(RecordError::NoMemory)?;
-        if !shard.reserve(hash_key) {
+        if !shard.reserve(hash_of_key) {
             return Err(RecordError::NoMemory);
         }
         // Relaxed: nothing but uniqueness is asked of an id.
@@ -132,7 +132,7 @@ impl StackTable {
         self.buckets.fetch_add(1, Ordering::Relaxed);
         self.stack_bytes
             .fetch_add(size_of_val(&*addresses), Ordering::Relaxed);
-        let key = Key {
+        let key = BucketKey {
             addresses,
             size_group,
             interval,
@@ -144,7 +144,7 @@ impl StackTable {
             bytes: 0.0,
         };
         sums.add(allocation);
-        shard.insert(hash, key, sums, hash_key);
+        shard.insert(hash, key, sums, hash_of_key);
         Ok(id)
     }
 
@@ -230,7 +230,7 @@ fn copy(addresses: &[usize]) -> Option<Box<[usize]>> {
     Some(copy.into_boxed_slice())
 }
 
-fn hash_key(key: &Key) -> u64 {
+fn hash_of_key(key: &BucketKey) -> u64 {
     hash_parts(&key.addresses, key.size_group, key.interval)
 }
 

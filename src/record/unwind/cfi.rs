@@ -5,8 +5,8 @@
 //! the module's bytes and nothing else.
 
 use super::{
-    modules::Module,
-    rules::{Base, Frame, Rule},
+    modules::UnwindModule,
+    rules::{CfaBase, FrameRule, Rule},
 };
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameOffset, EndianSlice, LittleEndian, RegisterRule,
@@ -44,30 +44,30 @@ impl UnwindContextStorage<usize> for Storage {
 }
 
 /// The rule in force at `address`.
-pub(super) fn rule(address: usize, module: &Module) -> Rule {
+pub(super) fn rule(address: usize, module: &UnwindModule) -> Rule {
     match search(address, module) {
-        Found::Function(function) => evaluate(address, module, function),
-        Found::Nothing => Rule::UNKNOWN,
-        Found::NoTable => Rule::FOREIGN,
+        FdeSearch::Function(function) => evaluate(address, module, function),
+        FdeSearch::BeforeFirst => Rule::NO_UNWIND_INFO,
+        FdeSearch::NoTable => Rule::NEEDS_LIBGCC,
     }
 }
 
 /// What the search table says.
-enum Found {
+enum FdeSearch {
     /// The offset in the segment of the record of the function that begins last at or below the address.
     Function(usize),
     /// All functions begin above the address.
-    Nothing,
+    BeforeFirst,
     /// The table is missing, or of a form that libgcc would not search either.
     NoTable,
 }
 
 /// Looks the address up in `.eh_frame_hdr`: Linux Standard Base, section 10.6.2.
-fn search(address: usize, module: &Module) -> Found {
-    find(address, module).unwrap_or(Found::NoTable)
+fn search(address: usize, module: &UnwindModule) -> FdeSearch {
+    find(address, module).unwrap_or(FdeSearch::NoTable)
 }
 
-fn find(address: usize, module: &Module) -> Option<Found> {
+fn find(address: usize, module: &UnwindModule) -> Option<FdeSearch> {
     // Version 1; .eh_frame's place and the count of functions in 4 bytes each; the table, in pairs of
     // 4-byte offsets from the header: what GNU ld, gold, lld and mold write, and what libgcc searches.
     const FORM: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
@@ -86,17 +86,19 @@ fn find(address: usize, module: &Module) -> Option<Found> {
         i32::from_le_bytes([*a, *b, *c, *d]) as isize <= from_header
     });
     let Some(last) = behind.checked_sub(1) else {
-        return Some(Found::Nothing);
+        return Some(FdeSearch::BeforeFirst);
     };
     let [.., a, b, c, d] = functions.get(last)?;
     let record = i32::from_le_bytes([*a, *b, *c, *d]) as isize;
-    Some(Found::Function(module.header.checked_add_signed(record)?))
+    Some(FdeSearch::Function(
+        module.header.checked_add_signed(record)?,
+    ))
 }
 
 /// Runs the function's program up to the address. `record` is the offset of its record in the segment.
 // Not inlined, so that its storage is on the stack only while it runs.
 #[inline(never)]
-fn evaluate(address: usize, module: &Module, record: usize) -> Rule {
+fn evaluate(address: usize, module: &UnwindModule, record: usize) -> Rule {
     // The records refer to each other by distances, so the whole segment may be taken for the section.
     let base = module.segment.as_ptr().addr() as u64;
     let bases = BaseAddresses::default().set_eh_frame(base);
@@ -104,21 +106,21 @@ fn evaluate(address: usize, module: &Module, record: usize) -> Rule {
         EhFrame::new(module.segment, LittleEndian);
     let function = section.fde_from_offset(&bases, EhFrameOffset(record), EhFrame::cie_from_offset);
     let Ok(function) = function else {
-        return Rule::FOREIGN;
+        return Rule::NEEDS_LIBGCC;
     };
     // The table tells where functions begin, not where they end.
     if !function.contains(address as u64) {
-        return Rule::UNKNOWN;
+        return Rule::NO_UNWIND_INFO;
     }
     // The frame below was interrupted, not called: its address must not be taken for a return address.
     if function.is_signal_trampoline() {
-        return Rule::FOREIGN;
+        return Rule::NEEDS_LIBGCC;
     }
     let mut context: UnwindContext<usize, Storage> = UnwindContext::new_in();
     match function.unwind_info_for_address(&section, &bases, &mut context, address as u64) {
-        Ok(row) => rule_of(row).unwrap_or(Rule::FOREIGN),
+        Ok(row) => rule_of(row).unwrap_or(Rule::NEEDS_LIBGCC),
         // The storage is too small, or the program is not understood: libgcc's turn.
-        Err(_) => Rule::FOREIGN,
+        Err(_) => Rule::NEEDS_LIBGCC,
     }
 }
 
@@ -131,11 +133,11 @@ fn rule_of(row: &UnwindTableRow<usize, Storage>) -> Option<Rule> {
         return None;
     };
     let base = match register {
-        register::STACK_POINTER => Base::StackPointer,
-        register::FRAME_POINTER => Base::FramePointer,
+        register::STACK_POINTER => CfaBase::StackPointer,
+        register::FRAME_POINTER => CfaBase::FramePointer,
         _ => return None,
     };
-    let frame = Frame {
+    let frame = FrameRule {
         base,
         cfa: i32::try_from(offset).ok()?,
         frame_pointer: saved(row.register(register::FRAME_POINTER))?,
@@ -164,12 +166,12 @@ fn saved(rule: Option<RegisterRule<usize>>) -> Option<Option<isize>> {
 #[cfg(all(test, target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod tests {
     use super::*;
-    use crate::record::unwind::rules::Step;
+    use crate::record::unwind::rules::RuleKind;
     use proptest::prelude::*;
 
-    fn frame(rule: Rule) -> Frame {
-        match rule.step() {
-            Step::Frame(frame) => frame,
+    fn frame(rule: Rule) -> FrameRule {
+        match rule.kind() {
+            RuleKind::Frame(frame) => frame,
             other => panic!("{other:?}"),
         }
     }
@@ -178,10 +180,10 @@ mod tests {
     #[test]
     fn before_its_prologue_a_frame_is_the_return_address_alone() {
         let code = libc::qsort as *const () as usize;
-        let module = Module::around(code).unwrap();
+        let module = UnwindModule::around(code).unwrap();
         let entry = frame(rule(code, &module));
-        let alone = Frame {
-            base: Base::StackPointer,
+        let alone = FrameRule {
+            base: CfaBase::StackPointer,
             cfa: 8,
             frame_pointer: None,
             return_address: Some(-8),
@@ -193,17 +195,21 @@ mod tests {
 
     #[test]
     fn what_has_no_tables_is_unknown() {
-        let module = Module::around(libc::qsort as *const () as usize).unwrap();
+        let module = UnwindModule::around(libc::qsort as *const () as usize).unwrap();
         let start = module.segment.as_ptr().addr();
-        assert_eq!(rule(usize::MAX, &module), Rule::UNKNOWN);
-        assert_eq!(rule(start, &module), Rule::UNKNOWN, "no code in there");
-        let nothing = Module::of_bytes(&[], 0);
-        assert_eq!(rule(0, &nothing), Rule::FOREIGN);
+        assert_eq!(rule(usize::MAX, &module), Rule::NO_UNWIND_INFO);
+        assert_eq!(
+            rule(start, &module),
+            Rule::NO_UNWIND_INFO,
+            "no code in there"
+        );
+        let nothing = UnwindModule::of_bytes(&[], 0);
+        assert_eq!(rule(0, &nothing), Rule::NEEDS_LIBGCC);
     }
 
     /// The records of one function and what it shares, as an assembler makes them: `program` is what
     /// the function does.
-    fn module_of(program: &[u8]) -> (usize, Module) {
+    fn module_of(program: &[u8]) -> (usize, UnwindModule) {
         const FUNCTION: i32 = -64;
         let mut bytes = vec![1, 0x1b, 0x03, 0x3b, 0, 0, 0, 0, 1, 0, 0, 0];
         bytes.extend(FUNCTION.to_le_bytes());
@@ -223,7 +229,7 @@ mod tests {
         bytes.push(0);
         bytes.extend(program);
         let bytes = bytes.leak();
-        (bytes.as_ptr().addr() - 64, Module::of_bytes(bytes, 0))
+        (bytes.as_ptr().addr() - 64, UnwindModule::of_bytes(bytes, 0))
     }
 
     #[test]
@@ -235,11 +241,11 @@ mod tests {
         assert_eq!(frame(at(0)).frame_pointer, None);
         assert_eq!(frame(at(1)).cfa, 16);
         assert_eq!(frame(at(1)).frame_pointer, Some(-16));
-        assert_eq!(frame(at(3)).base, Base::StackPointer);
-        assert_eq!(frame(at(4)).base, Base::FramePointer);
-        assert_eq!(frame(at(31)).base, Base::FramePointer);
-        assert_eq!(at(32), Rule::UNKNOWN, "behind its end");
-        assert_eq!(rule(code - 1, &module), Rule::UNKNOWN);
+        assert_eq!(frame(at(3)).base, CfaBase::StackPointer);
+        assert_eq!(frame(at(4)).base, CfaBase::FramePointer);
+        assert_eq!(frame(at(31)).base, CfaBase::FramePointer);
+        assert_eq!(at(32), Rule::NO_UNWIND_INFO, "behind its end");
+        assert_eq!(rule(code - 1, &module), Rule::NO_UNWIND_INFO);
     }
 
     #[test]
@@ -256,12 +262,12 @@ mod tests {
         ];
         for program in programs {
             let (code, module) = module_of(program);
-            assert_eq!(rule(code + 8, &module), Rule::FOREIGN, "{program:x?}");
+            assert_eq!(rule(code + 8, &module), Rule::NEEDS_LIBGCC, "{program:x?}");
         }
         // More registers than there is room for.
         let many: Vec<u8> = (17..40).flat_map(|register| [0x80 | register, 2]).collect();
         let (code, module) = module_of(&many);
-        assert_eq!(rule(code + 8, &module), Rule::FOREIGN);
+        assert_eq!(rule(code + 8, &module), Rule::NEEDS_LIBGCC);
         // The return address undefined: nobody called this function.
         let (code, module) = module_of(&[0x07, 16]);
         assert_eq!(rule(code + 8, &module), Rule::ROOT);
@@ -280,8 +286,8 @@ mod tests {
                 *index.get_mut(&mut bytes) = byte;
             }
             let moved = bytes.as_ptr().addr().wrapping_sub(module.segment.as_ptr().addr());
-            let module = Module::of_bytes(bytes.leak(), 0);
-            let _ = rule(code.wrapping_add(moved).wrapping_add(offset), &module).step();
+            let module = UnwindModule::of_bytes(bytes.leak(), 0);
+            let _ = rule(code.wrapping_add(moved).wrapping_add(offset), &module).kind();
         }
     }
 }

@@ -10,7 +10,7 @@
     expect(unreachable_pub, reason = "public in that build only")
 )]
 
-use super::{Bounds, End, Marker, Registers, Stack, Untabled, Walk, by_libgcc};
+use super::{Bounds, Fallback, Marker, Registers, Stack, Walk, WalkEnd, by_libgcc};
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::OnceLock;
 
@@ -58,7 +58,7 @@ pub(super) fn check(frame: usize, own: &Stack) {
         libgcc.mark(Marker::Truncated);
     }
     let (end, _) = by_rules_alone(frame);
-    if !matches!(end, End::Root | End::Null | End::Full) {
+    if !matches!(end, WalkEnd::Root | WalkEnd::Null | WalkEnd::Full) {
         NOT_FAST.fetch_add(1, Relaxed);
     }
     count(own.addresses());
@@ -73,13 +73,13 @@ pub(super) fn check(frame: usize, own: &Stack) {
 
 /// The fast walk, as `capture` begins with it.
 #[inline(never)]
-pub(super) fn by_rules_alone(frame: usize) -> (End, Stack) {
+pub(super) fn by_rules_alone(frame: usize) -> (WalkEnd, Stack) {
     let mut stack = Stack::empty();
     let walk = Bounds::around(frame)
         .zip(Registers::here())
         .and_then(|(bounds, registers)| Walk::new(bounds, registers, frame));
-    let end = walk.map_or(End::Foreign, |walk| {
-        walk.by_rules(Untabled::Stop, &mut stack)
+    let end = walk.map_or(WalkEnd::NeedsLibgcc, |walk| {
+        walk.by_rules(Fallback::Stop, &mut stack)
     });
     (end, stack)
 }

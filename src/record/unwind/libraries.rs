@@ -5,7 +5,7 @@
 use super::{
     Stack,
     tests::{assert_same, both, callback, captured, ended, names},
-    walker::End,
+    walker::WalkEnd,
 };
 use core::{
     ffi::{CStr, c_long, c_void},
@@ -13,7 +13,7 @@ use core::{
 };
 use std::{ffi::CString, fs, path::Path, process::Command};
 
-type Call = unsafe extern "C" fn(extern "C" fn(), c_long);
+type LibraryCall = unsafe extern "C" fn(extern "C" fn(), c_long);
 
 /// A library with a function that calls back from a frame of `words` words, each holding its argument.
 fn build(folder: &Path, name: &str, words: usize, options: &[&str]) -> CString {
@@ -53,7 +53,7 @@ fn captured_in(library: &CStr, word: c_long) -> ((Stack, Stack), usize) {
     // SAFETY: an open library.
     let call = unsafe { libc::dlsym(handle, c"call".as_ptr()) };
     // SAFETY: the function of that name has this type.
-    let function = unsafe { mem::transmute::<*mut c_void, Call>(call) };
+    let function = unsafe { mem::transmute::<*mut c_void, LibraryCall>(call) };
     // SAFETY: it calls the callback, which captures.
     unsafe { function(callback, word) };
     // SAFETY: open, and none of its functions runs any more.
@@ -62,7 +62,7 @@ fn captured_in(library: &CStr, word: c_long) -> ((Stack, Stack), usize) {
 }
 
 /// The same of a library with tables; `end`: of the fast walk.
-fn visit(library: &CStr, word: c_long, end: End) -> usize {
+fn visit(library: &CStr, word: c_long, end: WalkEnd) -> usize {
     let ((own, libgcc), place) = captured_in(library, word);
     assert_same(&own, &libgcc);
     assert!(names(&own).iter().any(|n| n.ends_with("::visit")));
@@ -85,7 +85,7 @@ fn a_library_in_the_place_of_another_one_has_its_own_rules() {
     for word in words {
         let word = c_long::try_from(word).unwrap();
         for order in [[0, 1, 2, 3], [1, 0, 3, 2]] {
-            places.extend(order.map(|i| visit(&libraries[i], word, End::Root)));
+            places.extend(order.map(|i| visit(&libraries[i], word, WalkEnd::Root)));
         }
     }
     let visits = places.len();
@@ -101,7 +101,7 @@ fn a_library_without_a_build_id_is_left_to_libgcc() {
     let folder = tempfile::tempdir().unwrap();
     for (name, words) in [("a", 4), ("b", 40)] {
         let library = build(folder.path(), name, words, &["-Wl,--build-id=none"]);
-        visit(&library, 1, End::Foreign);
+        visit(&library, 1, WalkEnd::NeedsLibgcc);
     }
 }
 
@@ -115,7 +115,7 @@ fn a_c_library_without_tables() {
     ] {
         let library = build(folder.path(), name, 4, &options);
         let ((own, libgcc), _) = captured_in(&library, 1);
-        assert_eq!(ended(), Some(End::Unknown));
+        assert_eq!(ended(), Some(WalkEnd::NoUnwindInfo));
         let seen = libgcc.addresses().split_last().unwrap().1;
         assert!(
             own.addresses().starts_with(seen),

@@ -5,18 +5,18 @@
 
 use super::{
     cfi,
-    modules::{Absent, Module},
-    rules::{Owner, Rule, Table},
+    modules::{ModuleError, UnwindModule},
+    rules::{Owner, Rule, RuleTable},
 };
 
 /// 128 KiB of zero pages, touched as they are used. With 4,096 slots two hot addresses begin to share
 /// one at 4,000 distinct return addresses, which is a large service; 16,384 were not faster.
 #[cfg(not(loom))]
-static RULES: Table<8192> = Table::new();
+static RULES: RuleTable<8192> = RuleTable::new();
 
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref RULES: Table<2> = Table::new();
+    static ref RULES: RuleTable<2> = RuleTable::new();
 }
 
 /// The rule in force at `address`, which is an instruction or one less than a return address.
@@ -32,13 +32,13 @@ pub(super) fn rule_at(address: usize) -> Rule {
 #[inline(never)]
 fn ask_the_module(address: usize) -> Rule {
     // What is known of an address in no module is not kept: the next one may be loaded there.
-    let module = match Module::around(address) {
+    let module = match UnwindModule::around(address) {
         Ok(module) => module,
-        Err(Absent::NoTables) => return Rule::UNKNOWN,
-        Err(Absent::Odd) => return Rule::FOREIGN,
+        Err(ModuleError::NoTables) => return Rule::NO_UNWIND_INFO,
+        Err(ModuleError::UnknownLayout) => return Rule::NEEDS_LIBGCC,
     };
     let Some(owner) = module.owner() else {
-        return Rule::FOREIGN;
+        return Rule::NEEDS_LIBGCC;
     };
     RULES.get(address, owner).unwrap_or_else(|| {
         let rule = cfi::rule(address, &module);

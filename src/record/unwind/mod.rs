@@ -47,7 +47,7 @@ pub use comparison::{Comparison, comparison};
 use bounds::Bounds;
 use registers::Registers;
 pub(super) use stack::Stack;
-use walker::{End, Untabled, Words};
+use walker::{Fallback, WalkEnd, Words};
 
 /// Most addresses kept of one stack: Go's and jemalloc's default. The leaf side is kept.
 pub(super) const MOST_FRAMES: usize = 128;
@@ -160,40 +160,40 @@ impl Walk {
     /// Fills the stack; true if the root was reached.
     #[inline(always)]
     fn run(self, stack: &mut Stack) -> bool {
-        match self.by_rules(Untabled::Stop, stack) {
-            End::Root | End::Null => true,
+        match self.by_rules(Fallback::Stop, stack) {
+            WalkEnd::Root | WalkEnd::Null => true,
             // Broken: a register holds something else than the tables say. libgcc would go by it too, and
             // load from wherever it points to.
-            End::Full | End::Broken => false,
-            end => self.insist(end, stack),
+            WalkEnd::Full | WalkEnd::Broken => false,
+            end => self.fall_back(end, stack),
         }
     }
 
     /// Fills the stack anew, by rules.
     #[inline(always)]
-    fn by_rules(self, untabled: Untabled, stack: &mut Stack) -> End {
+    fn by_rules(self, fallback: Fallback, stack: &mut Stack) -> WalkEnd {
         stack.clear();
         // What ends at or below `frame` is ours.
         let visit = |end, address| end <= self.frame || stack.keep(address);
-        walker::walk(self.words, self.registers, lookup::rule_at, untabled, visit)
+        walker::walk(self.words, self.registers, lookup::rule_at, fallback, visit)
     }
 
     /// What the fast walk could not do.
     #[cold]
     #[inline(never)]
-    fn insist(self, end: End, stack: &mut Stack) -> bool {
+    fn fall_back(self, end: WalkEnd, stack: &mut Stack) -> bool {
         let reached = stack.addresses().len();
         // At an address that is in none of its tables libgcc looks whether the bytes there are a signal
         // handler's return. What a garbled register led to need not be mapped at all.
         let nowhere = |address: &usize| !libgcc::can_look_at(*address);
-        if end == End::Foreign || !stack.addresses().last().is_some_and(nowhere) {
+        if end == WalkEnd::NeedsLibgcc || !stack.addresses().last().is_some_and(nowhere) {
             let complete = by_libgcc(self.frame, stack);
-            if end != End::Unknown || stack.addresses().len() > reached {
+            if end != WalkEnd::NoUnwindInfo || stack.addresses().len() > reached {
                 // It can do every frame that has tables, those registered at run time included.
                 return complete;
             }
         }
-        let end = self.by_rules(Untabled::Step, stack);
-        matches!(end, End::Root | End::Null)
+        let end = self.by_rules(Fallback::FramePointer, stack);
+        matches!(end, WalkEnd::Root | WalkEnd::Null)
     }
 }

@@ -18,7 +18,7 @@ const MOST_HEADERS: usize = 64;
 
 /// A module with unwind tables.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Module {
+pub(super) struct UnwindModule {
     /// The bytes of the segment that holds the tables.
     pub(super) segment: &'static [u8],
     /// Where in it `.eh_frame_hdr` begins.
@@ -26,23 +26,23 @@ pub(super) struct Module {
     object: Object,
 }
 
-/// Why there is no [`Module`] for an address.
+/// Why there is no [`UnwindModule`] for an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Absent {
+pub(super) enum ModuleError {
     /// The address is in no module, or in one without unwind tables.
     NoTables,
     /// There are tables, laid out in a way that is not known here.
-    Odd,
+    UnknownLayout,
 }
 
-impl Module {
+impl UnwindModule {
     /// The module around a code address that is on the calling thread's stack, which keeps it loaded.
-    pub(super) fn around(address: usize) -> Result<Self, Absent> {
-        let object = loader::object_around(address).ok_or(Absent::NoTables)?;
+    pub(super) fn around(address: usize) -> Result<Self, ModuleError> {
+        let object = loader::object_around(address).ok_or(ModuleError::NoTables)?;
         if object.header == 0 {
-            return Err(Absent::NoTables);
+            return Err(ModuleError::NoTables);
         }
-        Self::of(object).ok_or(Absent::Odd)
+        Self::of(object).ok_or(ModuleError::UnknownLayout)
     }
 
     /// Some bytes taken for a module's segment.
@@ -222,7 +222,7 @@ mod tests {
             code_leads_to_its_module as fn() as usize,
             libc::getpid as *const () as usize,
         ] {
-            let module = Module::around(code).unwrap();
+            let module = UnwindModule::around(code).unwrap();
             // Version 1, a table of 4-byte offsets from the header: what every linker writes.
             let head = module.segment.get(module.header..module.header + 4);
             assert_eq!(head, Some(&[1, 0x1b, 0x03, 0x3b][..]));
@@ -235,8 +235,8 @@ mod tests {
     fn what_is_no_code_has_no_module() {
         let data = 0u8;
         assert!(matches!(
-            Module::around((&raw const data).addr()),
-            Err(Absent::NoTables)
+            UnwindModule::around((&raw const data).addr()),
+            Err(ModuleError::NoTables)
         ));
     }
 
@@ -281,10 +281,10 @@ mod tests {
     #[test]
     fn a_module_that_may_go_is_kept_under_its_build_id() {
         let code = std::hint::black_box(backtrace_code());
-        let module = Module::around(code).unwrap();
+        let module = UnwindModule::around(code).unwrap();
         let owner = module.owner().unwrap();
         assert_ne!(owner, Owner::PERMANENT);
-        let again = Module::around(code + 1).unwrap();
+        let again = UnwindModule::around(code + 1).unwrap();
         assert_eq!(again.owner(), Some(owner));
         assert!(build_id(module.object).unwrap().len() >= 8);
     }

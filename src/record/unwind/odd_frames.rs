@@ -6,7 +6,7 @@
 use super::{
     Marker, Stack, capture,
     tests::{address_here, assert_same, both, callback, captured, ended, names},
-    walker::End,
+    walker::WalkEnd,
 };
 use std::cell::RefCell;
 
@@ -167,7 +167,7 @@ fn a_stack_on_the_heap_is_left_to_libgcc() {
     call_on(&mut vec![0; 16 << 10], callback);
     let (own, libgcc) = captured();
     assert_same(&own, &libgcc);
-    assert_eq!(ended(), Some(End::Foreign));
+    assert_eq!(ended(), Some(WalkEnd::NeedsLibgcc));
     let names = names(&own);
     assert!(
         names
@@ -181,7 +181,7 @@ fn a_stack_on_the_heap_is_left_to_libgcc() {
 /// stack, or to the thread's own from another, is where it is.
 fn assert_ends_at_the_switch() {
     let (own, libgcc) = captured();
-    assert_eq!(ended(), Some(End::Broken));
+    assert_eq!(ended(), Some(WalkEnd::Broken));
     let (end, kept) = own.addresses().split_last().unwrap();
     assert_eq!(*end, Marker::Truncated.address());
     assert!(libgcc.addresses().starts_with(kept));

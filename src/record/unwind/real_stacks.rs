@@ -25,13 +25,13 @@ const EVERY: u32 = 5;
 const COMPARISONS: usize = 20_000;
 
 #[global_allocator]
-static PROBE: Probe = Probe;
+static ALLOCATOR: ComparingAllocator = ComparingAllocator;
 
 /// The system's allocator, with an eye on its callers while the comparison runs.
-struct Probe;
+struct ComparingAllocator;
 
 // SAFETY: every method is the system allocator's; looking at the stack changes nothing.
-unsafe impl GlobalAlloc for Probe {
+unsafe impl GlobalAlloc for ComparingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         compare_now_and_then();
         // SAFETY: what our caller promises.

@@ -22,8 +22,8 @@ const FRAME: u64 = 0b001;
 const FROM_SP: u64 = FRAME;
 const FROM_FP: u64 = FRAME | 0b010;
 const ROOT: u64 = 0b010;
-const FOREIGN: u64 = 0b100;
-const UNKNOWN: u64 = 0b110;
+const NEEDS_LIBGCC: u64 = 0b100;
+const NO_UNWIND_INFO: u64 = 0b110;
 
 const FP_SAVED: u64 = 1 << 3;
 const FP_SHIFT: u32 = 8;
@@ -35,7 +35,7 @@ const WORDS_BITS: u32 = 12;
 
 /// The register that a frame's end is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Base {
+pub(super) enum CfaBase {
     StackPointer,
     FramePointer,
 }
@@ -43,8 +43,8 @@ pub(super) enum Base {
 /// Where a frame ends (its canonical frame address, the stack pointer before the call) and where it
 /// keeps what its caller needs, in bytes from there. `None`: still in the register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) base: Base,
+pub(super) struct FrameRule {
+    pub(super) base: CfaBase,
     pub(super) cfa: i32,
     pub(super) frame_pointer: Option<isize>,
     pub(super) return_address: Option<isize>,
@@ -52,30 +52,30 @@ pub(super) struct Frame {
 
 /// A rule, unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    Frame(Frame),
+pub(super) enum RuleKind {
+    Frame(FrameRule),
     /// The first function of a thread: nobody called it.
     Root,
     /// There is unwind information that a word cannot hold: only libgcc can do this frame.
-    Foreign,
+    NeedsLibgcc,
     /// There is no unwind information.
-    Unknown,
+    NoUnwindInfo,
 }
 
 impl Rule {
     pub(super) const ROOT: Self = Self(ROOT);
-    pub(super) const FOREIGN: Self = Self(FOREIGN);
-    pub(super) const UNKNOWN: Self = Self(UNKNOWN);
+    pub(super) const NEEDS_LIBGCC: Self = Self(NEEDS_LIBGCC);
+    pub(super) const NO_UNWIND_INFO: Self = Self(NO_UNWIND_INFO);
 
-    /// Foreign, if the frame does not fit a word.
-    pub(super) fn of(frame: Frame) -> Self {
-        Self::pack(frame).unwrap_or(Self::FOREIGN)
+    /// NeedsLibgcc, if the frame does not fit a word.
+    pub(super) fn of(frame: FrameRule) -> Self {
+        Self::pack(frame).unwrap_or(Self::NEEDS_LIBGCC)
     }
 
-    fn pack(frame: Frame) -> Option<Self> {
+    fn pack(frame: FrameRule) -> Option<Self> {
         let mut word = match frame.base {
-            Base::StackPointer => FROM_SP,
-            Base::FramePointer => FROM_FP,
+            CfaBase::StackPointer => FROM_SP,
+            CfaBase::FramePointer => FROM_FP,
         };
         word |= u64::from(frame.cfa.cast_unsigned()) << CFA_SHIFT;
         if let Some(offset) = frame.frame_pointer {
@@ -89,17 +89,17 @@ impl Rule {
 
     /// What nearly every rule is, in a few instructions.
     #[inline(always)]
-    pub(super) fn frame(self) -> Option<Frame> {
+    pub(super) fn frame(self) -> Option<FrameRule> {
         if self.0 & FRAME == 0 {
             return None;
         }
         let base = if self.0 & FROM_FP == FROM_FP {
-            Base::FramePointer
+            CfaBase::FramePointer
         } else {
-            Base::StackPointer
+            CfaBase::StackPointer
         };
         let saved = |flag, shift| (self.0 & flag != 0).then(|| unpack_words(self.0, shift));
-        Some(Frame {
+        Some(FrameRule {
             base,
             cfa: signed_half(self.0 >> CFA_SHIFT),
             frame_pointer: saved(FP_SAVED, FP_SHIFT),
@@ -107,12 +107,12 @@ impl Rule {
         })
     }
 
-    pub(super) fn step(self) -> Step {
+    pub(super) fn kind(self) -> RuleKind {
         match self.frame() {
-            Some(frame) => Step::Frame(frame),
-            None if self == Self::ROOT => Step::Root,
-            None if self == Self::FOREIGN => Step::Foreign,
-            None => Step::Unknown,
+            Some(frame) => RuleKind::Frame(frame),
+            None if self == Self::ROOT => RuleKind::Root,
+            None if self == Self::NEEDS_LIBGCC => RuleKind::NeedsLibgcc,
+            None => RuleKind::NoUnwindInfo,
         }
     }
 }
@@ -145,13 +145,13 @@ fn unpack_words(word: u64, shift: u32) -> isize {
 
 /// Keeps the rules of the code addresses met last: direct-mapped, without a lock. A `get` returns what
 /// was put for that address and owner, or nothing.
-pub(super) struct Table<const SLOTS: usize> {
-    slots: [Slot; SLOTS],
+pub(super) struct RuleTable<const SLOTS: usize> {
+    slots: [RuleSlot; SLOTS],
 }
 
 /// Both halves in one cache line.
 #[repr(align(16))]
-struct Slot {
+struct RuleSlot {
     /// The address, XORed with the rule and the owner (Hyatt's trick of shared chess tables): the halves
     /// of two writers do not match each other, so a torn pair reads as empty.
     key: AtomicU64,
@@ -180,13 +180,13 @@ impl Owner {
 
 // Relaxed throughout: a rule points to no other memory, and the key tells whether the halves belong
 // together.
-impl<const SLOTS: usize> Table<SLOTS> {
+impl<const SLOTS: usize> RuleTable<SLOTS> {
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {
         const { assert!(SLOTS.is_power_of_two() && SLOTS > 1) };
         Self {
             slots: [const {
-                Slot {
+                RuleSlot {
                     key: AtomicU64::new(0),
                     rule: AtomicU64::new(0),
                 }
@@ -197,7 +197,7 @@ impl<const SLOTS: usize> Table<SLOTS> {
     #[cfg(loom)]
     pub(super) fn new() -> Self {
         Self {
-            slots: std::array::from_fn(|_| Slot {
+            slots: std::array::from_fn(|_| RuleSlot {
                 key: AtomicU64::new(0),
                 rule: AtomicU64::new(0),
             }),
@@ -223,7 +223,7 @@ impl<const SLOTS: usize> Table<SLOTS> {
 
     /// Never `None`: the hash has as many bits as the table's size.
     #[inline(always)]
-    fn slot(&self, address: usize) -> Option<&Slot> {
+    fn slot(&self, address: usize) -> Option<&RuleSlot> {
         // Fibonacci hashing: return addresses differ in their low bits, the product's high ones are mixed.
         let hash = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let index = hash >> (u64::BITS - SLOTS.trailing_zeros());
@@ -236,62 +236,64 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn frame() -> impl Strategy<Value = Frame> {
+    fn frame() -> impl Strategy<Value = FrameRule> {
         let offset = || proptest::option::of((-2048isize..2048).prop_map(|words| words * 8));
-        (any::<bool>(), any::<i32>(), offset(), offset()).prop_map(|(stack, cfa, fp, ra)| Frame {
-            base: if stack {
-                Base::StackPointer
-            } else {
-                Base::FramePointer
-            },
-            cfa,
-            frame_pointer: fp,
-            return_address: ra,
+        (any::<bool>(), any::<i32>(), offset(), offset()).prop_map(|(stack, cfa, fp, ra)| {
+            FrameRule {
+                base: if stack {
+                    CfaBase::StackPointer
+                } else {
+                    CfaBase::FramePointer
+                },
+                cfa,
+                frame_pointer: fp,
+                return_address: ra,
+            }
         })
     }
 
     proptest! {
         #[test]
         fn a_frame_survives_its_word(frame in frame()) {
-            prop_assert_eq!(Rule::of(frame).step(), Step::Frame(frame));
+            prop_assert_eq!(Rule::of(frame).kind(), RuleKind::Frame(frame));
         }
     }
 
     #[test]
     fn what_does_not_fit_a_word_is_foreign() {
-        let fits = Frame {
-            base: Base::StackPointer,
+        let fits = FrameRule {
+            base: CfaBase::StackPointer,
             cfa: 16,
             frame_pointer: Some(-16),
             return_address: Some(-8),
         };
-        assert_ne!(Rule::of(fits), Rule::FOREIGN);
+        assert_ne!(Rule::of(fits), Rule::NEEDS_LIBGCC);
         for offset in [-4, 2048 * 8, -2049 * 8] {
             let frame_pointer = Some(offset);
             assert_eq!(
-                Rule::of(Frame {
+                Rule::of(FrameRule {
                     frame_pointer,
                     ..fits
                 }),
-                Rule::FOREIGN
+                Rule::NEEDS_LIBGCC
             );
             let return_address = Some(offset);
             assert_eq!(
-                Rule::of(Frame {
+                Rule::of(FrameRule {
                     return_address,
                     ..fits
                 }),
-                Rule::FOREIGN
+                Rule::NEEDS_LIBGCC
             );
         }
-        assert_eq!(Rule::ROOT.step(), Step::Root);
-        assert_eq!(Rule::FOREIGN.step(), Step::Foreign);
-        assert_eq!(Rule::UNKNOWN.step(), Step::Unknown);
+        assert_eq!(Rule::ROOT.kind(), RuleKind::Root);
+        assert_eq!(Rule::NEEDS_LIBGCC.kind(), RuleKind::NeedsLibgcc);
+        assert_eq!(Rule::NO_UNWIND_INFO.kind(), RuleKind::NoUnwindInfo);
     }
 
     #[test]
     fn a_table_gives_back_what_was_put_for_that_owner() {
-        static TABLE: Table<16> = Table::new();
+        static TABLE: RuleTable<16> = RuleTable::new();
         let address = 0x5555_1234_5678;
         let permanent = Owner::PERMANENT;
         let [one, two] = [[1, 2], [1, 3]].map(|words| Owner::of(words.into_iter()));
@@ -301,8 +303,8 @@ mod tests {
         assert_eq!(TABLE.get(address + 1, permanent), None);
         assert_eq!(TABLE.get(address, one), None);
 
-        TABLE.put(address, one, Rule::FOREIGN);
-        assert_eq!(TABLE.get(address, one), Some(Rule::FOREIGN));
+        TABLE.put(address, one, Rule::NEEDS_LIBGCC);
+        assert_eq!(TABLE.get(address, one), Some(Rule::NEEDS_LIBGCC));
         assert_eq!(
             TABLE.get(address, two),
             None,
@@ -313,10 +315,10 @@ mod tests {
 
     #[test]
     fn any_number_of_addresses_share_the_slots_without_mixing() {
-        static TABLE: Table<16> = Table::new();
+        static TABLE: RuleTable<16> = RuleTable::new();
         let rule = |address: usize| {
-            Rule::of(Frame {
-                base: Base::StackPointer,
+            Rule::of(FrameRule {
+                base: CfaBase::StackPointer,
                 cfa: i32::try_from(address % 0x1000).unwrap(),
                 frame_pointer: None,
                 return_address: Some(-8),
@@ -346,8 +348,8 @@ mod model {
     const ADDRESSES: [usize; 2] = [0x1000, 0x1008];
 
     fn rule(address: usize) -> Rule {
-        Rule::of(Frame {
-            base: Base::StackPointer,
+        Rule::of(FrameRule {
+            base: CfaBase::StackPointer,
             cfa: if address == ADDRESSES[0] { 16 } else { 32 },
             frame_pointer: None,
             return_address: Some(-8),
@@ -357,8 +359,9 @@ mod model {
     #[test]
     fn a_reader_sees_the_rule_of_its_address_or_nothing() {
         loom::model(|| {
-            let table = Arc::new(Table::<2>::new());
-            let [one, two] = ADDRESSES.map(|address| table.slot(address).unwrap() as *const Slot);
+            let table = Arc::new(RuleTable::<2>::new());
+            let [one, two] =
+                ADDRESSES.map(|address| table.slot(address).unwrap() as *const RuleSlot);
             assert_eq!(one, two, "the addresses share a slot");
             let writers = ADDRESSES.map(|address| {
                 let table = Arc::clone(&table);
@@ -378,7 +381,7 @@ mod model {
     #[test]
     fn a_reader_sees_the_rule_of_the_module_that_it_asks_for_or_nothing() {
         loom::model(|| {
-            let table = Arc::new(Table::<2>::new());
+            let table = Arc::new(RuleTable::<2>::new());
             let [address, _] = ADDRESSES;
             let owners = [Owner::PERMANENT, Owner::of([7].into_iter())];
             let rules = [rule(ADDRESSES[0]), rule(ADDRESSES[1])];

@@ -113,7 +113,7 @@ thread_local! {
     /// What a C function's or the kernel's callback has captured.
     static CAPTURED: RefCell<Option<(Stack, Stack)>> = const { RefCell::new(None) };
     /// And how a fast walk ended right after that.
-    static AFTER: Cell<Option<End>> = const { Cell::new(None) };
+    static AFTER: Cell<Option<WalkEnd>> = const { Cell::new(None) };
 }
 
 pub(super) extern "C" fn callback() {
@@ -133,7 +133,7 @@ pub(super) fn captured() -> (Stack, Stack) {
 }
 
 /// How a fast walk ended right after the last callback.
-pub(super) fn ended() -> Option<End> {
+pub(super) fn ended() -> Option<WalkEnd> {
     AFTER.take()
 }
 

@@ -58,7 +58,7 @@ fn print_times_of_warm_captures() {
 
 // ---- Other stacks each time, and other memory used in between. -----------------------------------------
 
-type Node = fn(&[usize], &mut dyn FnMut());
+type CallNode = fn(&[usize], &mut dyn FnMut());
 
 /// One of 256 functions that go on to another one, each from one of four places.
 #[inline(never)]
@@ -95,7 +95,7 @@ macro_rules! columns {
 macro_rules! rows {
     ($($row:literal)*) => { [$(columns!($row: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)),*] };
 }
-static NODES: [[Node; 16]; 16] = rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+static NODES: [[CallNode; 16]; 16] = rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
 
 /// Nanoseconds of each of some captures, sorted.
 fn of_cold(way: fn(usize), paths: &[Vec<usize>], touched: &mut [u8]) -> Vec<f64> {

@@ -8,7 +8,7 @@
 use super::{
     bounds::Bounds,
     registers::{Registers, without_signature},
-    rules::{Base, Frame, Rule, Step},
+    rules::{CfaBase, FrameRule, Rule, RuleKind},
 };
 use core::ptr;
 
@@ -18,7 +18,7 @@ const WORD: usize = size_of::<usize>();
 
 /// How a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum WalkEnd {
     /// At the thread's first function.
     Root,
     /// The visitor wanted no more.
@@ -26,19 +26,19 @@ pub(super) enum End {
     /// At a return address of 0: the root of a hand-made thread.
     Null,
     /// At a frame that only libgcc can do.
-    Foreign,
+    NeedsLibgcc,
     /// At a frame without unwind information.
-    Unknown,
+    NoUnwindInfo,
     /// A rule led out of the stack: the tables are wrong, or a register that they go by is.
     Broken,
 }
 
 /// What to do at a frame without unwind information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Untabled {
+pub(super) enum Fallback {
     Stop,
     /// One step by the frame pointer, if that leads to a return address with unwind information.
-    Step,
+    FramePointer,
 }
 
 /// Words that may be loaded: those of the stack, from where the walk began.
@@ -81,9 +81,9 @@ pub(super) fn walk(
     words: Words,
     from: Registers,
     rule_at: impl Fn(usize) -> Rule,
-    untabled: Untabled,
+    fallback: Fallback,
     mut visit: impl FnMut(usize, usize) -> bool,
-) -> End {
+) -> WalkEnd {
     let mut address = from.instruction;
     let mut stack_pointer = from.stack_pointer;
     let mut frame_pointer = from.frame_pointer;
@@ -94,22 +94,22 @@ pub(super) fn walk(
         let caller = if let Some(frame) = rule.frame() {
             match by_rule(words, stack_pointer, frame_pointer, link, frame) {
                 Some(caller) => caller,
-                None => return End::Broken,
+                None => return WalkEnd::Broken,
             }
         } else {
             // By value: a reference would keep the registers in memory all along.
             let rule_at = &rule_at;
             let step = move || by_frame_pointer(words, stack_pointer, frame_pointer, rule_at);
-            match without_frame(rule, untabled, step) {
+            match without_frame(rule, fallback, step) {
                 Ok(caller) => caller,
                 Err(end) => return end,
             }
         };
         if caller.return_address < LOWEST_CODE {
-            return End::Null;
+            return WalkEnd::Null;
         }
         if !visit(caller.stack_pointer, caller.return_address) {
-            return End::Full;
+            return WalkEnd::Full;
         }
         stack_pointer = caller.stack_pointer;
         frame_pointer = caller.frame_pointer;
@@ -124,20 +124,20 @@ pub(super) fn walk(
 #[inline(never)]
 fn without_frame(
     rule: Rule,
-    untabled: Untabled,
-    step: impl FnOnce() -> Option<Caller>,
-) -> Result<Caller, End> {
-    match rule.step() {
-        Step::Frame(_) => Err(End::Broken),
-        Step::Root => Err(End::Root),
-        Step::Foreign => Err(End::Foreign),
-        Step::Unknown if untabled == Untabled::Stop => Err(End::Unknown),
-        Step::Unknown => step().ok_or(End::Unknown),
+    fallback: Fallback,
+    step: impl FnOnce() -> Option<CallerFrame>,
+) -> Result<CallerFrame, WalkEnd> {
+    match rule.kind() {
+        RuleKind::Frame(_) => Err(WalkEnd::Broken),
+        RuleKind::Root => Err(WalkEnd::Root),
+        RuleKind::NeedsLibgcc => Err(WalkEnd::NeedsLibgcc),
+        RuleKind::NoUnwindInfo if fallback == Fallback::Stop => Err(WalkEnd::NoUnwindInfo),
+        RuleKind::NoUnwindInfo => step().ok_or(WalkEnd::NoUnwindInfo),
     }
 }
 
 /// The registers of a frame's caller, as they are when the frame returns.
-struct Caller {
+struct CallerFrame {
     /// Where the frame ends: above the caller's `stack_pointer` of the step before.
     stack_pointer: usize,
     frame_pointer: usize,
@@ -151,11 +151,11 @@ fn by_rule(
     stack_pointer: usize,
     frame_pointer: usize,
     link: Option<usize>,
-    frame: Frame,
-) -> Option<Caller> {
+    frame: FrameRule,
+) -> Option<CallerFrame> {
     let base = match frame.base {
-        Base::StackPointer => stack_pointer,
-        Base::FramePointer => frame_pointer,
+        CfaBase::StackPointer => stack_pointer,
+        CfaBase::FramePointer => frame_pointer,
     };
     let end = base.wrapping_add_signed(frame.cfa as isize);
     if end <= stack_pointer || end > words.high || !end.is_multiple_of(WORD) {
@@ -180,7 +180,7 @@ fn by_rule(
         Some(offset) => saved(offset)?,
         None => link?,
     };
-    Some(Caller {
+    Some(CallerFrame {
         stack_pointer: end,
         frame_pointer,
         return_address: without_signature(return_address),
@@ -194,13 +194,13 @@ fn by_frame_pointer(
     stack_pointer: usize,
     frame_pointer: usize,
     rule_at: &impl Fn(usize) -> Rule,
-) -> Option<Caller> {
+) -> Option<CallerFrame> {
     if frame_pointer < stack_pointer {
         return None;
     }
     let return_address = without_signature(words.load(frame_pointer.checked_add(WORD)?)?);
-    let known = rule_at(return_address.checked_sub(1)?).step() != Step::Unknown;
-    let caller = Caller {
+    let known = rule_at(return_address.checked_sub(1)?).kind() != RuleKind::NoUnwindInfo;
+    let caller = CallerFrame {
         stack_pointer: frame_pointer.checked_add(2 * WORD)?,
         frame_pointer: words.load(frame_pointer)?,
         return_address,
@@ -219,8 +219,8 @@ mod tests {
         words: &[usize],
         frame_pointer: usize,
         rule_at: impl Fn(usize) -> Rule,
-        untabled: Untabled,
-    ) -> (End, Vec<(usize, usize)>) {
+        fallback: Fallback,
+    ) -> (WalkEnd, Vec<(usize, usize)>) {
         let low = words.as_ptr().expose_provenance();
         let registers = Registers {
             instruction: 0x10_000,
@@ -242,14 +242,14 @@ mod tests {
             Words::of_stack(&registers, bounds).unwrap(),
             registers,
             rule_at,
-            untabled,
+            fallback,
             visit,
         );
         (end, found)
     }
 
-    fn frame(base: Base, words: i32, frame_pointer: Option<isize>) -> Rule {
-        Rule::of(Frame {
+    fn frame(base: CfaBase, words: i32, frame_pointer: Option<isize>) -> Rule {
+        Rule::of(FrameRule {
             base,
             cfa: words * 8,
             frame_pointer: frame_pointer.map(|words| words * 8),
@@ -263,13 +263,13 @@ mod tests {
         let mut words = [7, 0, 0x20_000, 7, 7, 7, 0x30_000, 7];
         words[1] = words.as_ptr().addr() + 5 * WORD;
         let rule_at = |address| match address {
-            0x10_000 => frame(Base::StackPointer, 3, Some(-2)),
-            0x1f_fff => frame(Base::FramePointer, 2, None),
+            0x10_000 => frame(CfaBase::StackPointer, 3, Some(-2)),
+            0x1f_fff => frame(CfaBase::FramePointer, 2, None),
             0x2f_fff => Rule::ROOT,
             other => panic!("{other:x}"),
         };
-        let (end, found) = walk_over(&words, 0, rule_at, Untabled::Stop);
-        assert_eq!(end, End::Root);
+        let (end, found) = walk_over(&words, 0, rule_at, Fallback::Stop);
+        assert_eq!(end, WalkEnd::Root);
         assert_eq!(found, [(3, 0x20_000), (7, 0x30_000)]);
     }
 
@@ -277,41 +277,44 @@ mod tests {
     fn a_rule_that_leads_out_of_the_stack_ends_the_walk() {
         let words = [0x20_000usize; 8];
         for rule in [
-            frame(Base::StackPointer, 0, None),
-            frame(Base::StackPointer, -1, None),
-            frame(Base::StackPointer, 9, None),
-            frame(Base::FramePointer, 1, None),
-            frame(Base::StackPointer, 2, Some(-3)),
-            frame(Base::StackPointer, 2, Some(6)),
-            Rule::of(Frame {
-                base: Base::StackPointer,
+            frame(CfaBase::StackPointer, 0, None),
+            frame(CfaBase::StackPointer, -1, None),
+            frame(CfaBase::StackPointer, 9, None),
+            frame(CfaBase::FramePointer, 1, None),
+            frame(CfaBase::StackPointer, 2, Some(-3)),
+            frame(CfaBase::StackPointer, 2, Some(6)),
+            Rule::of(FrameRule {
+                base: CfaBase::StackPointer,
                 cfa: 12,
                 frame_pointer: None,
                 return_address: Some(-8),
             }),
         ] {
-            let (end, found) = walk_over(&words, 1 << 40, |_| rule, Untabled::Stop);
-            assert_eq!((end, found), (End::Broken, vec![]), "{rule:?}");
+            let (end, found) = walk_over(&words, 1 << 40, |_| rule, Fallback::Stop);
+            assert_eq!((end, found), (WalkEnd::Broken, vec![]), "{rule:?}");
         }
     }
 
     #[test]
     fn other_ends() {
         let words = [0, 0x20_000];
-        let two = frame(Base::StackPointer, 2, None);
-        let one = frame(Base::StackPointer, 1, None);
-        assert_eq!(walk_over(&words, 0, |_| one, Untabled::Stop).0, End::Null);
+        let two = frame(CfaBase::StackPointer, 2, None);
+        let one = frame(CfaBase::StackPointer, 1, None);
         assert_eq!(
-            walk_over(&words, 0, |_| Rule::FOREIGN, Untabled::Step).0,
-            End::Foreign
+            walk_over(&words, 0, |_| one, Fallback::Stop).0,
+            WalkEnd::Null
         );
         assert_eq!(
-            walk_over(&words, 0, |_| Rule::UNKNOWN, Untabled::Stop).0,
-            End::Unknown
+            walk_over(&words, 0, |_| Rule::NEEDS_LIBGCC, Fallback::FramePointer).0,
+            WalkEnd::NeedsLibgcc
+        );
+        assert_eq!(
+            walk_over(&words, 0, |_| Rule::NO_UNWIND_INFO, Fallback::Stop).0,
+            WalkEnd::NoUnwindInfo
         );
         // The second frame begins where the stack ends.
-        let (end, found) = walk_over(&words, 0, |_| two, Untabled::Stop);
-        assert_eq!((end, found), (End::Broken, vec![(2, 0x20_000)]));
+        let (end, found) = walk_over(&words, 0, |_| two, Fallback::Stop);
+        assert_eq!((end, found), (WalkEnd::Broken, vec![(2, 0x20_000)]));
     }
 
     #[test]
@@ -319,22 +322,26 @@ mod tests {
         let words = [7, 0, 0x20_000, 7];
         let known = |address| match address {
             0x1f_fff => Rule::ROOT,
-            _ => Rule::UNKNOWN,
+            _ => Rule::NO_UNWIND_INFO,
         };
-        let (end, found) = walk_over(&words, 1, known, Untabled::Step);
-        assert_eq!((end, found), (End::Root, vec![(3, 0x20_000)]));
+        let (end, found) = walk_over(&words, 1, known, Fallback::FramePointer);
+        assert_eq!((end, found), (WalkEnd::Root, vec![(3, 0x20_000)]));
         for (frame_pointer, rule) in [
             (2, Rule::ROOT),
             (3, Rule::ROOT),
             (1 << 40, Rule::ROOT),
-            (1, Rule::UNKNOWN),
+            (1, Rule::NO_UNWIND_INFO),
         ] {
             let rule_at = |address| match address {
                 0x1f_fff => rule,
-                _ => Rule::UNKNOWN,
+                _ => Rule::NO_UNWIND_INFO,
             };
-            let (end, found) = walk_over(&words, frame_pointer, rule_at, Untabled::Step);
-            assert_eq!((end, found), (End::Unknown, vec![]), "{frame_pointer}");
+            let (end, found) = walk_over(&words, frame_pointer, rule_at, Fallback::FramePointer);
+            assert_eq!(
+                (end, found),
+                (WalkEnd::NoUnwindInfo, vec![]),
+                "{frame_pointer}"
+            );
         }
     }
 
@@ -352,12 +359,12 @@ mod tests {
                 *slot = if is_address { low + value * WORD } else { LOWEST_CODE + value };
             }
             let rule_at = |address: usize| match rules[address % rules.len()] {
-                (0, ..) => Rule::UNKNOWN,
-                (1 | 2, words, saved) => frame(Base::StackPointer, words, Some(saved)),
-                (_, words, saved) => frame(Base::FramePointer, words, Some(saved)),
+                (0, ..) => Rule::NO_UNWIND_INFO,
+                (1 | 2, words, saved) => frame(CfaBase::StackPointer, words, Some(saved)),
+                (_, words, saved) => frame(CfaBase::FramePointer, words, Some(saved)),
             };
-            for untabled in [Untabled::Stop, Untabled::Step] {
-                let (_, found) = walk_over(&stack, frame_pointer, rule_at, untabled);
+            for fallback in [Fallback::Stop, Fallback::FramePointer] {
+                let (_, found) = walk_over(&stack, frame_pointer, rule_at, fallback);
                 prop_assert!(found.is_sorted_by(|(a, _), (b, _)| a < b));
                 prop_assert!(found.iter().all(|(end, _)| (1..=stack.len()).contains(end)));
             }
