@@ -3,7 +3,7 @@
 
 use super::{
     retry,
-    sync::{AtomicUsize, Ordering},
+    sync::{AtomicUsize, Ordering, const_unless_loom},
 };
 
 /// The upper bits count the forks under way, since two threads may fork at once; the lower ones who is
@@ -18,17 +18,11 @@ pub(super) struct ForkGate {
 }
 
 impl ForkGate {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self {
-            state: AtomicUsize::new(0),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            state: AtomicUsize::new(0),
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            Self {
+                state: AtomicUsize::new(0),
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What could not be recorded, and why: counted here, shown everywhere.
 
-use super::sync::{AtomicU64, Ordering};
+use super::sync::{AtomicU64, Ordering, const_unless_loom};
 
 /// Why a sample, or its live part, was not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,23 +49,14 @@ pub(super) struct Losses {
 
 // Relaxed throughout: counters that order nothing.
 impl Losses {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self {
-            samples: AtomicU64::new(0),
-            live: AtomicU64::new(0),
-            stacks: AtomicU64::new(0),
-            frees: AtomicU64::new(0),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            samples: AtomicU64::new(0),
-            live: AtomicU64::new(0),
-            stacks: AtomicU64::new(0),
-            frees: AtomicU64::new(0),
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            Self {
+                samples: AtomicU64::new(0),
+                live: AtomicU64::new(0),
+                stacks: AtomicU64::new(0),
+                frees: AtomicU64::new(0),
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::{
     size::parse_size,
-    sync::{AtomicU8, AtomicU64, Ordering},
+    sync::{AtomicU8, AtomicU64, Ordering, const_unless_loom},
 };
 
 /// Mean bytes between samples where nothing else is asked for: as Go, and jemalloc's `lg_prof_sample:19`.
@@ -33,21 +33,13 @@ pub(super) struct Settings {
 // Relaxed throughout: one word that orders nothing else; a thread that sees it late uses the interval
 // it saw in its weights.
 impl Settings {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self {
-            state: AtomicU64::new(NOT_CONFIGURED),
-            environment_ignored: AtomicU8::new(0),
-            small_unsampled: AtomicU8::new(0),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            state: AtomicU64::new(NOT_CONFIGURED),
-            environment_ignored: AtomicU8::new(0),
-            small_unsampled: AtomicU8::new(0),
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            Self {
+                state: AtomicU64::new(NOT_CONFIGURED),
+                environment_ignored: AtomicU8::new(0),
+                small_unsampled: AtomicU8::new(0),
+            }
         }
     }
 

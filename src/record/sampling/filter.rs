@@ -5,7 +5,7 @@
 //! reaches its highest value stays there for good: counting down from it could reach zero while a block
 //! is live, and a sampled block whose free is missed would stay in every profile for ever.
 
-use crate::record::sync::{AtomicU8, Ordering};
+use crate::record::sync::{AtomicU8, Ordering, array_of, const_unless_loom};
 
 /// Counts live sampled blocks by a hash of their address, in zero pages of which only those that sampled
 /// blocks hash to are ever written. `COUNTERS` is a power of two.
@@ -14,17 +14,11 @@ pub(in crate::record) struct AddressFilter<const COUNTERS: usize> {
 }
 
 impl<const COUNTERS: usize> AddressFilter<COUNTERS> {
-    #[cfg(not(loom))]
-    pub(in crate::record) const fn new() -> Self {
-        Self {
-            counters: [const { AtomicU8::new(0) }; COUNTERS],
-        }
-    }
-
-    #[cfg(loom)]
-    pub(in crate::record) fn new() -> Self {
-        Self {
-            counters: std::array::from_fn(|_| AtomicU8::new(0)),
+    const_unless_loom! {
+        pub(in crate::record) fn new() -> Self {
+            Self {
+                counters: array_of!(AtomicU8::new(0); COUNTERS),
+            }
         }
     }
 

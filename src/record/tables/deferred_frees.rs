@@ -2,7 +2,7 @@
 //! a fork in progress) cannot ask the live table what the block is, and must be neither skipped nor
 //! waited for. It is put aside here and done by a later slow path.
 
-use crate::record::sync::{AtomicUsize, Ordering};
+use crate::record::sync::{AtomicUsize, Ordering, array_of, const_unless_loom};
 use core::alloc::Layout;
 
 #[cfg(not(loom))]
@@ -41,41 +41,25 @@ const EMPTY: usize = 0;
 const BUSY: usize = 1;
 
 impl FreeSlot {
-    #[cfg(not(loom))]
-    const fn new() -> Self {
-        Self {
-            state: AtomicUsize::new(EMPTY),
-            size: AtomicUsize::new(0),
-            align: AtomicUsize::new(0),
-            owner: AtomicUsize::new(0),
-        }
-    }
-
-    #[cfg(loom)]
-    fn new() -> Self {
-        Self {
-            state: AtomicUsize::new(EMPTY),
-            size: AtomicUsize::new(0),
-            align: AtomicUsize::new(0),
-            owner: AtomicUsize::new(0),
+    const_unless_loom! {
+        fn new() -> Self {
+            Self {
+                state: AtomicUsize::new(EMPTY),
+                size: AtomicUsize::new(0),
+                align: AtomicUsize::new(0),
+                owner: AtomicUsize::new(0),
+            }
         }
     }
 }
 
 impl DeferredFrees {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self {
-            count: AtomicUsize::new(0),
-            slots: [const { FreeSlot::new() }; SLOTS],
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            count: AtomicUsize::new(0),
-            slots: std::array::from_fn(|_| FreeSlot::new()),
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            Self {
+                count: AtomicUsize::new(0),
+                slots: array_of!(FreeSlot::new(); SLOTS),
+            }
         }
     }
 

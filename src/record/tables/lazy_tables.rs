@@ -7,7 +7,7 @@ use super::{live::LiveTable, reserved_memory, stacks::StackTable};
 use crate::record::{
     retry,
     sampling::thread::Thread,
-    sync::{AtomicU8, Ordering},
+    sync::{AtomicU8, Ordering, const_unless_loom},
 };
 use std::sync::OnceLock;
 
@@ -34,19 +34,12 @@ pub(super) struct LazyTables {
 }
 
 impl LazyTables {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self {
-            tables: OnceLock::new(),
-            maker: AtomicU8::new(NOBODY),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            tables: OnceLock::new(),
-            maker: AtomicU8::new(NOBODY),
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            Self {
+                tables: OnceLock::new(),
+                maker: AtomicU8::new(NOBODY),
+            }
         }
     }
 

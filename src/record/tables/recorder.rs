@@ -17,7 +17,7 @@ use crate::record::{
     losses::{Losses, RecordError},
     sampling::thread::{Pick, Thread},
     settings::Settings,
-    sync::{AtomicU64, AtomicUsize, Ordering, yield_now},
+    sync::{AtomicU64, AtomicUsize, Ordering, const_unless_loom, yield_now},
     unwind::Stack,
 };
 use std::time::Duration;
@@ -58,35 +58,20 @@ pub(in crate::record) enum Recorded {
 }
 
 impl Recorder {
-    #[cfg(not(loom))]
-    pub(in crate::record) const fn new() -> Self {
-        Self {
-            settings: Settings::new(),
-            losses: Losses::new(),
-            gate: ForkGate::new(),
-            deferred_frees: DeferredFrees::new(),
-            tables: LazyTables::new(),
-            threads: AtomicU64::new(0),
-            samples: AtomicU64::new(0),
-            padding: AtomicUsize::new(0),
-            #[cfg(feature = "snapshotter")]
-            alarm: Alarm::new(),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(in crate::record) fn new() -> Self {
-        Self {
-            settings: Settings::new(),
-            losses: Losses::new(),
-            gate: ForkGate::new(),
-            deferred_frees: DeferredFrees::new(),
-            tables: LazyTables::new(),
-            threads: AtomicU64::new(0),
-            samples: AtomicU64::new(0),
-            padding: AtomicUsize::new(0),
-            #[cfg(feature = "snapshotter")]
-            alarm: Alarm::new(),
+    const_unless_loom! {
+        pub(in crate::record) fn new() -> Self {
+            Self {
+                settings: Settings::new(),
+                losses: Losses::new(),
+                gate: ForkGate::new(),
+                deferred_frees: DeferredFrees::new(),
+                tables: LazyTables::new(),
+                threads: AtomicU64::new(0),
+                samples: AtomicU64::new(0),
+                padding: AtomicUsize::new(0),
+                #[cfg(feature = "snapshotter")]
+                alarm: Alarm::new(),
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! A value type without a static, so that it is tested and model checked at a tiny size. It knows
 //! nothing of where a rule comes from.
 
-use crate::record::sync::{AtomicU64, Ordering};
+use crate::record::sync::{AtomicU64, Ordering, array_of, const_unless_loom};
 
 /// How to get from one frame to its caller's, packed:
 ///
@@ -158,6 +158,17 @@ struct RuleSlot {
     rule: AtomicU64,
 }
 
+impl RuleSlot {
+    const_unless_loom! {
+        fn new() -> Self {
+            Self {
+                key: AtomicU64::new(0),
+                rule: AtomicU64::new(0),
+            }
+        }
+    }
+}
+
 /// Whose code is at an address: a module that stays for as long as the process, or this very one of those
 /// that come and go. As a part of the key it makes a rule unfindable once its module was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,26 +192,12 @@ impl Owner {
 // Relaxed throughout: a rule points to no other memory, and the key tells whether the halves belong
 // together.
 impl<const SLOTS: usize> RuleTable<SLOTS> {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        const { assert!(SLOTS.is_power_of_two() && SLOTS > 1) };
-        Self {
-            slots: [const {
-                RuleSlot {
-                    key: AtomicU64::new(0),
-                    rule: AtomicU64::new(0),
-                }
-            }; SLOTS],
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            slots: std::array::from_fn(|_| RuleSlot {
-                key: AtomicU64::new(0),
-                rule: AtomicU64::new(0),
-            }),
+    const_unless_loom! {
+        pub(super) fn new() -> Self {
+            const { assert!(SLOTS.is_power_of_two() && SLOTS > 1) };
+            Self {
+                slots: array_of!(RuleSlot::new(); SLOTS),
+            }
         }
     }
 
