@@ -95,6 +95,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/record/global.rs",
     "src/record/hook/allocator.rs",
     "src/record/hook/blocks.rs",
+    "src/record/hook/realloc.rs",
     "src/record/hook/slow_path.rs",
     "src/record/tables/reserved_memory.rs",
     "src/record/tables/shards.rs",

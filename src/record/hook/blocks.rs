@@ -7,12 +7,13 @@
 
 #![expect(unsafe_code, reason = "makes and frees blocks of the inner allocator")]
 
-use super::maybe_sampled::{self, is_maybe_sampled};
+use super::maybe_sampled;
 use crate::record::{
     SamplingAllocator, global,
     sampling::{
+        countdown::Pick,
         mark,
-        thread::{self, Pick, Thread},
+        thread::{self, Thread},
     },
     tables::{deferred_frees::DeferredFree, live::Lookup, recorder::Recorded, stacks::Allocation},
     unwind::{self, Stack},
@@ -66,7 +67,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     }
 
     /// Allocates and records a picked block. Null only if there is no memory for a plain one either.
-    fn allocate_sampled(
+    pub(super) fn allocate_sampled(
         &self,
         thread: &Thread,
         layout: Layout,
@@ -115,7 +116,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     }
 
     /// Records a picked block that is known by its layout and the filter.
-    fn record_large(
+    pub(super) fn record_large(
         &self,
         thread: &Thread,
         block: *mut u8,
@@ -190,81 +191,6 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             unsafe { self.inner.dealloc(block.wrapping_sub(mark::OFFSET), marked) };
         }
     }
-
-    /// A realloc that begins or ends at a sampled block, or whose new block is picked: a free of the old
-    /// block and an allocation of the new size. Fails like the inner one, with nothing changed. `picked`
-    /// brings the frame address of the cold function.
-    ///
-    /// # Safety
-    ///
-    /// What `GlobalAlloc::realloc` asks of its caller.
-    pub(super) unsafe fn reallocate(
-        &self,
-        thread: &Thread,
-        block: *mut u8,
-        layout: Layout,
-        new_size: usize,
-        picked: Option<(Pick, usize)>,
-    ) -> *mut u8 {
-        // SAFETY: the caller of `realloc` promises that the new size makes a layout.
-        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let recorder = global::recorder();
-        let is_maybe_sampled = is_maybe_sampled(block.addr(), layout);
-        // Marks are made and unmade by an allocation and a free.
-        let mut must_copy = picked.is_some() && mark::is_markable(new_layout);
-        let mut sampled = None;
-        if is_maybe_sampled && !must_copy {
-            if mark::is_markable(layout) {
-                must_copy = recorder.look_up(thread, block.addr()) != Lookup::NotSampled;
-            } else {
-                match recorder.begin_realloc(thread, block.addr()) {
-                    Lookup::Sampled(begun) => sampled = Some(begun),
-                    Lookup::NotSampled => {}
-                    Lookup::Busy => must_copy = true,
-                }
-            }
-        }
-
-        if must_copy {
-            // SAFETY: what the caller of `alloc` would promise: a size that is not 0, by `realloc`'s.
-            let fresh = |layout| unsafe { self.inner.alloc(layout) };
-            let new_block = match picked {
-                Some((pick, frame)) => {
-                    self.allocate_sampled(thread, new_layout, pick, frame, fresh)
-                }
-                None => fresh(new_layout),
-            };
-            if !new_block.is_null() {
-                let kept = layout.size().min(new_size);
-                // SAFETY: both blocks have at least `kept` bytes and the new one is nobody else's.
-                unsafe { ptr::copy_nonoverlapping(block, new_block, kept) };
-            }
-            if !new_block.is_null() && is_maybe_sampled {
-                // SAFETY: the caller of `realloc` gives the old block up.
-                unsafe { self.free_maybe_sampled(thread, block, layout) };
-            } else if !new_block.is_null() {
-                // SAFETY: as above; not a candidate, so the inner allocator made it so.
-                unsafe { self.inner.dealloc(block, layout) };
-            }
-            return new_block;
-        }
-
-        // SAFETY: what our caller promises; the block is not marked, so the inner allocator made it so.
-        let new_block = unsafe { self.inner.realloc(block, layout, new_size) };
-        if let Some(sampled) = sampled {
-            let gone = !new_block.is_null();
-            sampled.end(gone);
-            if gone {
-                maybe_sampled::remove(block.addr(), layout);
-            }
-        }
-        if let (Some((pick, frame)), false) = (picked, new_block.is_null()) {
-            let _muted = thread.mute();
-            let stack = unwind::capture(frame);
-            self.record_large(thread, new_block, new_layout, pick, &stack);
-        }
-        new_block
-    }
 }
 
 fn allocation(layout: Layout, pick: Pick) -> Allocation {
@@ -277,7 +203,7 @@ fn allocation(layout: Layout, pick: Pick) -> Allocation {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::*;
+    use super::{super::maybe_sampled::is_maybe_sampled, *};
     use core::cell::Cell;
     use std::alloc::System;
 

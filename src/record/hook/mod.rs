@@ -3,6 +3,7 @@
 mod allocator;
 mod blocks;
 mod maybe_sampled;
+mod realloc;
 mod slow_path;
 
 pub use allocator::{DefaultInner, SamplingAllocator};

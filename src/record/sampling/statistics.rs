@@ -8,11 +8,12 @@
 #[cfg(test)]
 mod tests {
     use crate::record::sampling::{
+        countdown::Pick,
         sampler,
         seeded_bugs::{self, Bug},
-        thread::{Pick, Thread},
+        thread::Thread,
     };
-    use crate::record::tables::stacks::{Allocation, CopyError, StackTable};
+    use crate::record::tables::stacks::{Allocation, StackTable};
     use rand_xoshiro::{
         Xoshiro256PlusPlus,
         rand_core::{Rng as _, SeedableRng as _},
@@ -217,20 +218,7 @@ mod tests {
 
     /// Objects and bytes of all buckets.
     fn sums(table: &StackTable) -> (f64, f64) {
-        let (mut buckets, mut addresses) = (Vec::new(), Vec::new());
-        for shard in 0..table.shard_count() {
-            while let Err(error) = table.copy(shard, &mut buckets, &mut addresses) {
-                let CopyError::Room {
-                    entries,
-                    addresses: more,
-                } = error
-                else {
-                    panic!("busy")
-                };
-                buckets.reserve(entries);
-                addresses.reserve(more);
-            }
-        }
+        let (buckets, _) = table.copy_all();
         let objects = buckets.iter().map(|b| b.objects).sum();
         (objects, buckets.iter().map(|b| b.bytes).sum())
     }

@@ -4,7 +4,6 @@
 //! Its `thread_local!` is const-initialized and has no Drop, as every one of this world, so it works
 //! before `main`, in thread-exit destructors and after them, and reaching it never allocates.
 
-use super::sampler::{self, LONGEST_COUNTDOWN};
 #[cfg(test)]
 use super::seeded_bugs::{self, Bug};
 use crate::record::tables::reserved_memory::ReservedMemory;
@@ -16,7 +15,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The countdown while muted: any allocation takes the cold branch, and even the largest possible
 /// size does not wrap around.
-const PARKED: i64 = -1;
+pub(super) const PARKED: i64 = -1;
 
 thread_local! {
     static THREAD: Thread = const { Thread::new() };
@@ -32,27 +31,18 @@ pub(in crate::record) fn with<R>(f: impl FnOnce(&Thread) -> R) -> R {
 pub(in crate::record) struct Thread {
     /// Bytes this thread may allocate before the cold branch decides. "New", "muted" and "a sample
     /// is due" are all below zero, so that the fast path has one branch.
-    left: Cell<i64>,
+    pub(super) left: Cell<i64>,
     /// The countdown's value while muted.
     kept: Cell<i64>,
     /// The interval the present gap was drawn with; 0 before the first draw.
-    interval: Cell<u64>,
+    pub(super) interval: Cell<u64>,
     /// The countdown ends before its sample point, at `LONGEST_COUNTDOWN`.
-    cut_short: Cell<bool>,
+    pub(super) cut_short: Cell<bool>,
     muted: Cell<u32>,
     locked: Cell<u32>,
-    random: Cell<Option<Xoshiro256PlusPlus>>,
+    pub(super) random: Cell<Option<Xoshiro256PlusPlus>>,
     /// What the constructor of the tables may ask for, while it runs.
     pub(in crate::record) reserved: Cell<ReservedMemory>,
-}
-
-/// An allocation that was picked.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::record) struct Pick {
-    /// How many allocations like it it stands for.
-    pub(in crate::record) weight: f64,
-    /// The sample interval its gap was drawn with.
-    pub(in crate::record) interval: u64,
 }
 
 impl Thread {
@@ -67,89 +57,6 @@ impl Thread {
             random: Cell::new(None),
             reserved: Cell::new(ReservedMemory::NOTHING),
         }
-    }
-
-    /// Counts `size` bytes; true if the cold branch has to look at this allocation.
-    #[inline(always)]
-    pub(in crate::record) fn count(&self, size: usize) -> bool {
-        // No size is above isize::MAX (a promise of Layout), and `left` is never below PARKED when
-        // the fast path starts, so this cannot wrap.
-        let left = self.left.get().wrapping_sub(size as i64);
-        self.left.set(left);
-        left < 0
-    }
-
-    /// Decides an allocation that [`count`](Self::count) reported, at the interval now in force;
-    /// `seed` is asked once per thread.
-    ///
-    /// A new thread draws its first gap before anything is decided: with "the first allocation is
-    /// always picked" short-lived threads would be over-counted.
-    pub(in crate::record) fn decide(
-        &self,
-        size: usize,
-        interval: u64,
-        seed: impl FnOnce() -> u64,
-    ) -> Option<Pick> {
-        if self.is_muted() {
-            self.left.set(PARKED);
-            return None;
-        }
-        // Absent in a new thread, and in a signal handler that interrupted this very function.
-        let mut random = self.random.take().unwrap_or_else(|| seeded(seed()));
-        let pick = self.decide_with(size as u64, interval, &mut random);
-        self.random.set(Some(random));
-        pick
-    }
-
-    fn decide_with(
-        &self,
-        size: u64,
-        interval: u64,
-        random: &mut Xoshiro256PlusPlus,
-    ) -> Option<Pick> {
-        let before = self.interval.get();
-        let is_new = before == 0;
-        #[cfg(test)]
-        if let Some(pick) = self.decide_wrongly(size, interval, random) {
-            return Some(pick);
-        }
-        if !is_new && !self.cut_short.get() {
-            self.start_gap(sampler::draw_gap(interval, random), interval);
-            return Some(Pick {
-                weight: sampler::weight(size, before),
-                interval: before,
-            });
-        }
-
-        // No sample point is known yet: a fresh gap starts inside of this block, behind the bytes
-        // that the old countdown covered.
-        let covered = if is_new {
-            0
-        } else {
-            self.left
-                .get()
-                .saturating_add_unsigned(size)
-                .cast_unsigned()
-        };
-        let rest = size.saturating_sub(covered);
-        let gap = sampler::draw_gap(interval, random);
-        if gap.cast_unsigned() >= rest {
-            self.start_gap(gap.saturating_sub_unsigned(rest), interval);
-            return None;
-        }
-        self.start_gap(sampler::draw_gap(interval, random), interval);
-        let drawn_with = if is_new { interval } else { before };
-        Some(Pick {
-            weight: sampler::weight_after(size, covered, drawn_with, interval),
-            interval,
-        })
-    }
-
-    fn start_gap(&self, gap: i64, interval: u64) {
-        // At equality too: the countdown ends in front of the byte that the point lies in.
-        self.cut_short.set(gap >= LONGEST_COUNTDOWN);
-        self.left.set(gap.min(LONGEST_COUNTDOWN));
-        self.interval.set(interval);
     }
 
     /// Until the guard drops, this thread's allocations are not sampled and use no bytes of the
@@ -205,56 +112,6 @@ impl core::fmt::Debug for Thread {
     }
 }
 
-fn seeded(seed: u64) -> Xoshiro256PlusPlus {
-    use rand_xoshiro::rand_core::SeedableRng;
-    Xoshiro256PlusPlus::seed_from_u64(seed)
-}
-
-#[cfg(test)]
-impl Thread {
-    /// As `decide_with` with a bug that a test has planted; `None` if there is none that shows here.
-    fn decide_wrongly(
-        &self,
-        size: u64,
-        interval: u64,
-        random: &mut Xoshiro256PlusPlus,
-    ) -> Option<Pick> {
-        let before = self.interval.get();
-        let is_new = before == 0;
-        let is_due = !is_new && !self.cut_short.get();
-        let mut gap = |overshoot| sampler::draw_gap(interval, random).saturating_add(overshoot);
-        if seeded_bugs::is(Bug::FirstAlwaysSampled) && is_new {
-            self.start_gap(gap(0), interval);
-            let weight = sampler::weight(size, interval);
-            return Some(Pick { weight, interval });
-        }
-        if seeded_bugs::is(Bug::OvershootCarriedOver) && is_due {
-            self.start_gap(gap(self.left.get()), interval);
-            let weight = sampler::weight(size, before);
-            return Some(Pick { weight, interval });
-        }
-        if seeded_bugs::is(Bug::CurrentInterval) && is_due {
-            self.start_gap(gap(0), interval);
-            let weight = sampler::weight(size, interval);
-            return Some(Pick { weight, interval });
-        }
-        None
-    }
-
-    /// Counts as many blocks as fit before the next decision, `most` at most, in one go.
-    pub(super) fn skip(&self, size: u64, most: u64) -> u64 {
-        let fit = u64::try_from(self.left.get()).unwrap_or(0) / size;
-        let blocks = fit.min(most);
-        self.left.set(self.left.get() - (blocks * size) as i64);
-        blocks
-    }
-
-    /// Bytes until the next decision.
-    pub(super) fn left(&self) -> i64 {
-        self.left.get()
-    }
-}
-
 /// Keeps a thread muted.
 #[must_use]
 #[derive(Debug)]
@@ -289,131 +146,19 @@ impl Drop for Locked<'_> {
 mod tests {
     use super::*;
 
-    /// Feeds `blocks` of one size through the countdown as the fast path does; the sum of weights.
-    fn run(thread: &Thread, blocks: u64, size: usize, interval: u64, seed: u64) -> f64 {
-        let mut sum = 0.0;
-        for _ in 0..blocks {
-            if thread.count(size) {
-                sum += thread
-                    .decide(size, interval, || seed)
-                    .map_or(0.0, |pick| pick.weight);
-            }
-        }
-        sum
-    }
-
-    #[test]
-    fn estimates_are_unbiased_per_size() {
-        // The last one is cut short all the time, in the middle of blocks.
-        for (size, interval) in [
-            (100, 4096),
-            (4096, 4096),
-            (40_000, 4096),
-            (1, 512),
-            (48 << 20, 64 << 20),
-        ] {
-            let blocks = 400_000;
-            let sum = run(&Thread::new(), blocks, size, interval, 7);
-            let p = sampler::probability(size as u64, interval);
-            let sigma = (blocks as f64 * (1.0 - p) / p).sqrt();
-            assert!(
-                (sum - blocks as f64).abs() < 5.0 * sigma + 1.0,
-                "{size}: {sum}"
-            );
-        }
-    }
-
-    #[test]
-    fn threads_that_live_for_one_allocation_are_unbiased() {
-        let n = 200_000u32;
-        let sum: f64 = (0..n)
-            .map(|seed| run(&Thread::new(), 1, 1000, 8192, u64::from(seed)))
-            .sum();
-        let p = sampler::probability(1000, 8192);
-        let sigma = (f64::from(n) * (1.0 - p) / p).sqrt();
-        assert!((sum - f64::from(n)).abs() < 5.0 * sigma, "{sum}");
-    }
-
-    #[test]
-    fn interval_one_picks_everything_with_weight_one() {
-        let sum = run(&Thread::new(), 1000, 17, 1, 3);
-        assert!((sum - 1000.0).abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn a_change_reaches_a_thread_within_the_longest_countdown_and_biases_nothing() {
-        let size = 1 << 20;
-        let mut sums = Vec::new();
-        for seed in 0..2000 {
-            let thread = Thread::new();
-            // At 1 TiB nothing is picked; the countdown is cut short at 64 MiB.
-            let mut sum = run(&thread, 1, size, 1 << 40, seed);
-            sum += run(&thread, 200, size, 512 * 1024, seed);
-            sums.push(sum);
-        }
-        let mean = sums.iter().sum::<f64>() / sums.len() as f64;
-        // One block before the change, and 63 that the old gap covers, are estimated at 1 TiB:
-        // E = 201, with a variance dominated by 2000 x 64 blocks at weight 2^20.
-        let sigma = ((64.0 * f64::from(1 << 20)) / sums.len() as f64).sqrt();
-        assert!((mean - 201.0).abs() < 5.0 * sigma, "{mean} +- {sigma}");
-        // What comes after the change is seen: at least the 137 blocks behind the countdown, nearly
-        // all picked at p = 0.86.
-        let median = {
-            let mut sorted = sums.clone();
-            sorted.sort_by(f64::total_cmp);
-            sorted[sorted.len() / 2]
-        };
-        assert!((130.0..145.0).contains(&median), "{median}");
-    }
-
-    #[test]
-    fn a_countdown_that_is_not_cut_short_ends_at_its_sample_point() {
-        let thread = Thread::new();
-        for (gap, cut_short) in [
-            (LONGEST_COUNTDOWN - 1, false),
-            (LONGEST_COUNTDOWN, true),
-            (LONGEST_COUNTDOWN + 1, true),
-        ] {
-            thread.start_gap(gap, 1 << 30);
-            assert_eq!(thread.cut_short.get(), cut_short, "{gap}");
-            assert_eq!(thread.left.get(), gap.min(LONGEST_COUNTDOWN));
-        }
-        // The byte at distance 10 is the eleventh.
-        thread.start_gap(10, 1 << 30);
-        assert!(!thread.count(10) && thread.count(1));
-    }
-
-    #[test]
-    fn a_sample_weighs_by_the_interval_its_gap_was_drawn_with() {
-        let n = 20_000u32;
-        // Up and down apart: their errors would cancel.
-        for intervals in [[1 << 16, 1 << 10], [1 << 10, 1 << 16]] {
-            let mut sum = 0.0;
-            for seed in 0..n {
-                let thread = Thread::new();
-                for interval in intervals {
-                    sum += run(&thread, 4, 1000, interval, u64::from(seed));
-                }
-            }
-            // Eight blocks a thread, of which each weighs 66 at most.
-            let sigma = (8.0 * 66.0 * f64::from(n)).sqrt();
-            let expected = 8.0 * f64::from(n);
-            assert!(
-                (sum - expected).abs() < 5.0 * sigma,
-                "{intervals:?}: {sum} {expected}"
-            );
-        }
-    }
-
     #[test]
     fn a_muted_thread_samples_nothing_and_uses_no_bytes() {
         let thread = Thread::new();
-        let _ = run(&thread, 10, 100, 4096, 5);
+        while !thread.count(100) {}
+        thread.decide(100, 4096, || 5);
         let before = thread.left.get();
         {
             let _outer = thread.mute();
             let _inner = thread.mute();
-            assert_eq!(run(&thread, 100, 1 << 40, 1, 5), 0.0);
+            for _ in 0..100 {
+                assert!(thread.count(1 << 40));
+                assert_eq!(thread.decide(1 << 40, 1, || 5), None);
+            }
             assert!(
                 thread.count(usize::MAX >> 1),
                 "the largest size is cold too"

@@ -36,16 +36,12 @@ pub(crate) struct LiveSample {
     pub(crate) bucket: BucketId,
 }
 
-/// A realloc in progress; no two running at the same time share one, and 0 is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Transit(u32);
-
 /// A [`LiveSample`], its fields side by side with the transit so that no padding lies between.
-struct LiveEntry {
+pub(super) struct LiveEntry {
     size: u64,
     weight: f64,
     bucket: BucketId,
-    transit: u32,
+    pub(super) transit: u32,
 }
 
 // What a live sample costs beside its mark's padding: 32 bytes with its key, 38 in the table at its
@@ -54,12 +50,12 @@ const _: () = assert!(size_of::<(usize, LiveEntry)>() == 32);
 
 #[derive(Debug)]
 pub(super) struct LiveTable {
-    shards: Shards<usize, LiveEntry>,
+    pub(super) shards: Shards<usize, LiveEntry>,
     live: AtomicUsize,
     /// The sum of [`LiveSample::estimated_bytes`]; each entry's are added and taken away once, under its
     /// shard's lock, so it never falls below zero.
     live_bytes: AtomicU64,
-    transits: AtomicUsize,
+    pub(super) transits: AtomicUsize,
 }
 
 /// A place in the table, its shard locked until it is [filled](Self::insert) or dropped.
@@ -103,7 +99,7 @@ impl LiveEntry {
         }
     }
 
-    fn sample(&self) -> LiveSample {
+    pub(super) fn sample(&self) -> LiveSample {
         LiveSample {
             size: self.size,
             weight: self.weight,
@@ -173,47 +169,7 @@ impl LiveTable {
         }
     }
 
-    /// Marks the entry of a block that is not marked by its address as in transit, while the block is
-    /// reallocated.
-    pub(super) fn begin_transit(&self, address: usize) -> Lookup<Transit> {
-        let Some(mut shard) = self.shards.lock(hash(&address)) else {
-            return Lookup::Busy;
-        };
-        let entry = shard.find(hash(&address), |key| *key == address);
-        let Some(entry) = entry.filter(|entry| entry.transit == 0) else {
-            return Lookup::NotSampled;
-        };
-        // Wraps after two billion reallocs of sampled blocks, long after this one has ended.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "any nonzero number will do"
-        )]
-        let token = (self.transits.fetch_add(1, Ordering::Relaxed) as u32) | 1 << 31;
-        entry.transit = token;
-        Lookup::Sampled(Transit(token))
-    }
-
-    /// Ends a transit: takes the entry out if the block has gone, keeps it otherwise. An entry that
-    /// another thread has made at the address since is not touched. False if the shard could not be
-    /// locked.
-    pub(super) fn end_transit(&self, address: usize, transit: Transit, gone: bool) -> bool {
-        let Some(mut shard) = self.shards.lock(hash(&address)) else {
-            return false;
-        };
-        let Some(entry) = shard.find(hash(&address), |key| *key == address) else {
-            return true;
-        };
-        if entry.transit != transit.0 {
-            return true;
-        }
-        entry.transit = 0;
-        if gone && let Some(entry) = shard.remove(hash(&address), |key| *key == address) {
-            self.count_removed(&entry.sample());
-        }
-        true
-    }
-
-    fn count_removed(&self, sample: &LiveSample) {
+    pub(super) fn count_removed(&self, sample: &LiveSample) {
         self.live.fetch_sub(1, Ordering::Relaxed);
         let bytes = sample.estimated_bytes();
         self.live_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -274,7 +230,7 @@ impl ReservedEntry<'_> {
     }
 }
 
-fn hash(address: &usize) -> u64 {
+pub(super) fn hash(address: &usize) -> u64 {
     mix(0, *address as u64)
 }
 

@@ -9,6 +9,7 @@ pub(super) mod recorder;
 pub(super) mod reserved_memory;
 mod shards;
 pub(super) mod stacks;
+mod transit;
 
 pub(crate) use live::LiveSample;
 pub(crate) use stacks::{Bucket, BucketId};

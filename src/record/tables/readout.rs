@@ -111,26 +111,12 @@ fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::record::tables::recorder::ADDRESS;
-    use std::{sync::Barrier, time::Duration};
 
     #[test]
     fn a_copy_waits_longer_for_a_shard_than_an_allocation_does() {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
-        let both = Barrier::new(2);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let held = recorder
-                    .tables
-                    .get()
-                    .map(|tables| tables.live.reserve(ADDRESS));
-                both.wait();
-                // More than twice what an allocation waits; a copy gives it five times as much again.
-                std::thread::sleep(Duration::from_millis(700));
-                drop(held);
-            });
-            both.wait();
+        recorder.while_shard_is_held(|| {
             let (mut live, mut buckets, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
             let copied = recorder.copy(&thread, &mut live, &mut buckets, &mut addresses);
             assert_eq!((copied, live.len(), buckets.len()), (Ok(()), 1, 1));

@@ -5,8 +5,9 @@
 //! known here either.
 
 use super::{
-    live::{LiveTable, Lookup, Transit},
+    live::{LiveTable, Lookup},
     recorder::Recorder,
+    transit::Transit,
 };
 use crate::record::{
     fork::GatePass,
@@ -72,7 +73,6 @@ impl Realloc<'_> {
 mod tests {
     use super::*;
     use crate::record::tables::recorder::ADDRESS;
-    use std::{sync::Barrier, time::Duration};
 
     fn begun<'a>(recorder: &'a Recorder, thread: &'a Thread) -> Realloc<'a> {
         match recorder.begin_realloc(thread, ADDRESS) {
@@ -113,21 +113,7 @@ mod tests {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
         let realloc = begun(&recorder, &thread);
-        let both = Barrier::new(2);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let held = recorder
-                    .tables
-                    .get()
-                    .map(|tables| tables.live.reserve(ADDRESS));
-                both.wait();
-                // More than twice what an allocation waits; an end gives it five times as much again.
-                std::thread::sleep(Duration::from_millis(700));
-                drop(held);
-            });
-            both.wait();
-            realloc.end(true);
-        });
+        recorder.while_shard_is_held(|| realloc.end(true));
         assert_eq!(recorder.table_sizes().0, 0, "the block has gone");
         assert!(recorder.lost().is_nothing());
     }

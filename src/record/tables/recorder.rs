@@ -15,7 +15,7 @@ use crate::record::alarm::Alarm;
 use crate::record::{
     fork::ForkGate,
     losses::{Losses, RecordError},
-    sampling::thread::{Pick, Thread},
+    sampling::{countdown::Pick, thread::Thread},
     settings::Settings,
     sync::{AtomicU64, AtomicUsize, Ordering, const_unless_loom, yield_now},
     unwind::Stack,
@@ -274,6 +274,23 @@ impl Recorder {
         let recorded = recorder.record(thread, ADDRESS, allocation, &stack, 0);
         assert_eq!(recorded, Recorded::Live);
         recorder
+    }
+
+    /// Runs `work` while another thread holds the shard of [`ADDRESS`] for 0.7 s. That is more than
+    /// three times as long as an allocation waits, and a third of what other work waits.
+    pub(super) fn while_shard_is_held(&self, work: impl FnOnce()) {
+        let both = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let tables = self.tables.get();
+                let held = tables.map(|tables| tables.live.reserve(ADDRESS));
+                both.wait();
+                std::thread::sleep(Duration::from_millis(700));
+                drop(held);
+            });
+            both.wait();
+            work();
+        });
     }
 }
 

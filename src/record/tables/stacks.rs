@@ -242,6 +242,28 @@ fn hash_parts(addresses: &[usize], size_group: u64, interval: u64) -> u64 {
 }
 
 #[cfg(test)]
+impl StackTable {
+    /// Copies all buckets and their addresses.
+    pub(in crate::record) fn copy_all(&self) -> (Vec<Bucket>, Vec<usize>) {
+        let (mut buckets, mut addresses) = (Vec::new(), Vec::new());
+        for shard in 0..self.shard_count() {
+            while let Err(error) = self.copy(shard, &mut buckets, &mut addresses) {
+                let CopyError::Room {
+                    entries,
+                    addresses: more,
+                } = error
+                else {
+                    panic!("busy")
+                };
+                buckets.reserve(entries);
+                addresses.reserve(more);
+            }
+        }
+        (buckets, addresses)
+    }
+}
+
+#[cfg(test)]
 impl BucketId {
     /// Names a bucket of a planted snapshot.
     pub(crate) fn planted(id: u32) -> Self {
@@ -259,20 +281,7 @@ mod tests {
     type Model = BTreeMap<(Vec<usize>, u64, u64), (u64, f64, f64)>;
 
     fn all(table: &StackTable) -> Model {
-        let (mut buckets, mut addresses) = (Vec::new(), Vec::new());
-        for shard in 0..table.shard_count() {
-            while let Err(error) = table.copy(shard, &mut buckets, &mut addresses) {
-                let CopyError::Room {
-                    entries,
-                    addresses: more,
-                } = error
-                else {
-                    panic!("busy")
-                };
-                buckets.reserve(entries);
-                addresses.reserve(more);
-            }
-        }
+        let (buckets, addresses) = table.copy_all();
         let rows = buckets.into_iter().map(|b| {
             let stack = addresses[b.addresses].to_vec();
             (

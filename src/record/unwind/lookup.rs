@@ -6,7 +6,8 @@
 use super::{
     cfi,
     modules::{ModuleError, UnwindModule},
-    rules::{Owner, Rule, RuleTable},
+    rule_table::{Owner, RuleTable},
+    rules::Rule,
 };
 
 /// 128 KiB of zero pages, touched as they are used. With 4,096 slots two hot addresses begin to share

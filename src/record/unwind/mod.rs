@@ -13,6 +13,7 @@ mod loader;
 mod lookup;
 mod modules;
 mod registers;
+mod rule_table;
 mod rules;
 mod stack;
 mod walker;

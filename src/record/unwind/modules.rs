@@ -8,7 +8,7 @@
 
 use super::{
     loader::{self, Object},
-    rules::Owner,
+    rule_table::Owner,
 };
 use core::{mem::size_of, ptr, slice};
 use libc::{Elf64_Ehdr, Elf64_Phdr};
