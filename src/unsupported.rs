@@ -1,8 +1,7 @@
-//! What stands for `record` where recording is not implemented: an allocator that only forwards, and
-//! nothing recorded.
+//! Replaces `record` where recording is not implemented: it forwards and records nothing.
 //!
-//! One module in the place of the other, chosen in `lib.rs`, so that neither has conditions inside. It must
-//! not sample: every profile function returns an error there.
+//! `lib.rs` chooses one of the two modules, so that neither has conditions inside. This allocator
+//! must not sample: every profile function returns an error on these targets.
 
 #![expect(unsafe_code, reason = "forwards a GlobalAlloc")]
 
@@ -15,7 +14,7 @@ mod size;
 #[path = "record/stats.rs"]
 mod stats;
 #[path = "record/sync.rs"]
-#[expect(dead_code, unused_imports, reason = "for `losses`")]
+#[expect(dead_code, unused_imports, unused_macros, reason = "for `losses`")]
 mod sync;
 
 pub use losses::Lost;
@@ -34,21 +33,21 @@ use std::{
 
 pub(crate) const IS_SUPPORTED: bool = false;
 
-/// The inner allocator where none is named.
+/// The inner allocator by default.
 #[cfg(all(feature = "jemalloc", not(windows)))]
 pub type DefaultInner = tikv_jemallocator::Jemalloc;
 
-/// The inner allocator where none is named: the system's, as jemalloc does not build here.
+/// The inner allocator by default: the system's, since jemalloc does not build here.
 #[cfg(all(feature = "jemalloc", windows))]
 pub type DefaultInner = std::alloc::System;
 
-/// Stands where an inner allocator must be named, because the feature `jemalloc` is off:
+/// The placeholder for the inner allocator while the feature `jemalloc` is off. Name one yourself:
 /// `SamplingAllocator<System>` and [`SamplingAllocator::with_inner`].
 #[cfg(not(feature = "jemalloc"))]
 #[derive(Clone, Copy, Debug)]
 pub enum DefaultInner {}
 
-/// A global allocator that forwards to an inner one: heaptide does not record on this target.
+/// A global allocator that forwards to an inner one. heaptide does not record on this target.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SamplingAllocator<A = DefaultInner> {
     inner: A,
@@ -83,29 +82,29 @@ impl<A> SamplingAllocator<A> {
     }
 }
 
-// SAFETY: every method passes what its caller promises on to the inner allocator, which keeps the contract.
+// SAFETY: every method forwards its arguments to the inner allocator, which keeps the contract.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for SamplingAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: what our caller promises.
+        // SAFETY: our caller keeps the contract.
         unsafe { self.inner.alloc(layout) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: what our caller promises.
+        // SAFETY: our caller keeps the contract.
         unsafe { self.inner.alloc_zeroed(layout) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: what our caller promises.
+        // SAFETY: our caller keeps the contract.
         unsafe { self.inner.dealloc(block, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: what our caller promises.
+        // SAFETY: our caller keeps the contract.
         unsafe { self.inner.realloc(block, layout, new_size) }
     }
 }
@@ -161,7 +160,7 @@ pub(crate) fn live_bytes() -> u64 {
     0
 }
 
-/// As in `record`, but no allocation is heard of: it rings by hand only.
+/// As in `record`, but no allocation reaches it: it rings by hand only.
 #[cfg(feature = "snapshotter")]
 #[derive(Debug)]
 pub(crate) struct Alarm {
@@ -199,7 +198,7 @@ impl Alarm {
         }
     }
 
-    /// Nothing under it can panic.
+    /// No code that holds this lock can panic.
     fn lock(&self) -> MutexGuard<'_, u32> {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,7 +228,7 @@ pub(crate) struct Bucket {
     pub(crate) bytes: f64,
 }
 
-/// As in `record`: what stands for something else than code. There is none.
+/// As in `record`: an address that does not stand for code. There is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Marker {}
 

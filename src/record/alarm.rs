@@ -1,32 +1,35 @@
-//! Wakes a waiting thread once the live bytes reach a level: how the snapshotter hears of growth from the
-//! allocations themselves, and not only when it looks.
+//! Wakes the snapshotter once the estimate of live bytes reaches a level.
 //!
-//! A recorded sample costs one more load, and the one that reaches the level a system call. Nothing here
-//! takes a lock, allocates or waits on the allocation's side: it works in a signal handler and in a
-//! forked child, where nobody waits. What to do about growth is not decided here.
+//! So the snapshotter learns of growth from the allocations themselves, and not only when it looks.
+//! A recorded sample costs one more load. The sample that reaches the level costs a system call.
+//!
+//! The allocation's side takes no lock, allocates nothing and never waits. So it works in a signal
+//! handler, and in a forked child, where no thread waits. What happens on growth is decided
+//! elsewhere.
 
 #![expect(
     unsafe_code,
     reason = "the futex system call, which std keeps to itself"
 )]
 
-// Not loom's: the kernel looks at the word too.
+// Never loom's atomics, since the kernel reads the word too.
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A level that is never reached.
 const NEVER: u64 = u64::MAX;
 
-/// Rings when a level is reached, or by hand; one thread waits for it.
+/// Rings when a level is reached, or by hand. One thread waits for it.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     level: AtomicU64,
-    /// How often it rang, wrapping: the word that the waiting thread sleeps on.
+    /// How often it rang, wrapping. The waiting thread sleeps on this word.
     rings: AtomicU32,
 }
 
-// Relaxed but for `rings`: the level orders nothing. A crossing that races with `set_level` may go
-// unheard; the next sample hears it, or the caller, who looks at the bytes once more after setting.
+// Relaxed except for `rings`, since the level orders nothing. A crossing that races with
+// `set_level` may be missed. The next sample notices it, or the caller, who compares the bytes
+// again after setting.
 impl Alarm {
     pub(super) const fn new() -> Self {
         Self {
@@ -35,8 +38,8 @@ impl Alarm {
         }
     }
 
-    /// Told of the live bytes after each recorded sample; rings once they reach the level, once for each
-    /// level set.
+    /// Compares the live bytes with the level after each recorded sample. Rings once for each level
+    /// that was set.
     #[inline]
     pub(super) fn check(&self, live_bytes: u64) {
         let level = self.level.load(Ordering::Relaxed);
@@ -55,23 +58,23 @@ impl Alarm {
         }
     }
 
-    /// Rings once the live bytes reach `bytes`; `None` for never.
+    /// Sets the level of live bytes at which it rings next; `None` for never.
     pub(crate) fn set_level(&self, bytes: Option<u64>) {
         self.level.store(bytes.unwrap_or(NEVER), Ordering::Relaxed);
     }
 
-    /// How often it rang so far, for [`wait`](Self::wait).
+    /// How often it has rung so far, for [`wait`](Self::wait).
     pub(crate) fn rings(&self) -> u32 {
         self.rings.load(Ordering::Acquire)
     }
 
     /// Wakes the waiting thread.
     pub(crate) fn ring(&self) {
-        // Release pairs with the acquire of `rings`: who wakes up sees what was done before.
+        // Release pairs with the acquire of `rings`: the woken thread sees what was done before.
         self.rings.fetch_add(1, Ordering::Release);
-        // SAFETY: the word lives as long as `self`; waking touches nothing else, and cannot fail, so
-        // `errno` stays what it was for the program's allocation.
-        let _woken = unsafe {
+        // SAFETY: the word lives as long as `self`. Waking touches nothing else. It cannot fail, so
+        // it leaves `errno` alone; the result is whether a thread was woken, which nobody needs.
+        let _ = unsafe {
             libc::syscall(
                 libc::SYS_futex,
                 self.rings.as_ptr(),
@@ -81,15 +84,16 @@ impl Alarm {
         };
     }
 
-    /// Waits until it has rung more often than `seen`, or for `most`; may return earlier.
+    /// Waits until it has rung more often than `seen`, for at most `most`. May return earlier.
     pub(crate) fn wait(&self, seen: u32, most: Duration) {
         let timeout = libc::timespec {
             tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(most.subsec_nanos()),
         };
-        // SAFETY: the word and the timeout live through the call. It returns when the word is not
-        // `seen`, when it was woken, after the timeout, or for a signal: all of them mean "look".
-        let _any = unsafe {
+        // SAFETY: the word and the timeout live through the call. The result does not matter:
+        // whether the word differs from `seen`, the thread was woken, the time is over or a signal
+        // came, the caller looks again.
+        let _ = unsafe {
             libc::syscall(
                 libc::SYS_futex,
                 self.rings.as_ptr(),

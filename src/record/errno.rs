@@ -1,14 +1,14 @@
-//! `errno` across the profiler's own work.
+//! Keeps `errno` unchanged across the profiler's own work.
 //!
-//! Programs read `errno` after a call into the C library, with frees in between: temporaries are dropped
-//! before `io::Error::last_os_error()` runs. So nothing that the profiler does inside of malloc or free
-//! may change it. An allocation that fails may, as the inner allocator's does.
+//! Programs read `errno` after a call into the C library, with frees in between: temporaries are
+//! dropped before `io::Error::last_os_error()` runs. So the profiler must not change it inside
+//! malloc or free. Only an allocation that fails may change it, as the inner allocator does.
 
 #![expect(unsafe_code, reason = "errno is a variable of the C library")]
 
 use core::ffi::c_int;
 
-/// Runs work that allocates; `errno` is afterwards what it was before, unless the work failed.
+/// Runs work that allocates. Restores `errno` unless the work failed.
 pub(super) fn kept_unless_null(work: impl FnOnce() -> *mut u8) -> *mut u8 {
     let before = get();
     let block = work();
@@ -18,7 +18,7 @@ pub(super) fn kept_unless_null(work: impl FnOnce() -> *mut u8) -> *mut u8 {
     block
 }
 
-/// Runs work that frees; `errno` is afterwards what it was before.
+/// Runs work that frees. Restores `errno`.
 pub(super) fn kept(work: impl FnOnce()) {
     let before = get();
     work();
@@ -26,16 +26,17 @@ pub(super) fn kept(work: impl FnOnce()) {
 }
 
 pub(super) fn get() -> c_int {
-    // SAFETY: the address below is that of the C library's variable, valid for as long as the thread runs.
+    // SAFETY: the address is that of the C library's variable, which is valid as long as the thread
+    // runs.
     unsafe { address().read() }
 }
 
 pub(super) fn set(value: c_int) {
-    // SAFETY: as above; nobody keeps a reference to it.
+    // SAFETY: as above. No reference to the variable exists.
     unsafe { address().write(value) };
 }
 
 fn address() -> *mut c_int {
-    // SAFETY: takes nothing, and cannot fail.
+    // SAFETY: the function takes no argument and cannot fail.
     unsafe { libc::__errno_location() }
 }

@@ -1,17 +1,19 @@
-//! The fork gate: open while the program runs, closed around a `fork`, so that no shard lock is held by
-//! a thread that the child does not have.
+//! The fork gate: it keeps a forked child from inheriting a shard lock that nobody will release.
+//!
+//! The gate is open while the program runs and closed around a `fork`. A thread that holds a shard
+//! lock is inside the gate.
 
 use super::{
     retry,
     sync::{AtomicUsize, Ordering, const_unless_loom},
 };
 
-/// The upper bits count the forks under way, since two threads may fork at once; the lower ones who is
-/// inside.
+/// The upper bits count the forks in progress, since two threads may fork at once. The lower bits
+/// count the threads inside.
 const CLOSER: usize = 1 << (usize::BITS / 2);
 const INSIDE: usize = CLOSER - 1;
 
-/// Counts who is inside and can be closed. Nobody waits to get in.
+/// Counts the threads inside, and can be closed. No thread waits to enter.
 #[derive(Debug)]
 pub(super) struct ForkGate {
     state: AtomicUsize,
@@ -26,32 +28,33 @@ impl ForkGate {
         }
     }
 
-    /// Goes in, until the pass drops; `None` while the gate is closed.
+    /// Enters the gate until the pass drops. `None` while the gate is closed.
     pub(super) fn enter(&self) -> Option<GatePass<'_>> {
-        // Acquire pairs with the release of `open`; what the pass protects is done after it.
+        // Acquire pairs with the release of `open`: what the pass protects happens after it.
         let before = self.state.fetch_add(1, Ordering::Acquire);
         let pass = GatePass(self);
         (before < CLOSER).then_some(pass)
     }
 
-    /// Closes the gate and waits, within bounds, until nobody but the caller is inside; `own` is how
-    /// many passes the calling thread holds itself. False if somebody stayed: what that one has locked
-    /// stays locked in the child.
+    /// Closes the gate and waits, within bounds, until only the caller is inside. `own` is the
+    /// number of passes that the calling thread holds. False if another thread stayed inside: the
+    /// shards that it has locked stay locked in the child.
     pub(super) fn close(&self, own: usize) -> bool {
-        // Acquire pairs with the release of each pass, so the tables are as they left them.
+        // Acquire pairs with the release of each pass: the caller sees the tables as they were
+        // left.
         self.state.fetch_add(CLOSER, Ordering::Acquire);
         let is_empty = || self.state.load(Ordering::Acquire) & INSIDE <= own;
-        // Each is gone within microseconds, unless it was stopped; a child that is forked too early has a
-        // shard that is locked for good.
+        // A thread leaves within microseconds, unless it was stopped. A child that is forked too
+        // early has a shard that stays locked.
         retry::retry_longer(|| retry::retry(|| is_empty().then_some(()))).is_some()
     }
 
-    /// Opens it again after a fork, in the process that made it, unless another fork is under way.
+    /// Opens the gate after a fork, in the parent, unless another fork is in progress.
     pub(super) fn open(&self) {
         self.state.fetch_sub(CLOSER, Ordering::Release);
     }
 
-    /// Opens it in a forked child, where of all that were inside only the calling thread is left.
+    /// Opens the gate in a forked child, where only the calling thread is left.
     pub(super) fn open_in_child(&self, own: usize) {
         self.state.store(own, Ordering::Release);
     }

@@ -1,5 +1,6 @@
-//! The one recorder of the process, its first configuration, and its handlers around `fork`. Nothing
-//! else: whatever can be a value is one, elsewhere.
+//! The one recorder of the process, its first configuration and its fork handlers.
+//!
+//! Everything else in this part is a value that a test can make.
 
 #![expect(
     unsafe_code,
@@ -10,28 +11,30 @@ use super::{
     sampling::filter::AddressFilter, sampling::thread, settings::VARIABLE,
     tables::recorder::Recorder,
 };
-// These guard nothing that a model is checked for, so they are core's also under loom.
+// The model checker has nothing to check in these, so they are `core`'s also under loom.
 use core::{
     ffi::CStr,
     sync::atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
-/// Most counters are 0 as long as there are fewer live samples than this: with 200,000 of large blocks, a
-/// heap of 100 GiB of them, one free in eleven of an unsampled large block asks the live table for nothing.
+/// Most counters are 0 while there are fewer live samples than counters. At 200,000 live samples of
+/// large blocks (a heap of 100 GiB of them), one free in eleven of an unsampled large block needs
+/// the live table for nothing.
 const LARGE_COUNTERS: usize = if cfg!(any(test, loom, miri)) {
     16
 } else {
     1 << 21
 };
-/// Fewer, since it is asked about so few blocks, and since in a small program each live sample costs one of
-/// its pages: 4 KiB for each of the first 32 samples and nothing then.
+/// Fewer, since few blocks are looked up here, and since each live sample of a small program costs
+/// one page of it: 4 KiB for each of the first 32 samples and nothing afterwards.
 const MARKED_COUNTERS: usize = if cfg!(any(test, loom, miri)) {
     16
 } else {
     1 << 17
 };
 
-// Apart from the recorder, so that the filters are zero pages and not part of the program's file.
+// Separate from the recorder, so that the filters are zero pages and take no space in the program's
+// file.
 #[cfg(not(loom))]
 static LARGE: AddressFilter<LARGE_COUNTERS> = AddressFilter::new();
 #[cfg(not(loom))]
@@ -45,11 +48,11 @@ loom::lazy_static! {
     static ref RECORDER: Recorder = Recorder::new();
 }
 
-/// 1 once an allocation came through a [`SamplingAllocator`](super::SamplingAllocator).
+/// 1 after an allocation came through a [`SamplingAllocator`](super::SamplingAllocator).
 static IN_USE: AtomicU8 = AtomicU8::new(0);
-/// 1 once somebody registers the fork handlers.
+/// 1 after a thread began to register the fork handlers.
 static FORK_HANDLERS: AtomicU8 = AtomicU8::new(0);
-/// This process's random seed; 0 before it was made.
+/// The random seed of this process; 0 before it is made.
 static SEED: AtomicU64 = AtomicU64::new(0);
 
 /// The process's recorder.
@@ -58,25 +61,26 @@ pub(super) fn recorder() -> &'static Recorder {
     &RECORDER
 }
 
-/// The filter over the process's live sampled blocks that are not marked by their address.
+/// The filter over live sampled blocks that are not marked by their address.
 #[inline(always)]
 pub(super) fn large() -> &'static AddressFilter<LARGE_COUNTERS> {
     &LARGE
 }
 
-/// The filter over the process's live sampled blocks that are marked by their address: unsampled blocks
-/// that have the signature by chance need no lock to be told apart.
+/// The filter over live sampled blocks that are marked by their address. It identifies unsampled
+/// blocks that have the signature by chance, without a lock.
 #[inline(always)]
 pub(super) fn marked() -> &'static AddressFilter<MARKED_COUNTERS> {
     &MARKED
 }
 
-/// Whether any allocation came through a `SamplingAllocator`.
+/// Whether an allocation ever came through a `SamplingAllocator`.
 pub(super) fn is_in_use() -> bool {
     IN_USE.load(Ordering::Relaxed) != 0
 }
 
-/// Settles the interval at the first allocation; `builder` is what the allocator was built with.
+/// Settles the sample interval at the first allocation. `builder` is the interval that the
+/// allocator was built with.
 #[inline]
 pub(super) fn configure_once(builder: Option<u64>) {
     if IN_USE.load(Ordering::Relaxed) == 0 || !RECORDER.settings.is_configured() {
@@ -93,20 +97,20 @@ fn configure(builder: Option<u64>) {
     IN_USE.store(1, Ordering::Relaxed);
 }
 
-/// The environment's value, without std: `std::env::var` allocates and takes a lock.
+/// The environment's value, read without std: `std::env::var` allocates and takes a lock.
 fn environment() -> Option<&'static [u8]> {
-    // SAFETY: the name is a C string. A change of the environment by another thread meanwhile is a race
-    // of every getenv; this one happens at the first allocation, before `main`.
+    // SAFETY: the name is a C string. Another thread that changes the environment meanwhile races
+    // with every `getenv`; this call happens at the first allocation, before `main`.
     let value = unsafe { libc::getenv(VARIABLE.as_ptr()) };
     if value.is_null() {
         return None;
     }
-    // SAFETY: `getenv` returned a C string that lives until the variable is changed; it is read here,
-    // at once, and not kept.
+    // SAFETY: `getenv` returned a C string that lives until the variable is changed. It is read at
+    // once and not kept.
     Some(unsafe { CStr::from_ptr(value) }.to_bytes())
 }
 
-/// One line to stderr, without formatting, buffering or a lock.
+/// Writes one line to stderr, without formatting, buffering or a lock.
 fn complain(value: &[u8]) {
     const SHOWN: usize = 80;
     let parts: [&[u8]; 5] = [
@@ -124,12 +128,12 @@ fn complain(value: &[u8]) {
             len += 1;
         }
     }
-    // SAFETY: the buffer holds `len` bytes. Whether stderr takes them is not ours to care for: the
-    // stats and the profiles say it again.
-    let _written = unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), len) };
+    // SAFETY: the buffer holds `len` bytes. A failed write does not matter: the stats and the
+    // profiles repeat the message.
+    let _ = unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), len) };
 }
 
-/// The seed of this process's gaps.
+/// The seed of this process's random gaps.
 pub(super) fn seed() -> u64 {
     match SEED.load(Ordering::Relaxed) {
         0 => make_seed(),
@@ -139,29 +143,29 @@ pub(super) fn seed() -> u64 {
 
 #[cold]
 fn make_seed() -> u64 {
-    // SAFETY: always valid to call; 0 where the kernel gives no such entry.
+    // SAFETY: the call is always valid. It returns 0 where the kernel gives no such entry.
     let random = unsafe { libc::getauxval(libc::AT_RANDOM) };
     let random = usize::try_from(random).unwrap_or_default();
     let address: *const [u8; 8] = core::ptr::with_exposed_provenance(random);
-    // SAFETY: a nonzero AT_RANDOM is the address of 16 random bytes that live as long as the process.
+    // SAFETY: a nonzero AT_RANDOM is the address of 16 random bytes that live as long as the
+    // process.
     let bytes = (!address.is_null()).then(|| unsafe { address.read() });
-    // Without them the address of this static is what address space randomization gives.
+    // Without them, address space randomization makes the address of this static random.
     let fallback = ((&raw const SEED).addr() as u64).to_ne_bytes();
     let seed = u64::from_ne_bytes(bytes.unwrap_or(fallback)) | 1;
     SEED.store(seed, Ordering::Relaxed);
     seed
 }
 
-/// Registers the fork handlers, once, and only after the inner allocator has served somebody: handlers
-/// run in reverse order before a fork, so ours come before the inner allocator's own.
+/// Registers the fork handlers once, after the inner allocator has served an allocation. Handlers
+/// run in reverse order before a fork, so ours then run before the inner allocator's own.
 #[inline]
 pub(super) fn register_fork_handlers() {
     if FORK_HANDLERS.load(Ordering::Relaxed) == 0 && FORK_HANDLERS.swap(1, Ordering::Relaxed) == 0 {
-        // SAFETY: the handlers are functions of this program that live as long as it does. A failure
-        // (no memory) leaves the process without a gate, which costs a forked child samples, not its
-        // life: all locks are try-locks.
-        let _registered =
-            unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
+        // SAFETY: the handlers are functions of this program and live as long as it does. A failure
+        // (no memory) does not matter much: without a gate a forked child loses samples, but cannot
+        // hang, since it only tries locks.
+        let _ = unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
     }
 }
 
@@ -169,9 +173,9 @@ extern "C" fn before_fork() {
     thread::with(|thread| {
         let own = usize::from(thread.is_locked());
         thread.enter_lock();
-        // False if a thread is stopped inside: then the child may find shards locked for ever, loses
-        // samples and puts frees aside, all of it counted.
-        let _empty = RECORDER.gate.close(own);
+        // False if a thread is stopped inside. Then the child may find shards that stay locked. It
+        // loses samples and defers frees, and counts both.
+        let _ = RECORDER.gate.close(own);
     });
 }
 

@@ -1,4 +1,4 @@
-//! What could not be recorded, and why: counted here, shown everywhere.
+//! Counts what could not be recorded, by reason.
 
 use super::sync::{AtomicU64, Ordering, const_unless_loom};
 
@@ -7,7 +7,7 @@ use super::sync::{AtomicU64, Ordering, const_unless_loom};
 pub(crate) enum RecordError {
     /// A table is at its cap.
     Full,
-    /// A shard could not be locked in time, or a fork is under way.
+    /// A shard could not be locked in time, or a fork is in progress.
     Busy,
     /// The inner allocator had no memory for a table or for a marked block.
     NoMemory,
@@ -17,16 +17,17 @@ pub(crate) enum RecordError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {
-    /// Sampled allocations that appear in no column: the stack table was locked for too long, a fork was
-    /// under way, or there was no memory to record them.
+    /// Sampled allocations that are in no column: the stack table was locked for too long, a fork
+    /// was in progress, or there was no memory to record them.
     pub samples: u64,
-    /// Sampled allocations that are in the `alloc` columns but not in the `inuse` ones, because the
-    /// live table was full, out of memory or locked for too long.
+    /// Sampled allocations that are in the `alloc` columns but not in the `inuse` ones: the live
+    /// table was full, out of memory or locked for too long.
     pub live: u64,
     /// Sampled allocations recorded under `[stack table full]` instead of their own stack.
     pub stacks: u64,
-    /// Frees of sampled blocks that could neither be done nor put aside. The block is leaked and stays in
-    /// the `inuse` columns; one that was moved by a realloc only stays in the columns.
+    /// Frees of sampled blocks that could neither be done nor deferred. Such a block is leaked and
+    /// stays in the `inuse` columns. A block that a realloc moved is not leaked, but stays in the
+    /// columns too.
     pub frees: u64,
 }
 
@@ -47,7 +48,7 @@ pub(super) struct Losses {
     frees: AtomicU64,
 }
 
-// Relaxed throughout: counters that order nothing.
+// Relaxed throughout: these counters order nothing.
 impl Losses {
     const_unless_loom! {
         pub(super) fn new() -> Self {

@@ -1,21 +1,24 @@
-//! World 1: what runs inside malloc and free.
+//! The recording side: code that runs inside malloc and free.
 //!
-//! Its rules, each of which has cost some other profiler a deadlock, a crash or a wrong number:
+//! Each of its rules has cost some other profiler a deadlock, a crash or a wrong number:
 //!
-//! 1. No panic leaves it: no unwrap, no indexing that can fail, no unchecked arithmetic, no allocation
-//!    that aborts. Out of room: drop the sample and count it.
-//! 2. An unsampled alloc touches its thread's own state and the layout it was given; an unsampled free the
-//!    address and layout, and one byte of a filter if the block is large or looks marked by chance.
-//! 3. The profiler's own allocations happen *muted*: never sampled, and using no bytes of the countdown.
-//! 4. It never waits without bound: try-locks only. A free of a sampled block is never skipped.
-//! 5. The stack is captured outside of all locks; nothing that takes the loader lock is called.
-//! 6. Thread-locals are const-initialized and have no Drop.
-//! 7. All four methods of `GlobalAlloc` are forwarded natively. Null passes through.
-//! 8. No logging, no formatting, no environment through std.
-//! 9. Anything lost is counted.
+//! 1. No panic leaves it: no unwrap, no indexing that can fail, no unchecked arithmetic, no
+//!    allocation that aborts. Without room or memory it drops the sample and counts it.
+//! 2. An unsampled alloc touches its thread's own state and its layout. An unsampled free touches
+//!    the address and the layout, and one byte of a filter if the block is large or looks marked by
+//!    chance.
+//! 3. The profiler's own allocations happen *muted*: they are never sampled and use no bytes of the
+//!    countdown.
+//! 4. It never waits without bound: it only tries locks. It never skips the free of a sampled
+//!    block.
+//! 5. It captures the stack outside all locks, and calls nothing that takes the loader lock.
+//! 6. Its thread-locals are const-initialized and have no Drop.
+//! 7. It forwards all four methods of `GlobalAlloc` natively. It passes null through.
+//! 8. It does not log or format, and does not read the environment through std.
+//! 9. It counts everything that it loses.
 //!
-//! Only [`snapshot`](crate::snapshot()) reads what is recorded; the snapshotter waits for its alarm.
-//! Nothing here knows of profiles.
+//! Only [`snapshot`](crate::snapshot()) reads what is recorded. The snapshotter waits for its
+//! alarm. This code knows nothing of profiles.
 
 #![cfg_attr(
     not(test),
@@ -62,7 +65,7 @@ pub(crate) use unwind::Marker;
 
 use sampling::thread;
 
-/// The state of the profiler now.
+/// The present state of the profiler.
 ///
 /// ```
 /// let stats = heaptide::stats();
@@ -87,7 +90,7 @@ pub fn stats() -> Stats {
     }
 }
 
-/// The mean bytes between samples now in force; 0 while recording is off.
+/// The sample interval in force: the mean bytes between samples, or 0 while recording is off.
 #[must_use]
 pub fn sample_interval() -> u64 {
     let settings = &global::recorder().settings;
@@ -98,7 +101,7 @@ pub fn sample_interval() -> u64 {
     }
 }
 
-/// The mean bytes between sample points, also while recording is off.
+/// The mean bytes between sample points. Also while recording is off.
 pub(crate) fn drawing_interval() -> u64 {
     global::recorder().settings.drawing_interval()
 }
@@ -113,16 +116,17 @@ pub(crate) fn is_small_unsampled() -> bool {
     global::recorder().settings.is_small_unsampled()
 }
 
-/// What was lost so far.
+/// What was lost since the program started.
 pub(crate) fn lost() -> Lost {
     global::recorder().lost()
 }
 
-/// Sets the mean bytes between samples for the whole process: 0 switches recording off, 1 records every
-/// allocation.
+/// Sets the mean bytes between samples for the whole process: 0 switches recording off, 1 records
+/// every allocation.
 ///
-/// Each thread takes it over at its next sample, or within 64 MiB of allocations. What is recorded
-/// already stays and keeps its weight, so estimates stay unbiased across any number of changes.
+/// A thread adopts the new interval at its next sample, or after at most 64 MiB of allocations.
+/// Samples that were recorded before keep their weight. So estimates stay unbiased across any
+/// number of changes.
 pub fn set_sample_interval(bytes: u64) {
     global::recorder().settings.set(bytes);
 }
@@ -130,7 +134,8 @@ pub fn set_sample_interval(bytes: u64) {
 /// Whether this target records at all.
 pub(crate) const IS_SUPPORTED: bool = true;
 
-/// Runs the profiler's own work outside of malloc: this thread's allocations are not sampled meanwhile.
+/// Runs the profiler's own work outside malloc. Meanwhile this thread's allocations are not
+/// sampled.
 pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
     thread::with(|thread| {
         let _muted = thread.mute();
@@ -138,37 +143,38 @@ pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
     })
 }
 
-/// The estimate of live bytes, without what else [`stats`] looks up.
+/// The estimate of live bytes alone, which is cheaper than all of [`stats`].
 #[cfg(feature = "snapshotter")]
 pub(crate) fn live_bytes() -> u64 {
     global::recorder().live_bytes()
 }
 
-/// Rings when the estimate of live bytes reaches a level.
+/// The alarm that rings when the estimate of live bytes reaches a level.
 #[cfg(feature = "snapshotter")]
 pub(crate) fn alarm() -> &'static Alarm {
     &global::recorder().alarm
 }
 
-/// Everything recorded, copied to plain data.
+/// Everything that is recorded, copied to plain data.
 #[derive(Debug, Default)]
 pub(crate) struct Copied {
     pub(crate) live: Vec<LiveSample>,
     pub(crate) buckets: Vec<Bucket>,
-    /// The call stacks; each bucket knows its range.
+    /// The addresses of all call stacks. Each bucket holds its range.
     pub(crate) addresses: Vec<usize>,
 }
 
-/// Copies what is recorded, shard by shard, while the program runs on. `None` if no allocation ever came
-/// through a [`SamplingAllocator`].
+/// Copies what is recorded, shard by shard, while the program runs on. `None` if no allocation ever
+/// came through a [`SamplingAllocator`].
 pub(crate) fn copy() -> Option<Result<Copied, RecordError>> {
     if !global::is_in_use() {
         return None;
     }
     let copied = muted(|| {
-        // Any allocation of a muted thread takes the cold path, which does the frees put aside.
+        // Any allocation of a muted thread takes the slow path, which does the deferred frees.
+        // Whether this one succeeds does not matter.
         let mut any = Vec::<u8>::new();
-        let _no_matter = any.try_reserve_exact(1);
+        let _ = any.try_reserve_exact(1);
         drop(std::hint::black_box(any));
         thread::with(|thread| {
             let mut copied = Copied::default();

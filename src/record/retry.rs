@@ -1,27 +1,32 @@
-//! Waiting, within bounds, for what another thread is about to finish.
+//! Bounded retry: the thread we wait for may be stopped or gone after a fork.
 //!
-//! Nobody here waits in a queue: whoever would wake the sleepers may be stopped, dead since a fork, or
-//! waiting for us. So a thread looks again and again and at some time gives up, and what it came for is
-//! counted as lost. A sample is soon given up on, since the program's allocation waits for it; what would
-//! be wrong for good, or is nobody's hurry, is [insisted](retry_longer) on, longer than a host takes a virtual
-//! machine's processor away for.
+//! No thread waits in a queue here: the thread that would wake it may be stopped, gone after a
+//! fork, or waiting for us. So a thread tries again and again. After the last attempt it gives up,
+//! and the caller counts a loss.
+//!
+//! | function | gives up after | for |
+//! |---|---|---|
+//! | [`retry`] | 0.2 s | a sample: the program's allocation waits for it |
+//! | [`retry_longer`] | 2 s | what would stay wrong for good, or is not urgent |
+//!
+//! The longer time exceeds the time for which a host takes the processor from a virtual machine.
 
 use super::sync::yield_now;
 use std::time::Duration;
 
-/// Attempts with a spin behind them, before it starts to yield.
+/// Attempts that are followed by a spin, before it starts to yield.
 const SPINS: u32 = if cfg!(loom) { 0 } else { 64 };
-/// Attempts with a yield, before it starts to sleep.
+/// Attempts that are followed by a yield, before it starts to sleep.
 const YIELDS: u32 = if cfg!(loom) { 4 } else { 64 };
-/// Attempts with a sleep of `PAUSE`: 0.2 s in all, hundreds of times what anybody needs who is not
-/// stopped.
+/// Attempts that are followed by a sleep of `PAUSE`: 0.2 s in all. A thread that is not stopped
+/// needs hundreds of times less.
 const PAUSES: u32 = if cfg!(loom) { 0 } else { 2000 };
 const BEFORE_SLEEP: u32 = SPINS + YIELDS;
 const PAUSE: Duration = Duration::from_micros(100);
-/// Waits in vain before an insistent one gives up: 2 s.
+/// How often [`retry_longer`] calls a bounded wait: 2 s in all.
 const WAITS: u32 = if cfg!(loom) { 1 } else { 10 };
 
-/// What `attempt` returns as soon as it returns something; `None` if that takes too long.
+/// Calls `attempt` until it returns something. `None` after the last attempt.
 pub(super) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     for number in 0..BEFORE_SLEEP + PAUSES {
         let found = attempt();
@@ -39,8 +44,7 @@ pub(super) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
-/// What `wait`, which waits within bounds itself, returns as soon as it returns something; `None` if it
-/// waited in vain time after time.
+/// Calls `wait`, itself a bounded wait, until it returns something. `None` after the last call.
 pub(super) fn retry_longer<T>(mut wait: impl FnMut() -> Option<T>) -> Option<T> {
     (0..WAITS).find_map(|_| wait())
 }

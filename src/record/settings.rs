@@ -1,26 +1,26 @@
-//! The sample interval in force, and where it came from.
+//! The sample interval in force, and which source it came from.
 //!
-//! Strongest first: the setter, the environment, the builder, the default. Off is a flag beside the
-//! interval, since threads go on drawing gaps while nothing is recorded: so that switching on has no
-//! blind window.
+//! The sources, strongest first: the setter, the environment, the builder, the default. "Off" is a
+//! flag beside the interval, since threads continue to draw gaps while nothing is recorded. So
+//! recording starts at once when it is switched on.
 
 use super::{
     size::parse_size,
     sync::{AtomicU8, AtomicU64, Ordering, const_unless_loom},
 };
 
-/// Mean bytes between samples where nothing else is asked for: as Go, and jemalloc's `lg_prof_sample:19`.
+/// The default mean bytes between samples: the same as Go's, and as jemalloc's `lg_prof_sample:19`.
 pub(super) const DEFAULT_INTERVAL: u64 = 512 << 10;
 
-/// What the environment may say.
+/// The environment variable that sets the interval.
 pub(super) const VARIABLE: &core::ffi::CStr = c"HEAPTIDE_SAMPLE_INTERVAL";
 
-/// In the state word: nothing is recorded.
+/// The flag in the state word: nothing is recorded.
 const OFF: u64 = 1 << 63;
 /// The state word before the first allocation.
 const NOT_CONFIGURED: u64 = 0;
 
-/// The sample interval, shared by all threads and read once per gap.
+/// The sample interval. All threads share it, and read it once per gap.
 #[derive(Debug)]
 pub(super) struct Settings {
     state: AtomicU64,
@@ -30,8 +30,8 @@ pub(super) struct Settings {
     small_unsampled: AtomicU8,
 }
 
-// Relaxed throughout: one word that orders nothing else; a thread that sees it late uses the interval
-// it saw in its weights.
+// Relaxed throughout: one word that orders nothing else. A thread that sees it late uses the old
+// interval in its weights too.
 impl Settings {
     const_unless_loom! {
         pub(super) fn new() -> Self {
@@ -47,8 +47,8 @@ impl Settings {
         self.state.load(Ordering::Relaxed) != NOT_CONFIGURED
     }
 
-    /// Settles the interval, unless something stronger has. False if `environment` could not be read and
-    /// was ignored; only the first call says so.
+    /// Sets the interval, unless a stronger source has done so. False if `environment` could not be
+    /// read and was ignored. Only the first call reports this.
     pub(super) fn configure(&self, builder: Option<u64>, environment: Option<&[u8]>) -> bool {
         let from_environment = environment.map(parse_size);
         let interval = from_environment.flatten().or(builder);
@@ -72,8 +72,9 @@ impl Settings {
         self.state.store(encode(bytes, last), Ordering::Relaxed);
     }
 
-    /// The interval to draw gaps with, also while off: then the last one, but not below the default. Off
-    /// has to cost next to nothing, and after an interval of 1 every allocation would go on being decided.
+    /// The interval to draw gaps with, also while off. While off it is the last interval, but at
+    /// least the default: "off" has to cost next to nothing, and after an interval of 1 every
+    /// allocation would still take the slow path.
     pub(super) fn drawing_interval(&self) -> u64 {
         let state = self.state.load(Ordering::Relaxed);
         match state & !OFF {
@@ -89,7 +90,7 @@ impl Settings {
 
     /// Notes that an allocator of this process samples no small blocks.
     pub(super) fn leave_small_unsampled(&self) {
-        // Looked at first: the line is shared, and every cold path comes here.
+        // Reads first: the cache line is shared, and every slow path comes here.
         if !self.is_small_unsampled() {
             self.small_unsampled.store(1, Ordering::Relaxed);
         }

@@ -1,6 +1,6 @@
-//! Sizes as settings give them: the one syntax of the environment's variables, read without allocating.
+//! Reads sizes in bytes from the environment's variables, without allocating.
 
-/// A number of bytes below 2^63, optionally with `B`, `KiB`, `MiB` or `GiB` behind it.
+/// Reads a number of bytes below 2^63. `B`, `KiB`, `MiB` or `GiB` may follow it.
 pub(crate) fn parse_size(text: &[u8]) -> Option<u64> {
     let text = core::str::from_utf8(text).ok()?.trim();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());

@@ -1,11 +1,13 @@
-//! The atomics of this world: `core`'s, or loom's when the model checker runs (`--cfg loom`).
+//! The atomics of the recording side: `core`'s, or loom's under the model checker.
+//!
+//! `--cfg loom` selects loom's.
 
 #[cfg(not(loom))]
 pub(super) use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 #[cfg(loom)]
 pub(super) use loom::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
-/// Makes a constructor `const`. Under loom it is not, since loom's atomics have no `const` constructor.
+/// Makes a constructor `const`, except under loom, whose atomics have no `const` constructor.
 #[cfg(not(loom))]
 macro_rules! const_unless_loom {
     ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
@@ -19,7 +21,7 @@ macro_rules! const_unless_loom {
     };
 }
 
-/// An array whose elements are all made by the same expression, in a `const_unless_loom` constructor.
+/// Makes an array in such a constructor: each element by the same expression.
 #[cfg(not(loom))]
 macro_rules! array_of {
     ($element:expr; $len:expr) => {
@@ -35,7 +37,7 @@ macro_rules! array_of {
 
 pub(in crate::record) use {array_of, const_unless_loom};
 
-/// Gives up the processor for a moment; the model checker must be told.
+/// Yields the processor. The model checker has to know of it.
 pub(super) fn yield_now() {
     #[cfg(not(loom))]
     std::thread::yield_now();

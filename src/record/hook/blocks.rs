@@ -1,9 +1,9 @@
-//! How a picked allocation becomes a sampled block, and how such a block is freed and reallocated: what the
-//! [cold functions](super::slow_path) do.
+//! How a sampled block is made and freed: the work of the [slow path](super::slow_path).
 //!
-//! The invariant that everything about frees rests on: a live sampled block is always a
-//! [candidate](super::maybe_sampled) by its address and its present layout alone, and a marked block always
-//! has its entry in the live table, since only the entry tells it from an ordinary block at such an address.
+//! All frees rely on this invariant: a live sampled block always [may be
+//! sampled](super::maybe_sampled) by its address and its present layout alone. A marked block
+//! always has its entry in the live table, since only the entry distinguishes it from an ordinary
+//! block at such an address.
 
 #![expect(unsafe_code, reason = "makes and frees blocks of the inner allocator")]
 
@@ -24,7 +24,7 @@ use core::{
 };
 
 impl<A: GlobalAlloc> SamplingAllocator<A> {
-    /// What every cold path does first.
+    /// What every slow path does first: it configures the interval, and does the deferred frees.
     pub(super) fn enter(&self, thread: &Thread) {
         global::configure_once(self.interval);
         if self.small_unsampled {
@@ -34,17 +34,18 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let mut from = 0;
         while let Some(free) = global::recorder().take_deferred_free(thread, owner, &mut from) {
             let block = ptr::with_exposed_provenance_mut(free.address);
-            // SAFETY: the caller of `dealloc` gave this block and layout to this very allocator, which
-            // has kept them since; each pending free is taken once.
+            // SAFETY: the caller of `dealloc` gave this block and layout to this allocator, which
+            // has kept them since. Each deferred free is taken once.
             let done = unsafe { self.free_maybe_sampled(thread, block, free.layout) };
             if !done {
-                // Each attempt at a table that stays locked takes its time; one per slow path is enough.
+                // Each attempt takes time while a table stays locked. One per slow path is enough.
                 break;
             }
         }
     }
 
-    /// Decides an allocation whose countdown has run out: whether and how it is to be recorded.
+    /// Decides an allocation whose countdown has run out: whether it is recorded, and with which
+    /// weight.
     pub(super) fn decide(&self, thread: &Thread, layout: Layout) -> Option<Pick> {
         global::recorder()
             .decide(thread, layout.size(), global::seed())
@@ -66,7 +67,8 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         })
     }
 
-    /// Allocates and records a picked block. Null only if there is no memory for a plain one either.
+    /// Allocates and records a picked block. Null only if there is no memory for a plain block
+    /// either.
     pub(super) fn allocate_sampled(
         &self,
         thread: &Thread,
@@ -99,7 +101,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                     return block;
                 }
                 maybe_sampled::remove(block.addr(), layout);
-                // SAFETY: `raw` was made with this layout just now and nobody else has seen it.
+                // SAFETY: `raw` was just made with this layout, and nobody else has seen it.
                 unsafe { self.inner.dealloc(raw, marked) };
                 let plain = fresh(layout);
                 if recorded == Recorded::NoPlace && !plain.is_null() {
@@ -115,7 +117,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         plain
     }
 
-    /// Records a picked block that is known by its layout and the filter.
+    /// Records a picked block that is recognized by its layout and the filter.
     pub(super) fn record_large(
         &self,
         thread: &Thread,
@@ -138,8 +140,8 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         }
     }
 
-    /// Frees a candidate: takes its entry out first, so that nobody can get the address before. False if
-    /// that has to wait and the free was put aside.
+    /// Frees a block that may be sampled. Takes its entry out first, before any other thread can
+    /// get the address. False if the free was deferred.
     pub(super) unsafe fn free_maybe_sampled(
         &self,
         thread: &Thread,
@@ -160,7 +162,8 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         };
         match recorder.take(thread, free, padding) {
             Lookup::NotSampled => {
-                // SAFETY: what the caller of `dealloc` promises; no entry, so it is an ordinary block.
+                // SAFETY: the caller of `dealloc` keeps its contract. Without an entry the block is
+                // an ordinary one.
                 unsafe { self.inner.dealloc(block, layout) };
             }
             Lookup::Sampled(()) => {
@@ -169,7 +172,8 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
                     // SAFETY: the entry says that `allocate_sampled` made this block.
                     unsafe { self.free_marked(block, layout) };
                 } else {
-                    // SAFETY: what the caller of `dealloc` promises; large blocks are not padded.
+                    // SAFETY: the caller of `dealloc` keeps its contract, and large blocks have no
+                    // padding.
                     unsafe { self.inner.dealloc(block, layout) };
                 }
             }
@@ -178,16 +182,17 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         true
     }
 
-    /// Gives a marked block back.
+    /// Frees a marked block.
     ///
     /// # Safety
     ///
-    /// `block` was made by `allocate_sampled` as a marked block of `layout`, or reallocated to it, and
-    /// its entry was taken out.
+    /// `allocate_sampled` made `block` as a marked block of `layout`, or a realloc gave it that
+    /// layout. Its entry was taken out.
     unsafe fn free_marked(&self, block: *mut u8, layout: Layout) {
-        // Not `None`: the same layout had a marked one when the block was made.
+        // Never `None`: the same layout had a marked one when the block was made.
         if let Some(marked) = mark::marked_layout(layout) {
-            // SAFETY: raw and layout are those the block was made with, by this function's contract.
+            // SAFETY: the block was made with this raw address and layout, by this function's
+            // contract.
             unsafe { self.inner.dealloc(block.wrapping_sub(mark::OFFSET), marked) };
         }
     }
@@ -207,23 +212,24 @@ mod tests {
     use core::cell::Cell;
     use std::alloc::System;
 
-    /// The system's allocator, with memory for new blocks only while it likes.
+    /// The system's allocator, which can be told to have no memory for new blocks.
     struct FailingAllocator {
         has_memory: Cell<bool>,
     }
 
-    // SAFETY: every block is the system's. `realloc` is the trait's own: a new block and a copy.
+    // SAFETY: every block is the system's. `realloc` is the trait's default: a new block and a
+    // copy.
     unsafe impl GlobalAlloc for FailingAllocator {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             if !self.has_memory.get() {
                 return ptr::null_mut();
             }
-            // SAFETY: what our caller promises.
+            // SAFETY: our caller keeps the contract.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-            // SAFETY: what our caller promises.
+            // SAFETY: our caller keeps the contract.
             unsafe { System.dealloc(block, layout) };
         }
     }
@@ -235,7 +241,7 @@ mod tests {
         })
     }
 
-    // The one test that uses this process's recorder: what it counts would be another test's too.
+    // The only test that uses the process's recorder: another one would disturb its counts.
     #[test]
     fn a_sampled_block_is_a_candidate_with_an_entry_for_as_long_as_it_lives() {
         let inner = FailingAllocator {
@@ -288,7 +294,8 @@ mod tests {
         let recorder = global::recorder();
         assert!(recorder.lost().is_nothing());
 
-        // Past the live table's cap of 100 (in tests) a block counts as allocated, and as lost alive.
+        // Above the live table's cap (100 in tests) a block counts as allocated, and its live part
+        // as lost.
         let layout = Layout::from_size_align(small, 8).unwrap();
         let samples = recorder.samples();
         // SAFETY: the size is not 0.
@@ -303,7 +310,8 @@ mod tests {
         }
         assert_eq!(recorder.table_sizes().0, 0);
 
-        // A large block that could not be recorded, here for a fork, is not in the filter either.
+        // A large block that could not be recorded, here because of a fork, is not in the filter
+        // either.
         let layout = Layout::from_size_align(large, 8).unwrap();
         assert!(recorder.gate.close(0));
         // SAFETY: the size is not 0.
@@ -315,7 +323,8 @@ mod tests {
         unsafe { allocator.dealloc(block, layout) };
         assert_eq!(recorder.lost().frees, 0);
 
-        // While nothing is recorded a sampled block stays known; what it is reallocated to is not.
+        // While recording is off a sampled block stays known. The block that it is reallocated to
+        // does not.
         let layout = Layout::from_size_align(large, 8).unwrap();
         // SAFETY: the size is not 0.
         let block = unsafe { allocator.alloc(layout) };

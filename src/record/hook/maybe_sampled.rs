@@ -1,13 +1,13 @@
-//! Candidates: blocks that may be sampled ones, known by their address and layout alone.
+//! Which blocks may be sampled, by their address and layout alone.
 //!
-//! A small block is one if it bears the [mark](crate::record::sampling::mark) of sampled ones and the filter of marked blocks
-//! holds it; any other block if the filter of large ones does. Both filters are the process's
-//! ([`global`]), since any thread frees any block.
+//! A small block may be sampled if it bears the [mark](crate::record::sampling::mark) and the
+//! filter of marked blocks holds it. Any other block may be sampled if the filter of large blocks
+//! holds it. Both filters belong to the process ([`global`]), since any thread frees any block.
 
 use crate::record::{global, sampling::mark};
 use core::alloc::Layout;
 
-/// Whether a block may be a sampled one; false is certain.
+/// Whether a block may be sampled. False is certain.
 #[inline(always)]
 pub(super) fn is_maybe_sampled(address: usize, layout: Layout) -> bool {
     if mark::is_markable(layout) {
@@ -17,7 +17,7 @@ pub(super) fn is_maybe_sampled(address: usize, layout: Layout) -> bool {
     }
 }
 
-/// Makes a sampled block a candidate.
+/// Adds a sampled block to its filter.
 pub(super) fn insert(address: usize, layout: Layout) {
     if mark::is_markable(layout) {
         global::marked().insert(address);
@@ -26,7 +26,7 @@ pub(super) fn insert(address: usize, layout: Layout) {
     }
 }
 
-/// Ends what [`insert`] began.
+/// Removes a block that [`insert`] added.
 pub(super) fn remove(address: usize, layout: Layout) {
     if mark::is_markable(layout) {
         global::marked().remove(address);

@@ -1,4 +1,4 @@
-//! How a block is reallocated that is sampled, may be sampled, or is to be sampled.
+//! How a block is reallocated that is sampled, may be sampled, or becomes sampled.
 
 #![expect(unsafe_code, reason = "reallocates blocks of the inner allocator")]
 
@@ -15,13 +15,13 @@ use core::{
 };
 
 impl<A: GlobalAlloc> SamplingAllocator<A> {
-    /// A realloc that begins or ends at a sampled block, or whose new block is picked: a free of the old
-    /// block and an allocation of the new size. Fails like the inner one, with nothing changed. `picked`
-    /// brings the frame address of the cold function.
+    /// Reallocates a block that may be sampled, or whose new block is picked: a free of the old
+    /// block and an allocation of the new size. If it fails it changes nothing, as the inner
+    /// allocator's. `picked` holds the frame address of the slow-path function.
     ///
     /// # Safety
     ///
-    /// What `GlobalAlloc::realloc` asks of its caller.
+    /// The contract of `GlobalAlloc::realloc`.
     pub(super) unsafe fn reallocate(
         &self,
         thread: &Thread,
@@ -34,7 +34,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         let recorder = global::recorder();
         let is_maybe_sampled = is_maybe_sampled(block.addr(), layout);
-        // Marks are made and unmade by an allocation and a free.
+        // Only an allocation makes a mark, and only a free ends it.
         let mut must_copy = picked.is_some() && mark::is_markable(new_layout);
         let mut sampled = None;
         if is_maybe_sampled && !must_copy {
@@ -50,7 +50,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         }
 
         if must_copy {
-            // SAFETY: what the caller of `alloc` would promise: a size that is not 0, by `realloc`'s.
+            // SAFETY: `alloc` wants a size that is not 0, and `realloc` promises that.
             let fresh = |layout| unsafe { self.inner.alloc(layout) };
             let new_block = match picked {
                 Some((pick, frame)) => {
@@ -60,20 +60,22 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
             };
             if !new_block.is_null() {
                 let kept = layout.size().min(new_size);
-                // SAFETY: both blocks have at least `kept` bytes and the new one is nobody else's.
+                // SAFETY: both blocks have at least `kept` bytes, and nobody else has the new one.
                 unsafe { ptr::copy_nonoverlapping(block, new_block, kept) };
             }
             if !new_block.is_null() && is_maybe_sampled {
                 // SAFETY: the caller of `realloc` gives the old block up.
                 unsafe { self.free_maybe_sampled(thread, block, layout) };
             } else if !new_block.is_null() {
-                // SAFETY: as above; not a candidate, so the inner allocator made it so.
+                // SAFETY: as above. The block is not sampled, so the inner allocator made it with
+                // this layout.
                 unsafe { self.inner.dealloc(block, layout) };
             }
             return new_block;
         }
 
-        // SAFETY: what our caller promises; the block is not marked, so the inner allocator made it so.
+        // SAFETY: our caller keeps the contract. The block is not marked, so the inner allocator
+        // made it with this layout.
         let new_block = unsafe { self.inner.realloc(block, layout, new_size) };
         if let Some(sampled) = sampled {
             let gone = !new_block.is_null();

@@ -1,7 +1,8 @@
-//! The cold functions that the fast paths of [`SamplingAllocator`] branch to, never inlined into them.
+//! The functions that the fast paths of [`SamplingAllocator`] branch to.
 //!
-//! Here is what the fast paths' machine code hangs on: how many there are, and what they are called with in
-//! which order (`docs/overhead.md`). What they do is in [`blocks`](super::blocks).
+//! They are never inlined into the fast paths. Their number, their arguments and the order of these
+//! decide the machine code of the fast paths (`docs/overhead.md`). Their work is in
+//! [`blocks`](super::blocks).
 
 #![expect(unsafe_code, reason = "called with what GlobalAlloc was called with")]
 
@@ -13,7 +14,7 @@ use crate::record::{
 };
 use core::alloc::{GlobalAlloc, Layout};
 
-/// An address inside of the stack frame of the function that this is inlined into.
+/// An address inside the stack frame of the function that this is inlined into.
 macro_rules! frame_address {
     () => {{
         let here = 0u8;
@@ -21,22 +22,22 @@ macro_rules! frame_address {
     }};
 }
 
-/// The layout whose parts a fast path passes, for the registers' sake.
+/// The layout of these parts. A fast path passes the parts, to keep them in registers.
 ///
 /// # Safety
 ///
-/// `size` and `align` are those of one layout.
+/// `size` and `align` belong to one layout.
 #[inline(always)]
 pub(super) unsafe fn layout_of(size: usize, align: usize) -> Layout {
     // SAFETY: this function's own contract.
     unsafe { Layout::from_size_align_unchecked(size, align) }
 }
 
-// The cold functions that the fast paths branch to. All are called with the parts of what `GlobalAlloc`
-// was called with, which is their safety contract.
+// All slow-path functions get the parts of the arguments of a `GlobalAlloc` method. Their safety
+// contract is that method's.
 impl<A: GlobalAlloc> SamplingAllocator<A> {
-    // The three whose callers are the first address of a stack: never inlined, and the frames at or
-    // below `frame_address` are cut.
+    // The callers of these three are the first address of a stack. So the three are never inlined,
+    // and frames at or below `frame_address` are cut.
 
     #[cold]
     #[inline(never)]
@@ -46,7 +47,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let layout = unsafe { layout_of(size, align) };
         let fresh = |layout| {
             thread::with(|thread| reserved_memory::take(thread, layout)).unwrap_or_else(|| {
-                // SAFETY: what the caller of `alloc` promises.
+                // SAFETY: the caller of `alloc` keeps its contract.
                 unsafe { this.inner.alloc(layout) }
             })
         };
@@ -59,7 +60,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let frame = frame_address!();
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `alloc_zeroed` promises.
+        // SAFETY: the caller of `alloc_zeroed` keeps its contract.
         let fresh = |layout| unsafe { this.inner.alloc_zeroed(layout) };
         errno::kept_unless_null(|| this.allocate(layout, frame, fresh))
     }
@@ -81,7 +82,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         let work = |thread: &Thread| {
             this.enter(thread);
             let picked = this.decide(thread, new_layout).map(|pick| (pick, frame));
-            // SAFETY: what the caller of `realloc` promises.
+            // SAFETY: the caller of `realloc` keeps its contract.
             unsafe { this.reallocate(thread, block, layout, new_size, picked) }
         };
         errno::kept_unless_null(|| thread::with(work))
@@ -98,7 +99,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     ) -> *mut u8 {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `realloc` promises.
+        // SAFETY: the caller of `realloc` keeps its contract.
         unsafe { this.realloc_maybe_sampled(block, layout, new_size) }
     }
 
@@ -113,7 +114,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     ) -> *mut u8 {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `realloc` promises.
+        // SAFETY: the caller of `realloc` keeps its contract.
         unsafe { this.realloc_maybe_sampled(block, layout, new_size) }
     }
 
@@ -122,7 +123,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     pub(super) unsafe fn dealloc_signed(block: *mut u8, size: usize, this: &Self, align: usize) {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `dealloc` promises.
+        // SAFETY: the caller of `dealloc` keeps its contract.
         unsafe { this.dealloc_maybe_sampled(block, layout) };
     }
 
@@ -131,22 +132,22 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     pub(super) unsafe fn dealloc_large(block: *mut u8, size: usize, this: &Self, align: usize) {
         // SAFETY: the fast path took one layout apart.
         let layout = unsafe { layout_of(size, align) };
-        // SAFETY: what the caller of `dealloc` promises.
+        // SAFETY: the caller of `dealloc` keeps its contract.
         unsafe { this.dealloc_maybe_sampled(block, layout) };
     }
 
-    /// Frees a block that the fast path could not rule out.
+    /// Frees a block that the fast path could not exclude.
     #[inline(always)]
     unsafe fn dealloc_maybe_sampled(&self, block: *mut u8, layout: Layout) {
         if !is_maybe_sampled(block.addr(), layout) {
-            // SAFETY: what the caller of `dealloc` promises; not a candidate.
+            // SAFETY: the caller of `dealloc` keeps its contract. The block is not sampled.
             return unsafe { self.inner.dealloc(block, layout) };
         }
-        // SAFETY: what the caller of `dealloc` promises.
+        // SAFETY: the caller of `dealloc` keeps its contract.
         unsafe { self.dealloc_slow(block, layout) };
     }
 
-    /// Reallocates a block that the fast path could not rule out.
+    /// Reallocates a block that the fast path could not exclude.
     #[inline(always)]
     unsafe fn realloc_maybe_sampled(
         &self,
@@ -155,12 +156,12 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         new_size: usize,
     ) -> *mut u8 {
         if !is_maybe_sampled(block.addr(), layout) {
-            // SAFETY: what the caller of `realloc` promises; not a candidate.
+            // SAFETY: the caller of `realloc` keeps its contract. The block is not sampled.
             return unsafe { self.inner.realloc(block, layout, new_size) };
         }
         let work = |thread: &Thread| {
             self.enter(thread);
-            // SAFETY: what the caller of `realloc` promises.
+            // SAFETY: the caller of `realloc` keeps its contract.
             unsafe { self.reallocate(thread, block, layout, new_size, None) }
         };
         errno::kept_unless_null(|| thread::with(work))
@@ -170,7 +171,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     unsafe fn dealloc_slow(&self, block: *mut u8, layout: Layout) {
         let work = |thread: &Thread| {
             self.enter(thread);
-            // SAFETY: what the caller of `dealloc` promises.
+            // SAFETY: the caller of `dealloc` keeps its contract.
             unsafe { self.free_maybe_sampled(thread, block, layout) };
         };
         errno::kept(|| thread::with(work));

@@ -192,7 +192,7 @@ mod tests {
                         weight,
                         interval,
                     };
-                    let _id = table.add(&[7], allocation).unwrap();
+                    let _ = table.add(&[7], allocation).unwrap();
                     samples += 1.0;
                     sampled_bytes += size as f64;
                 });

@@ -73,7 +73,7 @@ impl LazyTables {
             return None;
         };
         // Only the thread that is the maker gets here, so `set` neither waits nor fails.
-        let _never_fails = self.tables.set(made);
+        let _ = self.tables.set(made);
         self.get()
     }
 
@@ -89,7 +89,7 @@ impl LazyTables {
         let ended = retry::retry_longer(|| retry::retry(look));
         ended.unwrap_or_else(|| {
             // In a forked child it never comes back, and not every sample is to wait for it.
-            let _ended_just_now = self.replace_maker(SOMEBODY, STOPPED);
+            let _ = self.replace_maker(SOMEBODY, STOPPED);
             self.get()
         })
     }
@@ -161,12 +161,13 @@ mod tests {
     #[test]
     fn who_waits_for_a_maker_without_memory_gets_nothing_and_the_next_tries_again() {
         let tables = LazyTables::new();
-        let _claimed = tables.replace_maker(NOBODY, SOMEBODY);
+        let claimed = tables.replace_maker(NOBODY, SOMEBODY);
+        assert_eq!(claimed, Ok(NOBODY));
         let thread = Thread::new();
         thread::scope(|scope| {
             scope.spawn(|| tables.maker.store(NOBODY, Ordering::Relaxed));
             // The maker again, should the other thread have been first.
-            let _ours_or_nothing = tables.get_or_make(&thread);
+            let _ = tables.get_or_make(&thread);
         });
         assert!(tables.get_or_make(&thread).is_some());
     }

@@ -183,7 +183,8 @@ impl Recorder {
             Lookup::Sampled(_) => {
                 // Saturates: what was lost between two counters must not wrap around.
                 let less = |bytes: usize| Some(bytes.saturating_sub(padding));
-                let _always = self
+                // Never an error: the closure always returns a value.
+                let _ = self
                     .padding
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
                 Lookup::Sampled(())
@@ -365,13 +366,13 @@ mod tests {
         let stack = unwind::capture(0);
         let addresses = [0x1030, 0x2030, 0x3030];
         for address in addresses {
-            let _live = recorder.record(&thread, address, allocation, &stack, 4000);
+            let _ = recorder.record(&thread, address, allocation, &stack, 4000);
         }
         // Tables grow too, but by less than a block's padding each.
         let grown = recorder.overhead_bytes(&thread).unwrap() - before;
         assert!((12_000..16_000).contains(&grown), "{grown}");
         for address in addresses {
-            let _taken = recorder.take(&thread, free(address), 4000);
+            let _ = recorder.take(&thread, free(address), 4000);
         }
         assert_eq!(
             recorder.padding.load(Ordering::Relaxed),

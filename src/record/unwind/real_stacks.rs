@@ -34,13 +34,13 @@ struct ComparingAllocator;
 unsafe impl GlobalAlloc for ComparingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         compare_now_and_then();
-        // SAFETY: what our caller promises.
+        // SAFETY: our caller keeps the contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         compare_now_and_then();
-        // SAFETY: what our caller promises.
+        // SAFETY: our caller keeps the contract.
         unsafe { System.dealloc(block, layout) }
     }
 }

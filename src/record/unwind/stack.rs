@@ -37,7 +37,7 @@ impl Stack {
 
     pub(super) fn mark(&mut self, marker: Marker) {
         // The array has room for one address more than a walk may fill.
-        let _has_room = self.push(marker.address());
+        let _ = self.push(marker.address());
     }
 
     pub(super) fn clear(&mut self) {
