@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closed_means_closed_until_opened() {
+    fn a_closed_gate_stays_closed_until_it_is_opened() {
         let gate = ForkGate::new();
         drop(gate.enter());
         assert!(gate.close(0));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn two_forks_at_once_keep_it_closed_until_both_have_ended() {
+    fn two_concurrent_forks_keep_the_gate_closed_until_both_have_ended() {
         let gate = ForkGate::new();
         assert!(gate.close(0) && gate.close(0));
         gate.open();
@@ -96,18 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn closing_waits_for_others_but_not_for_oneself() {
+    fn closing_waits_for_other_threads_but_not_for_the_caller() {
         let gate = ForkGate::new();
         let pass = gate.enter();
         assert!(gate.close(1));
-        assert!(!gate.close(0), "somebody is inside and stays");
+        assert!(!gate.close(0), "another thread is inside and stays");
         gate.open_in_child(1);
         drop(pass);
         assert!(gate.close(0));
     }
 
     #[test]
-    fn closing_waits_for_one_whose_processor_was_taken_away() {
+    fn closing_waits_for_a_thread_that_pauses_inside() {
         let gate = ForkGate::new();
         let inside = std::sync::Barrier::new(2);
         std::thread::scope(|scope| {
@@ -131,7 +131,7 @@ mod model {
     };
 
     #[test]
-    fn nobody_is_inside_once_it_is_closed() {
+    fn no_thread_is_inside_a_closed_gate() {
         loom::model(|| {
             let gate = Arc::new(ForkGate::new());
             let inside = Arc::new(AtomicBool::new(false));

@@ -54,21 +54,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_asks_until_there_is_an_answer_but_not_for_ever() {
-        let mut asked = 0;
-        let mut ask = |from: u32| {
+    fn it_tries_until_there_is_a_result_but_not_forever() {
+        let mut tries = 0;
+        let mut try_from = |from: u32| {
             retry(|| {
-                asked += 1;
-                (asked >= from).then_some(asked)
+                tries += 1;
+                (tries >= from).then_some(tries)
             })
         };
-        assert_eq!(ask(1), Some(1));
-        assert_eq!(ask(200), Some(200), "past the spins and the yields");
-        assert_eq!(ask(u32::MAX), None);
+        assert_eq!(try_from(1), Some(1));
+        assert_eq!(try_from(200), Some(200), "past the spins and the yields");
+        assert_eq!(try_from(u32::MAX), None);
     }
 
     #[test]
-    fn who_insists_waits_more_than_once_but_not_for_ever() {
+    fn the_longer_retry_waits_more_than_once_but_not_forever() {
         let mut waits = 0;
         let mut wait = |from: u32| {
             retry_longer(|| {

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_intervals_are_intervals_and_not_flags() {
+    fn the_largest_intervals_do_not_set_the_flag() {
         for bytes in [OFF - 1, OFF, OFF + 7, u64::MAX] {
             let settings = Settings::new();
             settings.set(bytes);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn off_goes_on_drawing_but_not_often() {
+    fn off_continues_to_draw_gaps_but_rarely() {
         let settings = Settings::new();
         settings.set(1 << 20);
         settings.set(0);

@@ -89,7 +89,7 @@ impl<A> SamplingAllocator<A> {
     /// inner allocator, which is aligned to 1 KiB. Some programs free a block in a wrong way and
     /// work by luck without heaptide:
     ///
-    /// - They pass to `libc::free` what `Box::into_raw` returned.
+    /// - They call `libc::free` on a pointer that `Box::into_raw` returned.
     /// - They make a `Vec` in one `cdylib` and drop it in another one with its own allocator.
     /// - They call `dealloc` with another size or alignment than the block was made with.
     ///

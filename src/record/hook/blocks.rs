@@ -243,7 +243,7 @@ mod tests {
 
     // The only test that uses the process's recorder: another one would disturb its counts.
     #[test]
-    fn a_sampled_block_is_a_candidate_with_an_entry_for_as_long_as_it_lives() {
+    fn a_live_sampled_block_may_be_sampled_and_has_an_entry() {
         let inner = FailingAllocator {
             has_memory: Cell::new(true),
         };

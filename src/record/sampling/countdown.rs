@@ -1,6 +1,6 @@
-//! The countdown of a thread: which of its allocations are sampled.
+//! The countdown of a thread: which of its allocations are picked.
 //!
-//! The state is in [`Thread`], whose other part is what the thread may do now.
+//! The state is in [`Thread`]. The rest of that type says what the thread may do at present.
 
 #[cfg(test)]
 use super::seeded_bugs::{self, Bug};
@@ -10,31 +10,31 @@ use super::{
 };
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// An allocation that was picked.
+/// A picked allocation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::record) struct Pick {
-    /// How many allocations like it it stands for.
+    /// How many allocations like this one it stands for.
     pub(in crate::record) weight: f64,
-    /// The sample interval its gap was drawn with.
+    /// The sample interval that its gap was drawn with.
     pub(in crate::record) interval: u64,
 }
 
 impl Thread {
-    /// Counts `size` bytes; true if the cold branch has to look at this allocation.
+    /// Counts `size` bytes. True if the slow path has to decide this allocation.
     #[inline(always)]
     pub(in crate::record) fn count(&self, size: usize) -> bool {
-        // No size is above isize::MAX (a promise of Layout), and `left` is never below PARKED when
-        // the fast path starts, so this cannot wrap.
+        // This cannot wrap: no size is above isize::MAX (a promise of Layout), and `left` is at
+        // least PARKED when the fast path starts.
         let left = self.left.get().wrapping_sub(size as i64);
         self.left.set(left);
         left < 0
     }
 
-    /// Decides an allocation that [`count`](Self::count) reported, at the interval now in force;
-    /// `seed` is asked once per thread.
+    /// Decides an allocation that [`count`](Self::count) reported, at the interval in force. Calls
+    /// `seed` once per thread.
     ///
-    /// A new thread draws its first gap before anything is decided: with "the first allocation is
-    /// always picked" short-lived threads would be over-counted.
+    /// A new thread draws its first gap before it decides anything. If the first allocation were
+    /// always picked, short-lived threads would be over-counted.
     pub(in crate::record) fn decide(
         &self,
         size: usize,
@@ -45,7 +45,7 @@ impl Thread {
             self.left.set(PARKED);
             return None;
         }
-        // Absent in a new thread, and in a signal handler that interrupted this very function.
+        // Absent in a new thread, and in a signal handler that interrupted this function.
         let mut random = self.random.take().unwrap_or_else(|| seeded(seed()));
         let pick = self.decide_with(size as u64, interval, &mut random);
         self.random.set(Some(random));
@@ -72,8 +72,8 @@ impl Thread {
             });
         }
 
-        // No sample point is known yet: a fresh gap starts inside of this block, behind the bytes
-        // that the old countdown covered.
+        // No sample point is known yet. A fresh gap starts inside this block, after the bytes that
+        // the old countdown covered.
         let covered = if is_new {
             0
         } else {
@@ -97,7 +97,7 @@ impl Thread {
     }
 
     fn start_gap(&self, gap: i64, interval: u64) {
-        // At equality too: the countdown ends in front of the byte that the point lies in.
+        // At equality too: the countdown ends before the byte that the point lies in.
         self.cut_short.set(gap >= LONGEST_COUNTDOWN);
         self.left.set(gap.min(LONGEST_COUNTDOWN));
         self.interval.set(interval);
@@ -111,7 +111,7 @@ fn seeded(seed: u64) -> Xoshiro256PlusPlus {
 
 #[cfg(test)]
 impl Thread {
-    /// As `decide_with` with a bug that a test has planted; `None` if there is none that shows here.
+    /// Decides with the seeded bug of a test. `None` if no bug is seeded that has an effect here.
     fn decide_wrongly(
         &self,
         size: u64,
@@ -140,7 +140,7 @@ impl Thread {
         None
     }
 
-    /// Counts as many blocks as fit before the next decision, `most` at most, in one go.
+    /// Counts in one step as many blocks as fit before the next decision, at most `most`.
     pub(super) fn skip(&self, size: u64, most: u64) -> u64 {
         let fit = u64::try_from(self.left.get()).unwrap_or(0) / size;
         let blocks = fit.min(most);
@@ -158,7 +158,8 @@ impl Thread {
 mod tests {
     use super::*;
 
-    /// Feeds `blocks` of one size through the countdown as the fast path does; the sum of weights.
+    /// Runs `blocks` of one size through the countdown as the fast path does. Returns the sum of
+    /// weights.
     fn run(thread: &Thread, blocks: u64, size: usize, interval: u64, seed: u64) -> f64 {
         let mut sum = 0.0;
         for _ in 0..blocks {
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn estimates_are_unbiased_per_size() {
-        // The last one is cut short all the time, in the middle of blocks.
+        // The last countdown is always cut short, in the middle of blocks.
         for (size, interval) in [
             (100, 4096),
             (4096, 4096),
@@ -210,23 +211,23 @@ mod tests {
     }
 
     #[test]
-    fn a_change_reaches_a_thread_within_the_longest_countdown_and_biases_nothing() {
+    fn a_new_interval_reaches_a_thread_within_the_longest_countdown_without_bias() {
         let size = 1 << 20;
         let mut sums = Vec::new();
         for seed in 0..2000 {
             let thread = Thread::new();
-            // At 1 TiB nothing is picked; the countdown is cut short at 64 MiB.
+            // At 1 TiB nothing is picked. The countdown is cut short at 64 MiB.
             let mut sum = run(&thread, 1, size, 1 << 40, seed);
             sum += run(&thread, 200, size, 512 * 1024, seed);
             sums.push(sum);
         }
         let mean = sums.iter().sum::<f64>() / sums.len() as f64;
-        // One block before the change, and 63 that the old gap covers, are estimated at 1 TiB:
-        // E = 201, with a variance dominated by 2000 x 64 blocks at weight 2^20.
+        // One block before the change, and 63 that the old gap covers, are estimated at 1 TiB: E =
+        // 201. The variance is dominated by 2000 x 64 blocks at weight 2^20.
         let sigma = ((64.0 * f64::from(1 << 20)) / sums.len() as f64).sqrt();
         assert!((mean - 201.0).abs() < 5.0 * sigma, "{mean} +- {sigma}");
-        // What comes after the change is seen: at least the 137 blocks behind the countdown, nearly
-        // all picked at p = 0.86.
+        // The blocks after the change are seen: at least the 137 behind the countdown, nearly all
+        // of them picked at p = 0.86.
         let median = {
             let mut sorted = sums.clone();
             sorted.sort_by(f64::total_cmp);
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn a_sample_weighs_by_the_interval_its_gap_was_drawn_with() {
         let n = 20_000u32;
-        // Up and down apart: their errors would cancel.
+        // Up and down are separate: their errors would cancel.
         for intervals in [[1 << 16, 1 << 10], [1 << 10, 1 << 16]] {
             let mut sum = 0.0;
             for seed in 0..n {
@@ -264,7 +265,7 @@ mod tests {
                     sum += run(&thread, 4, 1000, interval, u64::from(seed));
                 }
             }
-            // Eight blocks a thread, of which each weighs 66 at most.
+            // Eight blocks a thread. Each weighs at most 66.
             let sigma = (8.0 * 66.0 * f64::from(n)).sqrt();
             let expected = 8.0 * f64::from(n);
             assert!(

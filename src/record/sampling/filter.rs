@@ -1,14 +1,14 @@
-//! A counting filter over the addresses of live sampled blocks: "surely not sampled" or "ask the live
-//! table", without a lock.
+//! A lock-free counting filter over the addresses of live sampled blocks.
 //!
-//! It stands apart from [`mark`](super::mark) because it is shared between threads. A counter that
-//! reaches its highest value stays there for good: counting down from it could reach zero while a block
-//! is live, and a sampled block whose free is missed would stay in every profile for ever.
+//! It answers "not sampled, surely" or "ask the live table". It is separate from
+//! [`mark`](super::mark) because threads share it. A counter that reaches its highest value stays
+//! there. If it were counted down it could reach zero while a block is live. The free of that block
+//! would be missed, and the block would stay in every profile.
 
 use crate::record::sync::{AtomicU8, Ordering, array_of, const_unless_loom};
 
-/// Counts live sampled blocks by a hash of their address, in zero pages of which only those that sampled
-/// blocks hash to are ever written. `COUNTERS` is a power of two.
+/// Counts live sampled blocks by a hash of their address. It lies in zero pages, and only the pages
+/// of sampled blocks are ever written. `COUNTERS` is a power of two.
 pub(in crate::record) struct AddressFilter<const COUNTERS: usize> {
     counters: [AtomicU8; COUNTERS],
 }
@@ -22,21 +22,21 @@ impl<const COUNTERS: usize> AddressFilter<COUNTERS> {
         }
     }
 
-    /// Whether a sampled block may live at `address`; false is certain.
-    // Relaxed: whoever frees a block got its address from the thread that allocated and added it, by
-    // some synchronization of the program's own, and that orders these accesses too.
+    /// Whether a sampled block may live at `address`. False is certain.
+    // Relaxed: a thread that frees a block got its address from the thread that inserted it. The
+    // program synchronized the two, and that orders these accesses too.
     #[inline]
     pub(in crate::record) fn may_hold(&self, address: usize) -> bool {
         self.counter(address)
             .is_none_or(|counter| counter.load(Ordering::Relaxed) > 0)
     }
 
-    /// Counts a block in.
+    /// Counts a new block.
     pub(in crate::record) fn insert(&self, address: usize) {
         self.change(address, |count| count.checked_add(1));
     }
 
-    /// Counts a block out that was counted in before.
+    /// Stops counting a block that was inserted before.
     pub(in crate::record) fn remove(&self, address: usize) {
         self.change(address, |count| match count {
             0 | u8::MAX => None,
@@ -59,8 +59,9 @@ impl<const COUNTERS: usize> AddressFilter<COUNTERS> {
 
     #[inline]
     fn counter(&self, address: usize) -> Option<&AtomicU8> {
-        // Fibonacci hashing: marked blocks all have the same low bits, and large ones lie at multiples of a
-        // page or more; so the low bits say nothing and the product's high bits are taken.
+        // Fibonacci hashing: all marked blocks have the same low bits, and large blocks lie at
+        // multiples of a page or more. So the low bits say nothing, and the product's high bits are
+        // used.
         let hash = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let index = hash >> (u64::BITS - COUNTERS.ilog2());
         self.counters.get(usize::try_from(index).ok()?)
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holds_what_was_added_until_it_is_removed() {
+    fn an_address_is_held_until_it_is_removed() {
         let filter = AddressFilter::<16>::new();
         assert!(!filter.may_hold(0x7f00_0000_0000));
         filter.insert(0x7f00_0000_0000);
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_what_was_not_added_changes_nothing() {
+    fn removing_an_unknown_address_changes_nothing() {
         let filter = AddressFilter::<16>::new();
         filter.remove(4096);
         filter.insert(4096);
@@ -116,7 +117,7 @@ mod model {
     use loom::{sync::Arc, thread};
 
     #[test]
-    fn concurrent_adds_and_removes_lose_nothing() {
+    fn concurrent_inserts_and_removes_lose_nothing() {
         loom::model(|| {
             let filter = Arc::new(AddressFilter::<16>::new());
             filter.insert(4096);

@@ -1,27 +1,30 @@
-//! How a free recognizes a sampled block from its address and layout alone, without a lookup.
+//! How a free recognizes a sampled block by its address and layout, without a lookup.
 //!
-//! A sampled small block is allocated with alignment [`ALIGN`] and [`OFFSET`] bytes more, and handed out
-//! at `raw + OFFSET`. So its address ends in `0x030`, `0x430`, `0x830` or `0xc30`, which no jemalloc size
-//! class above 112 bytes can produce: a class hands out multiples of its size, and an odd multiple of 16
-//! is such a multiple only for classes whose greatest common divisor with [`ALIGN`] is 16 or less. Of the
-//! smaller classes, and of all of glibc's blocks, 0.8 to 3 % look so by chance, and a
-//! [filter](super::filter::AddressFilter) tells them apart (`docs/overhead.md` has the shares). Page alignment
-//! alone, jemalloc's own mark, would hit every block of 4 KiB.
+//! A sampled small block is allocated with alignment [`ALIGN`] and [`OFFSET`] bytes more, and
+//! handed out at `raw + OFFSET`. So its address ends in `0x030`, `0x430`, `0x830` or `0xc30`. No
+//! jemalloc size class above 112 bytes can produce such an address: a class hands out multiples of
+//! its size, and an odd multiple of 16 is such a multiple only if the greatest common divisor of
+//! the class and [`ALIGN`] is at most 16.
 //!
-//! Large and over-aligned blocks are not padded, since that would cost a size class and growth in
-//! place; `dealloc` is told the layout, so they are known by it and ask the
-//! [filter](super::filter::AddressFilter).
+//! Of the smaller classes, and of all of glibc's blocks, 0.8 to 3 % have such an address by chance
+//! (`docs/overhead.md` has the shares). A [filter](super::filter::AddressFilter) identifies most of
+//! these. Page alignment alone, jemalloc's own mark, would match every block of 4 KiB.
+//!
+//! Large and over-aligned blocks are not padded, since padding would cost a size class and growth
+//! in place. `dealloc` is given the layout, so such blocks are recognized by it, and another
+//! [filter](super::filter::AddressFilter) is asked.
 
 use core::alloc::Layout;
 
-/// Blocks below this are marked by their address if they are sampled.
+/// Sampled blocks below this size are marked by their address.
 const SMALL: usize = 64 << 10;
 /// Larger alignments cannot be kept at `raw + OFFSET`.
 const LARGEST_ALIGN: usize = 16;
-/// Alignment of a marked block's raw address. 4096 would divide the hits by four, which cost so little
-/// that on churn no difference was measured, and multiply by four what a live sample wastes.
+/// Alignment of a marked block's raw address. With 4096 a quarter as many unsampled addresses would
+/// match, and a live sample would waste four times as much memory. A match costs so little that on
+/// churn no difference was measured.
 const ALIGN: usize = 1024;
-/// Distance from the raw address to the one handed out: an odd multiple of 16.
+/// Distance from the raw address to the address that is handed out: an odd multiple of 16.
 pub(in crate::record) const OFFSET: usize = 0x30;
 
 const _: () = assert!(OFFSET.is_multiple_of(LARGEST_ALIGN) && (OFFSET / 16) % 2 == 1);
@@ -32,9 +35,9 @@ pub(in crate::record) fn is_markable(layout: Layout) -> bool {
     layout.size() < SMALL && layout.align() <= LARGEST_ALIGN
 }
 
-/// The address bits that a mark is known by. The lowest three are left out because the compiler turns
-/// a comparison of all ten into one instruction more (and, compare) than this needs (add, test). The
-/// hits are the same: allocators align to 8.
+/// The address bits that show a mark. The lowest three are left out: the compiler turns a
+/// comparison of all ten into one instruction more (and, compare) than this needs (add, test). The
+/// same addresses match, since allocators align to 8.
 const SIGNATURE: usize = (ALIGN - 1) & !0b111;
 
 /// Whether an address looks like a marked block's. The layout has to be markable as well.
@@ -43,15 +46,15 @@ pub(in crate::record) fn has_signature(address: usize) -> bool {
     address.wrapping_sub(OFFSET) & SIGNATURE == 0
 }
 
-/// The layout a markable block is really allocated with when it is sampled.
+/// The layout that a sampled block of a markable layout is allocated with.
 #[inline]
 pub(in crate::record) fn marked_layout(layout: Layout) -> Option<Layout> {
     let size = layout.size().checked_add(OFFSET)?;
     Layout::from_size_align(size, ALIGN).ok()
 }
 
-/// Bytes that marking costs beyond what was asked for, if the allocator takes the size up to a multiple of
-/// the alignment.
+/// Bytes that a mark adds to the requested size, if the allocator rounds the size up to a multiple
+/// of the alignment.
 pub(in crate::record) fn padding(size: usize) -> usize {
     size.saturating_add(OFFSET)
         .next_multiple_of(ALIGN)
@@ -85,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_the_rest_of_what_alignment_takes() {
+    fn padding_is_the_rest_up_to_the_alignment() {
         for (size, padded) in [(1, 1023), (976, 48), (977, 1071), (65_535, 1025)] {
             assert_eq!(padding(size), padded, "{size}");
         }

@@ -1,27 +1,30 @@
-//! Which allocations are picked, and how much each stands for: pure arithmetic, seedable.
+//! Which allocations are picked, and how much each one stands for.
 //!
-//! Think of everything a thread allocates as one stream of bytes, with sample points strewn over it
-//! so that the gaps between them are exponential with mean R, the sample interval. An allocation of s
-//! bytes is picked if a point falls into it. The exponential has no memory, so whatever came before,
-//! that happens with probability `p = 1 - exp(-s/R)`; a picked allocation stands for `1/p` like it
-//! (Horvitz and Thompson, 1952), which makes sums over any set of call sites unbiased. Weights are
-//! computed per sample and then summed: the weight of a mean size is not the mean weight.
+//! This is pure arithmetic with a seed. All allocations of a thread form one stream of bytes.
+//! Sample points lie on the stream, and the gaps between them are exponential with mean R, the
+//! sample interval. An allocation of s bytes is picked if a point falls into it. The exponential
+//! has no memory. So whatever came before, the allocation is picked with probability `p = 1 -
+//! exp(-s/R)`.
+//!
+//! A picked allocation stands for `1/p` like it (Horvitz and Thompson, 1952), which makes sums over
+//! any set of call sites unbiased. Weights are computed per sample and then summed: the weight of a
+//! mean size is not the mean weight.
 
 use rand_distr::{Distribution, Exp1};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// No thread counts down further than this before it looks at the settings again, so a change of
-/// interval reaches every thread within so many bytes.
+/// A thread counts down at most this far before it reads the settings again. So a change of the
+/// interval reaches every thread within this number of bytes.
 pub(super) const LONGEST_COUNTDOWN: i64 = 64 << 20;
 
 /// The interval at which every allocation is recorded, with weight 1.
 pub(super) const EVERY_ALLOCATION: u64 = 1;
 
-/// Bytes from here to the next sample point.
+/// Draws the bytes from here to the next sample point.
 ///
-/// The point lies in the byte at this distance, so an allocation of `size` bytes is picked if
-/// `gap < size`. Rounding down keeps that probability exactly `1 - exp(-size/interval)`, since a size
-/// is a whole number.
+/// The point lies in the byte at this distance, so an allocation of `size` bytes is picked if `gap
+/// < size`. Rounding down keeps that probability exactly `1 - exp(-size/interval)`, since a size is
+/// a whole number.
 pub(super) fn draw_gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> i64 {
     if interval <= EVERY_ALLOCATION {
         return 0;
@@ -39,7 +42,7 @@ pub(super) fn draw_gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> i64 {
     gap
 }
 
-/// Probability that an allocation of `size` bytes is picked at `interval`.
+/// The probability that an allocation of `size` bytes is picked at `interval`.
 pub(crate) fn probability(size: u64, interval: u64) -> f64 {
     if interval <= EVERY_ALLOCATION {
         return 1.0;
@@ -48,19 +51,21 @@ pub(crate) fn probability(size: u64, interval: u64) -> f64 {
     -(-(size as f64) / interval as f64).exp_m1()
 }
 
-/// How many allocations of `size` bytes one that was picked at `interval` stands for.
+/// How many allocations of `size` bytes a picked one stands for at `interval`.
 pub(super) fn weight(size: u64, interval: u64) -> f64 {
     1.0 / probability(size, interval)
 }
 
-/// The weight of an allocation that a countdown ended in without a sample point.
+/// The weight of an allocation in which a countdown ended without a sample point.
 ///
 /// The countdown was drawn with `interval_before`, B, and covered the first `covered` bytes of the
-/// `size`; from there on, over the `rest`, a fresh gap decided, drawn with `interval_after`, A, and
-/// picked. Had the first gap picked it (probability `1 - q`, `q = exp(-covered/B)`), it would have
-/// weighed `1/p(size, B)`. The second way happens with probability `q p(rest, A)`, and the expected
-/// weight must be 1: `(1 - q) / p(size, B) + q p(rest, A) w = 1`. As `p(size, B) - (1 - q)` is
-/// `q p(rest, B)`, q cancels. With equal intervals `w = 1/p`, as everywhere.
+/// `size`. A fresh gap, drawn with `interval_after`, A, decided over the `rest`, and picked the
+/// allocation.
+///
+/// If the first gap had picked it (probability `1 - q`, `q = exp(-covered/B)`), it would weigh
+/// `1/p(size, B)`. The second way happens with probability `q p(rest, A)`, and the expected weight
+/// must be 1: `(1 - q) / p(size, B) + q p(rest, A) w = 1`. As `p(size, B) - (1 - q)` is `q p(rest,
+/// B)`, q cancels. With equal intervals `w = 1/p`, as everywhere.
 pub(super) fn weight_after(
     size: u64,
     covered: u64,
@@ -76,11 +81,11 @@ pub(super) fn weight_after(
         * weight(rest, interval_after)
 }
 
-/// The group of block sizes that a sample is summed with: four groups to a doubling, named by their
-/// upper bound. Sizes up to 8 are groups of their own.
+/// The group of block sizes that a sample is summed with. There are four groups to a doubling,
+/// named by their upper bound. Sizes up to 8 are groups of their own.
 ///
-/// The bound is what a profile's `bytes` label says. It must not depend on what was sampled: a label
-/// that drifts makes every delta and every diff see a new series.
+/// The bound is the `bytes` label of a profile. It must not depend on the samples: if a label
+/// drifts, every delta and every diff sees a new series.
 pub(in crate::record) fn size_group(size: u64) -> u64 {
     if size <= 8 {
         return size;
@@ -97,7 +102,7 @@ mod tests {
 
     #[test]
     fn gaps_are_exponential() {
-        // Kolmogorov-Smirnov against 1 - exp(-x/R): the bound 1.95/sqrt(n) fails one seed in a
+        // Kolmogorov-Smirnov against 1 - exp(-x/R): the bound 1.95/sqrt(n) fails for one seed in a
         // thousand, and this seed is fixed.
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let interval = 512 * 1024;
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_go() {
+    fn weights_equal_those_of_go() {
         // Go's own vectors (protomem_test.go): 4 blocks of 1024 at 512 KiB stand for 2050.
         assert_eq!((4.0 * weight(1024, 524_288)).floor(), 2050.0);
         assert_eq!((weight(524_288, 524_288) * 524_288.0).floor(), 829_411.0);
@@ -154,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_change_of_interval_inside_a_block_is_unbiased() {
-        // The expectation over both ways of being picked, by the formula's own parts, must be 1.
+        // By the formula's own parts, the expectation over both ways of being picked must be 1.
         for (size, covered, before, after) in [
             (1000u64, 300u64, 1 << 40, 512),
             (1 << 20, 1 << 19, 4096, 1 << 30),

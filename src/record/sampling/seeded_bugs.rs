@@ -1,27 +1,27 @@
-//! Bugs that tests plant in the sampling law, to see that the statistical checks find them.
+//! Bugs in the sampling law, seeded by tests to prove that the statistical checks find them.
 //!
-//! Only in test builds: the sites that ask for them are `#[cfg(test)]` too. A bug is planted for the
-//! calling thread alone, so that tests can run side by side.
+//! They exist in test builds only: the code that asks for them is `#[cfg(test)]` too. A bug is
+//! seeded for the calling thread alone, so that tests can run in parallel.
 
 use core::cell::Cell;
 use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::Rng as _};
 
-/// What other profilers got wrong, or could have.
+/// Mistakes that other profilers made, or could have made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bug {
-    /// Gaps from 0 to twice the interval, each as likely.
+    /// Gaps from 0 to twice the interval, all equally likely.
     UniformGaps,
-    /// Gaps that are the interval.
+    /// Gaps that equal the interval.
     FixedGaps,
-    /// The next gap starts at the sample point and not behind the block it lies in.
+    /// The next gap starts at the sample point instead of after the block that contains it.
     OvershootCarriedOver,
-    /// The samples of a stack are summed, and the sum scaled by the weight of their mean size.
+    /// The samples of a stack are summed, and the sum is scaled by the weight of their mean size.
     SumThenScale,
     /// A new thread's first allocation is always sampled.
     FirstAlwaysSampled,
-    /// A sample weighs by the interval in force and not by that of its gap.
+    /// A sample's weight uses the interval in force instead of the interval of its gap.
     CurrentInterval,
-    /// What the profiler allocates itself runs through the countdown.
+    /// The profiler's own allocations run through the countdown.
     OwnBytesCounted,
 }
 
@@ -29,7 +29,7 @@ thread_local! {
     static SEEDED: Cell<Option<Bug>> = const { Cell::new(None) };
 }
 
-/// Runs `work` with a bug.
+/// Runs `work` with a seeded bug.
 pub(super) fn with<R>(bug: Bug, work: impl FnOnce() -> R) -> R {
     SEEDED.set(Some(bug));
     let result = work();
@@ -41,7 +41,7 @@ pub(super) fn is(bug: Bug) -> bool {
     SEEDED.get() == Some(bug)
 }
 
-/// A gap that is not exponential.
+/// Draws a gap that is not exponential, if such a bug is seeded.
 pub(super) fn gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> Option<i64> {
     match SEEDED.get()? {
         Bug::UniformGaps => Some((random.next_u64() % (2 * interval)).cast_signed()),

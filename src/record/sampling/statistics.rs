@@ -1,9 +1,11 @@
-//! The sampling law, checked as statistics: gaps, means, variances, sites, changes of interval.
+//! Statistical checks of the sampling law: gaps, means, variances, sites, changes of interval.
 //!
-//! Each check is a function, run as it is by the test of its name, and once more for each bug it has to
-//! find ([`planted`](super::seeded_bugs)). Seeds are fixed, and bounds leave six standard deviations: a check
-//! that fails without a change of the code has odds of one in 500 million. tests/sites.rs checks the
-//! whole, with an allocator and threads.
+//! Each check is a function. The test of its name runs it as it is. A second test runs it with each
+//! of its [seeded bugs](super::seeded_bugs) and expects it to fail.
+//!
+//! Seeds are fixed, and bounds leave six standard deviations: a check that fails without a change
+//! of the code has odds of one in 500 million. `tests/sites.rs` checks the whole, with an allocator
+//! and threads.
 
 #[cfg(test)]
 mod tests {
@@ -27,7 +29,7 @@ mod tests {
 
     fn within(what: &str, value: f64, expected: f64, sigma: f64) -> Check {
         let off = (value - expected).abs();
-        // What cannot vary may still differ by what floating point loses in a long sum.
+        // A value without variance may still differ by the floating-point error of a long sum.
         if off <= SIGMAS * sigma + 1e-9 * expected.abs() {
             return Ok(());
         }
@@ -37,7 +39,7 @@ mod tests {
         ))
     }
 
-    /// Allocates `blocks` of `size` bytes and gives each that is picked to `found`.
+    /// Allocates `blocks` of `size` bytes and passes each picked one to `found`.
     fn allocate(
         thread: &Thread,
         blocks: u64,
@@ -61,8 +63,8 @@ mod tests {
         }
     }
 
-    /// Anderson and Darling's A², which looks at the tails too. It exceeds 12 with odds of about one in a
-    /// million (Marsaglia and Marsaglia, 2004, by the tail falling tenfold each 2.1).
+    /// Anderson and Darling's A², which also weighs the tails. It exceeds 12 with odds of about one
+    /// in a million (Marsaglia and Marsaglia, 2004; the tail falls tenfold each 2.1).
     fn gaps_are_exponential() -> Check {
         for interval in [64, 4 * KIB, 512 * KIB, 1 << 40] {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(interval);
@@ -90,9 +92,9 @@ mod tests {
         Ok(())
     }
 
-    /// The estimated count of `N` blocks has mean `N` and variance `N (1-p)/p`. Over 3,000 estimates of
-    /// about 60 samples each, the variance is known to `sqrt(2/3000)` of itself, and one part in 60 of
-    /// that for the skewness.
+    /// The estimated count of `N` blocks has mean `N` and variance `N (1-p)/p`. From 3,000
+    /// estimates of about 60 samples each, the variance is known to `sqrt(2/3000)` of itself, and
+    /// to one part in 60 more for the skewness.
     fn estimates_have_the_mean_and_variance_of_the_closed_form() -> Check {
         const ESTIMATES: u32 = 3000;
         let sizes = [
@@ -110,7 +112,7 @@ mod tests {
         let intervals = [4 * KIB, 512 * KIB, 64 * MIB, 1 << 40];
         for (interval, size) in intervals.iter().flat_map(|i| sizes.map(|s| (*i, s))) {
             let p = sampler::probability(size, interval);
-            // 1 TiB is looked at each 64 MiB only, and 60 samples take a million looks.
+            // At 1 TiB a thread decides once per 64 MiB, and 60 samples take a million decisions.
             let samples = if interval == 1 << 40 { 1.0 } else { 60.0 };
             if interval == 1 << 40 && size < 1024 * MIB {
                 continue;
@@ -136,7 +138,7 @@ mod tests {
             let variance = blocks as f64 * (1.0 - p) / p;
             let missed = n * blocks as f64 * (1.0 - p);
             if missed < 100.0 {
-                // Too few are missed for a normal law: their number is Poisson.
+                // The missed ones are too few for a normal distribution: their number is Poisson.
                 if sum.abs() > 10.0 + SIGMAS * missed.sqrt() {
                     return Err(format!(
                         "{sum} of {size} bytes at {interval}, {missed} missed"
@@ -154,8 +156,8 @@ mod tests {
         Ok(())
     }
 
-    /// Sites whose blocks come in turns, as a program's do: what is picked of one must not depend on what
-    /// was allocated before it.
+    /// Sites allocate in turns, as in a program. Whether a block is picked must not depend on the
+    /// allocations before it.
     fn sites_that_take_turns_do_not_disturb_each_other() -> Check {
         const INTERVAL: u64 = 64 * KIB;
         const ROUNDS: u64 = 20_000;
@@ -175,7 +177,7 @@ mod tests {
         Ok(())
     }
 
-    /// 64 B and 256 KiB on one stack, through the table that sums them.
+    /// Blocks of 64 B and 256 KiB on one stack, through the table that sums them.
     fn two_sizes_on_one_stack_are_both_right() -> Check {
         const INTERVAL: u64 = 512 * KIB;
         const ROUNDS: u64 = 4000;
@@ -243,9 +245,10 @@ mod tests {
         Ok(())
     }
 
-    /// Right behind a change, threads that allocate 1, 16 and 64 MiB in blocks of 4 KiB: over many runs
-    /// within 0.97 and 1.03 of the truth, which is at least six standard deviations. A sample of the old
-    /// gap weighs as the old interval, so no byte has more variance than the larger of the two.
+    /// Directly after a change of the interval, threads allocate 1, 16 and 64 MiB in blocks of 4
+    /// KiB. Over many runs the estimate is within 0.97 and 1.03 of the truth, which is at least six
+    /// standard deviations. A sample of the old gap has the weight of the old interval, so no byte
+    /// has more variance than at the larger of the two.
     fn estimates_stay_right_behind_a_change_of_interval() -> Check {
         const SIZE: u64 = 4 * KIB;
         let changes = [
@@ -259,7 +262,7 @@ mod tests {
                 let mut sum = 0.0;
                 for seed in 0..u64::from(runs) {
                     let thread = Thread::new();
-                    // What came before the change is not what is looked at.
+                    // The estimate of the time before the change is not checked.
                     allocate(&thread, MIB / SIZE, SIZE, before, seed, |_| {});
                     allocate(&thread, bytes / SIZE, SIZE, after, seed, |p| {
                         sum += p.weight;
@@ -279,7 +282,7 @@ mod tests {
         Ok(())
     }
 
-    /// The profiler allocates a kilobyte for each sample it takes, muted.
+    /// The profiler allocates one kilobyte per sample, muted.
     fn the_profilers_own_bytes_are_not_counted() -> Check {
         const INTERVAL: u64 = 4 * KIB;
         const BLOCKS: u64 = 200_000;
@@ -325,7 +328,7 @@ mod tests {
                 })*
             }
 
-            /// The positive controls: each check fails on the bugs it names.
+            /// The positive controls: each check fails on its seeded bugs.
             mod controls {
                 $(#[test]
                 fn $check() {
@@ -333,7 +336,7 @@ mod tests {
                     let bugs: &[Bug] = &[$(Bug::$bug),*];
                     for bug in bugs {
                         let found = seeded_bugs::with(*bug, super::$check);
-                        assert!(found.is_err(), "{bug:?} goes unnoticed");
+                        assert!(found.is_err(), "{bug:?} is not found");
                         println!("{bug:?}: {}", found.unwrap_err());
                     }
                 })*

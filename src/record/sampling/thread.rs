@@ -1,8 +1,7 @@
-//! What each thread keeps: the countdown to its next sample, and two states that tell the slow paths
-//! what they may do.
+//! The state of each thread: its countdown, and what the slow paths may do on it.
 //!
-//! Its `thread_local!` is const-initialized and has no Drop, as every one of this world, so it works
-//! before `main`, in thread-exit destructors and after them, and reaching it never allocates.
+//! Its `thread_local!` is const-initialized and has no Drop, like all on the recording side. So it
+//! works before `main`, in thread-exit destructors and after them. Access to it never allocates.
 
 #[cfg(test)]
 use super::seeded_bugs::{self, Bug};
@@ -13,8 +12,8 @@ use core::{
 };
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// The countdown while muted: any allocation takes the cold branch, and even the largest possible
-/// size does not wrap around.
+/// The countdown while muted: every allocation takes the slow path, and even the largest size does
+/// not wrap around.
 pub(super) const PARKED: i64 = -1;
 
 thread_local! {
@@ -27,21 +26,22 @@ pub(in crate::record) fn with<R>(f: impl FnOnce(&Thread) -> R) -> R {
     THREAD.with(f)
 }
 
-/// State of one thread. Not shared: signal handlers on the same thread are its only concurrency.
+/// The state of one thread. No other thread reads it; only signal handlers of the same thread run
+/// concurrently.
 pub(in crate::record) struct Thread {
-    /// Bytes this thread may allocate before the cold branch decides. "New", "muted" and "a sample
-    /// is due" are all below zero, so that the fast path has one branch.
+    /// Bytes that this thread may allocate before the slow path decides. "New", "muted" and "a
+    /// sample is due" are all below zero, so that the fast path has one branch.
     pub(super) left: Cell<i64>,
-    /// The countdown's value while muted.
+    /// The value of the countdown while muted.
     kept: Cell<i64>,
-    /// The interval the present gap was drawn with; 0 before the first draw.
+    /// The interval that the present gap was drawn with; 0 before the first draw.
     pub(super) interval: Cell<u64>,
-    /// The countdown ends before its sample point, at `LONGEST_COUNTDOWN`.
+    /// Whether the countdown ends before its sample point, at `LONGEST_COUNTDOWN`.
     pub(super) cut_short: Cell<bool>,
     muted: Cell<u32>,
     locked: Cell<u32>,
     pub(super) random: Cell<Option<Xoshiro256PlusPlus>>,
-    /// What the constructor of the tables may ask for, while it runs.
+    /// Blocks for the constructor of the tables, while it runs.
     pub(in crate::record) reserved: Cell<ReservedMemory>,
 }
 
@@ -59,8 +59,8 @@ impl Thread {
         }
     }
 
-    /// Until the guard drops, this thread's allocations are not sampled and use no bytes of the
-    /// countdown. Nests. Frees go the normal way.
+    /// Mutes the thread until the guard drops: its allocations are not sampled and use no bytes of
+    /// the countdown. Nests. Frees are not affected.
     pub(in crate::record) fn mute(&self) -> Muted<'_> {
         #[cfg(test)]
         if seeded_bugs::is(Bug::OwnBytesCounted) {
@@ -78,8 +78,9 @@ impl Thread {
         self.muted.get() > 0
     }
 
-    /// Until the guard drops, this thread may hold a shard lock or the gate: a signal handler that
-    /// frees a sampled block now must not look it up. `None` if that is so already.
+    /// Locks the thread until the guard drops: it may hold a shard lock or the gate. A signal
+    /// handler that frees a sampled block meanwhile must not look it up. `None` if the thread is
+    /// locked already.
     pub(in crate::record) fn lock(&self) -> Option<Locked<'_>> {
         if self.is_locked() {
             return None;
@@ -88,14 +89,14 @@ impl Thread {
         Some(Locked(self))
     }
 
-    /// As [`lock`](Self::lock), for a fork's handlers: across functions, and also if it is locked.
+    /// As [`lock`](Self::lock), for the fork handlers: it outlives one function, and nests.
     pub(in crate::record) fn enter_lock(&self) {
         self.locked.set(self.locked.get() + 1);
         // A signal handler on this thread must see the state before any lock is taken.
         compiler_fence(Ordering::SeqCst);
     }
 
-    /// Ends what [`enter_lock`](Self::enter_lock) began.
+    /// Ends [`enter_lock`](Self::enter_lock).
     pub(in crate::record) fn leave_lock(&self) {
         compiler_fence(Ordering::SeqCst);
         self.locked.set(self.locked.get().saturating_sub(1));
@@ -161,7 +162,7 @@ mod tests {
             }
             assert!(
                 thread.count(usize::MAX >> 1),
-                "the largest size is cold too"
+                "the largest size takes the slow path too"
             );
         }
         assert_eq!(thread.left.get(), before);

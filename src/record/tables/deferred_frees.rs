@@ -1,6 +1,8 @@
-//! Blocks whose free has to wait: a free that arrives while its thread is *locked* (a signal handler,
-//! a fork in progress) cannot ask the live table what the block is, and must be neither skipped nor
-//! waited for. It is put aside here and done by a later slow path.
+//! Deferred frees: blocks that a later slow path frees.
+//!
+//! A free that arrives while its thread is *locked* (in a signal handler, during a fork) cannot
+//! look the block up in the live table. It must neither be skipped nor wait. So it is stored here,
+//! and a later slow path does it.
 
 use crate::record::sync::{AtomicUsize, Ordering, array_of, const_unless_loom};
 use core::alloc::Layout;
@@ -15,15 +17,15 @@ const SLOTS: usize = 2;
 pub(in crate::record) struct DeferredFree {
     pub(in crate::record) address: usize,
     pub(in crate::record) layout: Layout,
-    /// Address of the [`SamplingAllocator`](crate::record::SamplingAllocator) that was asked to free it, and
-    /// has to.
+    /// Address of the [`SamplingAllocator`](crate::record::SamplingAllocator) that was called to
+    /// free it. Only this one may free it.
     pub(in crate::record) owner: usize,
 }
 
-/// Room for a fixed number of pending frees. Lock-free: a slot is claimed by one compare-and-swap, so a
-/// signal handler may interrupt any of its operations, or a thread die in one.
+/// Storage for a fixed number of deferred frees. Lock-free: one compare-and-swap claims a slot. So
+/// a signal handler may interrupt any operation, and a thread may die in one.
 pub(super) struct DeferredFrees {
-    /// Full slots, and slots on the way to that: 0 means there is nothing to look for.
+    /// Slots that are full or are being filled. 0 means that there is nothing to take.
     count: AtomicUsize,
     slots: [FreeSlot; SLOTS],
 }
@@ -37,7 +39,7 @@ struct FreeSlot {
 }
 
 const EMPTY: usize = 0;
-/// No block has this address: it is not aligned, and blocks of size 1 are never at the first page.
+/// No block has this address: it is not aligned, and no block of size 1 lies in the first page.
 const BUSY: usize = 1;
 
 impl FreeSlot {
@@ -68,10 +70,11 @@ impl DeferredFrees {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// Keeps a free for later; false if there is no room, and then the block is lost.
+    /// Stores a free for later. False if all slots are full; then the block is lost.
     pub(super) fn defer(&self, free: DeferredFree) -> bool {
         for slot in &self.slots {
-            // Acquire pairs with `take`'s release of the slot: its reads of the old fields come first.
+            // Acquire pairs with `take`'s release of the slot: `take` has read the old fields
+            // before.
             let claimed =
                 slot.state
                     .compare_exchange(EMPTY, BUSY, Ordering::Acquire, Ordering::Relaxed);
@@ -88,7 +91,8 @@ impl DeferredFrees {
         false
     }
 
-    /// Takes one free of `owner`'s out, at or behind slot `*from`, which moves on; `None` at the end.
+    /// Takes out one free of `owner`, from slot `*from` on, and advances `*from`. `None` at the
+    /// end.
     pub(super) fn take(&self, owner: usize, from: &mut usize) -> Option<DeferredFree> {
         while let Some(slot) = self.slots.get(*from) {
             *from += 1;
@@ -96,7 +100,7 @@ impl DeferredFrees {
             if address == EMPTY || address == BUSY || slot.owner.load(Ordering::Relaxed) != owner {
                 continue;
             }
-            // Acquire pairs with `defer`'s release, so the fields below are that free's.
+            // Acquire pairs with `defer`'s release: the fields below belong to that free.
             let claimed =
                 slot.state
                     .compare_exchange(address, BUSY, Ordering::Acquire, Ordering::Relaxed);
@@ -109,7 +113,7 @@ impl DeferredFrees {
             );
             let owner_now = slot.owner.load(Ordering::Relaxed);
             if owner_now != owner {
-                // The slot was emptied and filled anew with the same address in between.
+                // Meanwhile the slot was emptied and filled again with the same address.
                 slot.state.store(address, Ordering::Release);
                 continue;
             }
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn gives_back_what_was_put_once_and_to_its_owner() {
+    fn each_deferred_free_is_returned_once_to_its_owner() {
         let deferred = DeferredFrees::new();
         assert!(deferred.is_empty());
         for address in 1..=SLOTS {
@@ -170,7 +174,7 @@ mod model {
     use loom::{sync::Arc, thread};
 
     #[test]
-    fn each_free_is_taken_exactly_once_and_whole() {
+    fn each_free_is_taken_exactly_once_and_not_torn() {
         loom::model(|| {
             let deferred = Arc::new(DeferredFrees::new());
             let put = |deferred: &DeferredFrees, address: usize| {
@@ -204,10 +208,11 @@ mod model {
         });
     }
     #[test]
-    fn an_owner_never_gets_anothers_free_of_a_block_at_the_same_address() {
+    fn an_owner_never_gets_a_free_of_another_owner_at_the_same_address() {
         loom::model(|| {
             let deferred = Arc::new(DeferredFrees::new());
-            // The size tells whose it is: a block of one owner was freed, and its address given to the other.
+            // The size shows the owner: a block of one owner was freed, and the other owner got its
+            // address.
             let put = |deferred: &DeferredFrees, owner: usize| {
                 let layout = Layout::from_size_align(owner, 8).unwrap();
                 deferred.defer(DeferredFree {
@@ -219,7 +224,7 @@ mod model {
             let take = |deferred: &DeferredFrees, owner: usize| {
                 let taken = deferred.take(owner, &mut 0);
                 if let Some(free) = taken {
-                    assert_eq!(free.layout.size(), owner, "another's");
+                    assert_eq!(free.layout.size(), owner, "another owner's");
                 }
                 usize::from(taken.is_some())
             };

@@ -1,7 +1,7 @@
-//! The two tables, made when the first sample comes.
+//! The two tables, made at the first sample.
 //!
-//! `OnceLock::get_or_init` would have all but the first thread wait in a queue of the standard library,
-//! and a child forked meanwhile wait for ever.
+//! `OnceLock::get_or_init` would make all other threads wait in a queue of the standard library. A
+//! child that is forked meanwhile would wait forever.
 
 use super::{live::LiveTable, reserved_memory, stacks::StackTable};
 use crate::record::{
@@ -11,11 +11,11 @@ use crate::record::{
 };
 use std::sync::OnceLock;
 
-/// Nobody has begun to make the tables, or whoever had had no memory for them.
+/// No thread has begun to make the tables, or the one that began had no memory for them.
 const NOBODY: u8 = 0;
-/// A thread makes them, or has made them.
+/// A thread is making the tables, or has made them.
 const SOMEBODY: u8 = 1;
-/// A thread took too long; should it end after all, they are there.
+/// The thread took too long. If it finishes later, the tables exist.
 const STOPPED: u8 = 2;
 
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub(super) struct Tables {
 #[derive(Debug)]
 pub(super) struct LazyTables {
     tables: OnceLock<Tables>,
-    /// Who makes them: `NOBODY`, `SOMEBODY` or `STOPPED`. Relaxed throughout: it is `tables` that
-    /// publishes them.
+    /// The state of the making: `NOBODY`, `SOMEBODY` or `STOPPED`. Relaxed throughout, since
+    /// `tables` publishes the tables.
     maker: AtomicU8,
 }
 
@@ -43,12 +43,12 @@ impl LazyTables {
         }
     }
 
-    /// The tables; `None` if nothing has ever been recorded.
+    /// The tables. `None` if nothing was ever recorded.
     pub(super) fn get(&self) -> Option<&Tables> {
         self.tables.get()
     }
 
-    /// The tables, made if this is the first sample; `None` if there is no memory for them, or if the
+    /// The tables, made at the first sample. `None` if there is no memory for them, or if the
     /// thread that makes them was stopped.
     pub(super) fn get_or_make(&self, thread: &Thread) -> Option<&Tables> {
         let tables = self.get();
@@ -72,23 +72,25 @@ impl LazyTables {
             self.maker.store(NOBODY, Ordering::Relaxed);
             return None;
         };
-        // Only the thread that is the maker gets here, so `set` neither waits nor fails.
+        // Never an error, and never a wait: only the one maker gets here.
         let _ = self.tables.set(made);
         self.get()
     }
 
-    /// The tables that another thread makes: the first samples of two threads may come at once.
+    /// Waits for the tables that another thread makes: two threads may take their first sample at
+    /// the same time.
     fn wait(&self) -> Option<&Tables> {
         let look = || match self.get() {
             Some(tables) => Some(Some(tables)),
-            // It had no memory for them.
+            // The maker had no memory.
             None if self.maker.load(Ordering::Relaxed) == NOBODY => Some(None),
             None => None,
         };
-        // Once in a process's life.
+        // This wait happens once in a process.
         let ended = retry::retry_longer(|| retry::retry(look));
         ended.unwrap_or_else(|| {
-            // In a forked child it never comes back, and not every sample is to wait for it.
+            // In a forked child the maker never returns, and later samples must not wait for it. If
+            // this fails the maker has just ended.
             let _ = self.replace_maker(SOMEBODY, STOPPED);
             self.get()
         })
@@ -110,7 +112,7 @@ mod tests {
     };
 
     #[test]
-    fn whoever_needs_them_while_they_are_made_gets_them() {
+    fn threads_that_need_the_tables_while_they_are_made_get_them() {
         const THREADS: usize = 4;
         for _ in 0..300 {
             let tables = LazyTables::new();
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_maker_whose_processor_was_taken_away_is_waited_for() {
+    fn a_thread_that_pauses_while_it_makes_the_tables_is_waited_for() {
         let tables = LazyTables::new();
         let claimed = tables.replace_maker(NOBODY, SOMEBODY);
         assert_eq!(claimed, Ok(NOBODY));
@@ -142,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_maker_that_never_ends_is_waited_for_once() {
+    fn a_thread_that_never_finishes_the_tables_is_waited_for_once() {
         let tables = LazyTables::new();
         let claimed = tables.replace_maker(NOBODY, SOMEBODY);
         assert_eq!(claimed, Ok(NOBODY));
         let thread = Thread::new();
         assert!(tables.get_or_make(&thread).is_none());
 
-        // Thirty waits take a minute; none, next to nothing.
+        // Thirty waits take a minute. No wait takes next to no time.
         let start = Instant::now();
         assert!((0..30).all(|_| tables.get_or_make(&thread).is_none()));
         assert!(start.elapsed() < Duration::from_secs(30));
@@ -159,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_a_maker_without_memory_gets_nothing_and_the_next_tries_again() {
+    fn without_memory_for_the_tables_a_later_sample_makes_them() {
         let tables = LazyTables::new();
         let claimed = tables.replace_maker(NOBODY, SOMEBODY);
         assert_eq!(claimed, Ok(NOBODY));
         let thread = Thread::new();
         thread::scope(|scope| {
             scope.spawn(|| tables.maker.store(NOBODY, Ordering::Relaxed));
-            // The maker again, should the other thread have been first.
+            // Makes the tables, or gets none, depending on which thread is first.
             let _ = tables.get_or_make(&thread);
         });
         assert!(tables.get_or_make(&thread).is_some());

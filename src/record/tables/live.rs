@@ -1,10 +1,10 @@
-//! The live table: every sampled block that is not yet freed, by address.
+//! The live table: all sampled blocks that are not freed yet, by address.
 //!
-//! An entry is taken out *before* the block goes back to the inner allocator; afterwards another thread
-//! may own the address already. While a large block is being reallocated in place its entry stays,
-//! marked as in transit, so that putting it back needs no memory if the call fails. To everyone else an
-//! entry in transit is not there. Marked blocks never are in transit: without its entry nobody would
-//! know the layout to give back.
+//! An entry is taken out *before* the block goes back to the inner allocator: afterwards another
+//! thread may own the address. While a large block is reallocated in place its entry stays, marked
+//! as in [transit](super::transit). So restoring it after a failed call needs no memory. For all
+//! other operations an entry in transit does not exist. Marked blocks are never in transit: without
+//! the entry the layout to give back would be unknown.
 
 use super::{
     shards::{Shard, Shards, mix},
@@ -16,7 +16,7 @@ use crate::record::{
 };
 use core::alloc::Layout;
 
-/// At the default interval a heap of 100 GiB has 200,000 live samples; smaller intervals need more.
+/// At the default interval a heap of 100 GiB has 200,000 live samples. Smaller intervals need more.
 /// 4 million take 277 MB: 131,072 places of 33 bytes in each shard.
 #[cfg(not(any(test, miri)))]
 const MOST_LIVE: usize = 1 << 22;
@@ -25,18 +25,18 @@ const MOST_LIVE: usize = 100;
 
 const SHARDS: usize = 64;
 
-/// A sampled block that has not been freed.
+/// A sampled block that is not freed yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LiveSample {
-    /// Bytes asked for.
+    /// The requested bytes.
     pub(crate) size: u64,
-    /// How many blocks like it it stands for.
+    /// How many blocks like this one it stands for.
     pub(crate) weight: f64,
-    /// Its call stack, size group and interval.
+    /// The call stack, size group and interval.
     pub(crate) bucket: BucketId,
 }
 
-/// A [`LiveSample`], its fields side by side with the transit so that no padding lies between.
+/// A [`LiveSample`] and its transit. The fields lie side by side, so that there is no padding.
 pub(super) struct LiveEntry {
     size: u64,
     weight: f64,
@@ -44,21 +44,22 @@ pub(super) struct LiveEntry {
     pub(super) transit: u32,
 }
 
-// What a live sample costs beside its mark's padding: 32 bytes with its key, 38 in the table at its
-// highest load of 7/8.
+// The cost of a live sample, without the padding of its mark: 32 bytes with its key, and 38 in the
+// table at its highest load of 7/8.
 const _: () = assert!(size_of::<(usize, LiveEntry)>() == 32);
 
 #[derive(Debug)]
 pub(super) struct LiveTable {
     pub(super) shards: Shards<usize, LiveEntry>,
     live: AtomicUsize,
-    /// The sum of [`LiveSample::estimated_bytes`]; each entry's are added and taken away once, under its
-    /// shard's lock, so it never falls below zero.
+    /// The sum of [`LiveSample::estimated_bytes`]. Each entry's bytes are added once and subtracted
+    /// once, under its shard's lock, so the sum never falls below zero.
     live_bytes: AtomicU64,
     pub(super) transits: AtomicUsize,
 }
 
-/// A place in the table, its shard locked until it is [filled](Self::insert) or dropped.
+/// A place in the table. Its shard stays locked until the place is [filled](Self::insert) or
+/// dropped.
 #[must_use]
 #[derive(Debug)]
 pub(super) struct ReservedEntry<'a> {
@@ -67,7 +68,7 @@ pub(super) struct ReservedEntry<'a> {
     address: usize,
 }
 
-/// What the table knows of an address.
+/// The answer of the table for an address.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::record) enum Lookup<T> {
     Sampled(T),
@@ -77,7 +78,7 @@ pub(in crate::record) enum Lookup<T> {
 }
 
 impl LiveSample {
-    /// The bytes it stands for.
+    /// The bytes that it stands for.
     fn estimated_bytes(&self) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -118,14 +119,15 @@ impl LiveTable {
         }
     }
 
-    /// What [`new`](Self::new) asks the allocator for, and so does the stack table.
+    /// The layout of the block that [`new`](Self::new) asks the allocator for. The stack table asks
+    /// for the same.
     pub(super) fn first_block() -> Layout {
         Shards::<usize, LiveEntry>::first_block(SHARDS)
     }
 
-    /// Makes sure a block at `address` can be inserted.
+    /// Reserves a place for the entry of a block at `address`.
     pub(super) fn reserve(&self, address: usize) -> Result<ReservedEntry<'_>, RecordError> {
-        // Relaxed: a cap that is overshot by the number of threads is still a cap.
+        // Relaxed: the cap may be exceeded by the number of threads.
         if self.live.load(Ordering::Relaxed) >= MOST_LIVE {
             return Err(RecordError::Full);
         }
@@ -140,7 +142,7 @@ impl LiveTable {
         })
     }
 
-    /// Takes a block's entry out.
+    /// Takes out the entry of a block.
     pub(super) fn take(&self, address: usize) -> Lookup<LiveSample> {
         let Some(mut shard) = self.shards.lock(hash(&address)) else {
             return Lookup::Busy;
@@ -190,8 +192,8 @@ impl LiveTable {
         self.shards.count()
     }
 
-    /// Appends the blocks of one shard if there is room for them without allocating: no memory is asked
-    /// for under a shard lock. Otherwise the room that is missing.
+    /// Appends the blocks of one shard. If `into` lacks room it copies nothing and returns the
+    /// missing room, since no memory may be allocated under a shard lock.
     pub(super) fn copy(&self, shard: usize, into: &mut Vec<LiveSample>) -> Result<(), CopyError> {
         let shard = self.shards.lock_at(shard).ok_or(CopyError::Busy)?;
         if into.capacity() - into.len() < shard.len() {
@@ -204,7 +206,7 @@ impl LiveTable {
         Ok(())
     }
 
-    /// Bytes this table occupies; `None` if a shard could not be locked.
+    /// Bytes that this table occupies. `None` if a shard could not be locked.
     pub(super) fn bytes(&self) -> Option<usize> {
         (0..self.shards.count())
             .map(|index| Some(self.shards.lock_at(index)?.table_bytes()))
@@ -213,8 +215,8 @@ impl LiveTable {
 }
 
 impl ReservedEntry<'_> {
-    /// Puts the block in. An entry that is there already belongs to a block that has gone: one in
-    /// transit whose address was handed out again, or one whose free was lost.
+    /// Inserts the entry. An entry that exists already belongs to a block that is gone: it was in
+    /// transit when its address was reused, or its free was lost.
     pub(super) fn insert(mut self, sample: LiveSample) {
         let address = self.address;
         let entry = LiveEntry::new(sample);
@@ -291,8 +293,8 @@ mod tests {
     }
 
     proptest! {
-        // Invariants: an address has at most one entry; what is in the table is what a map holds; a
-        // failed realloc leaves the entry as it was; a transit never removes a newer entry.
+        // Invariants: an address has at most one entry. The table holds the same as a map. A failed
+        // realloc leaves the entry as it was. A transit never removes a newer entry.
         #[test]
         fn behaves_like_a_map(operations in operations()) {
             let table = LiveTable::new();
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_cap_nothing_is_inserted_and_frees_make_room_again() {
+    fn above_the_cap_nothing_is_inserted_until_a_free_makes_room() {
         let table = LiveTable::new();
         for address in 0..MOST_LIVE {
             table.reserve(address).unwrap().insert(sample(1));
@@ -350,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_without_room_says_how_much_is_missing_and_copies_nothing() {
+    fn a_copy_without_room_copies_nothing_and_returns_the_missing_room() {
         let table = LiveTable::new();
         table.reserve(16).unwrap().insert(sample(1));
         let mut none = Vec::new();

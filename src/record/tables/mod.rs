@@ -1,4 +1,4 @@
-//! What is recorded: live samples, stacks with their sums, and the recorder that keeps both.
+//! The tables of live samples and stacks, and the recorder that fills them.
 
 pub(super) mod deferred_frees;
 mod lazy_tables;

@@ -1,8 +1,8 @@
-//! What is recorded, read out: everything for a snapshot, and the numbers that
-//! [`stats`](crate::record::stats()) tells.
+//! Reads out what is recorded: the copy for a snapshot, and the numbers of
+//! [`stats`](crate::record::stats()).
 //!
-//! Apart from the [recorder](super::recorder) because nobody here stands in an allocation: who reads may
-//! wait longer, and allocate between two shards. Nothing is changed.
+//! It is separate from the [recorder](super::recorder) because it does not run in an allocation: a
+//! reader may wait longer, and may allocate between two shards. It changes nothing.
 
 use super::{
     lazy_tables::Tables,
@@ -18,7 +18,7 @@ use crate::record::{
 };
 
 impl Recorder {
-    /// Samples recorded so far.
+    /// The number of samples recorded so far.
     pub(in crate::record) fn samples(&self) -> u64 {
         self.samples.load(Ordering::Relaxed)
     }
@@ -28,7 +28,7 @@ impl Recorder {
         self.losses.read()
     }
 
-    /// Live samples and distinct stacks by size group.
+    /// The number of live samples, and of distinct stacks by size group.
     pub(in crate::record) fn table_sizes(&self) -> (usize, usize) {
         let sizes = |tables: &Tables| (tables.live.len(), tables.stacks.len());
         self.tables.get().map_or((0, 0), sizes)
@@ -41,7 +41,8 @@ impl Recorder {
             .map_or(0, |tables| tables.live.live_bytes())
     }
 
-    /// Bytes of the tables and of the padding of marked blocks; `None` if a shard could not be locked.
+    /// Bytes of the tables and of the padding of marked blocks. `None` if a shard could not be
+    /// locked.
     pub(in crate::record) fn overhead_bytes(&self, thread: &Thread) -> Option<usize> {
         if self.tables.get().is_none() {
             return Some(0);
@@ -81,14 +82,14 @@ impl Recorder {
         Ok(())
     }
 
-    /// Copies one shard; returns the room that is missing for it, in entries and addresses.
+    /// Copies one shard. Returns the missing room, in entries and addresses.
     fn copy_shard(
         &self,
         thread: &Thread,
         mut copy: impl FnMut() -> Result<(), CopyError>,
     ) -> Result<Option<(usize, usize)>, RecordError> {
-        // No allocation waits for this, and a snapshot that fails is of no use: so it insists, and lets
-        // forks begin in between.
+        // No allocation waits for this, and a failed snapshot has no use. So it retries longer, and
+        // lets forks begin in between.
         let copied = retry::retry_longer(|| match self.through_gate(thread, &mut copy) {
             Ok(Err(CopyError::Busy)) => None,
             copied => Some(copied),
@@ -102,7 +103,7 @@ impl Recorder {
     }
 }
 
-/// Room for what was seen and for a quarter more, as the table may grow before it is copied.
+/// Reserves room for `entries` and a quarter more, since the table may grow before it is copied.
 fn make_room<T>(vec: &mut Vec<T>, entries: usize) -> Result<(), RecordError> {
     vec.try_reserve(entries + entries / 4 + 16)
         .map_err(|_no_memory| RecordError::NoMemory)
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_waits_longer_for_a_shard_than_an_allocation_does() {
+    fn a_copy_waits_longer_for_a_shard_than_an_allocation() {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
         recorder.while_shard_is_held(|| {

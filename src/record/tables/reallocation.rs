@@ -1,8 +1,9 @@
-//! The realloc of a sampled block that is not marked by its address: its entry stays in the live table
-//! while the inner allocator works, and goes only if the block has.
+//! The realloc of a sampled large block: its entry stays in the live table until the outcome is
+//! known.
 //!
-//! Apart from the [recorder](super::recorder), whose other steps are over when they return. No pointer is
-//! known here either.
+//! The block is one that is not marked by its address. The inner allocator works while the entry is
+//! in transit. This is separate from the [recorder](super::recorder), whose other steps end when
+//! they return. It knows no pointers either.
 
 use super::{
     live::{LiveTable, Lookup},
@@ -44,8 +45,8 @@ impl Recorder {
     }
 }
 
-/// A sampled block that is being reallocated. No fork begins meanwhile, or the gate would be closed when
-/// the entry has to go, and a block that has gone would be shown for ever.
+/// A sampled block that is being reallocated. No fork begins meanwhile. Otherwise the gate would be
+/// closed when the entry has to go, and a block that is gone would be shown forever.
 #[must_use]
 #[derive(Debug)]
 pub(in crate::record) struct Realloc<'a> {
@@ -53,16 +54,17 @@ pub(in crate::record) struct Realloc<'a> {
     losses: &'a Losses,
     address: usize,
     transit: Transit,
-    // Dropped in this order: whoever is inside the gate is locked.
+    // Dropped in this order: a thread inside the gate is locked.
     _pass: GatePass<'a>,
     _locked: Locked<'a>,
 }
 
 impl Realloc<'_> {
-    /// Ends it: the block has gone, moved or changed in place, or stayed what it was.
+    /// Ends the realloc. `gone`: the block was moved or changed in place; otherwise it stayed as it
+    /// was.
     pub(in crate::record) fn end(self, gone: bool) {
         let end = || self.live.end_transit(self.address, self.transit, gone);
-        // Nobody else would ever end it, and put aside it cannot be.
+        // No other thread would end the transit, and it cannot be deferred.
         if retry::retry_longer(|| end().then_some(())).is_none() {
             self.losses.count_free();
         }
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_leaves_the_block_as_it_was() {
+    fn a_failed_realloc_leaves_the_block_as_it_was() {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
         for _ in 0..2 {
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn its_end_waits_longer_for_a_shard_than_an_allocation_does() {
+    fn the_end_of_a_realloc_waits_longer_for_a_shard_than_an_allocation() {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
         let realloc = begun(&recorder, &thread);

@@ -1,8 +1,8 @@
-//! The slow path: decides, records, forgets. Owns the tables, the settings and the loss counters.
+//! The recorder: it decides, records and forgets samples.
 //!
-//! A value, so that it is tested without being anybody's allocator; the one that the program uses is
-//! [`global`](crate::record::global)'s. It knows addresses and sizes, no pointers: memory is the business of
-//! [`allocator`](crate::record::hook::allocator).
+//! It owns the tables, the settings and the loss counters. It is a value, so that it can be tested
+//! without an allocator; the program's one is in [`global`](crate::record::global). It knows
+//! addresses and sizes but no pointers: memory is the task of [`hook`](crate::record::hook).
 
 use super::{
     deferred_frees::{DeferredFree, DeferredFrees},
@@ -22,14 +22,14 @@ use crate::record::{
 };
 use std::time::Duration;
 
-/// How often a gate that a fork keeps closed is tried at once, and then with a `GATE_PAUSE` between: four
-/// seconds in all. Two may pass before the gate is closed at last, and the fork of a process of 100 GiB
-/// may take one.
+/// How often a gate that a fork keeps closed is tried with a yield, and then with a `GATE_PAUSE` in
+/// between: four seconds in all. Closing the gate may take two, and the fork of a process of 100
+/// GiB one.
 const GATE_YIELDS: u32 = 1_000;
 const GATE_PAUSES: u32 = 40_000;
 const GATE_PAUSE: Duration = Duration::from_micros(100);
 
-/// Everything world 1 shares between threads.
+/// All state of the recording side that threads share.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(in crate::record) settings: Settings,
@@ -39,21 +39,21 @@ pub(crate) struct Recorder {
     pub(super) tables: LazyTables,
     threads: AtomicU64,
     pub(super) samples: AtomicU64,
-    /// Bytes that marking live blocks costs.
+    /// Bytes that the marks of live blocks cost.
     pub(super) padding: AtomicUsize,
     #[cfg(feature = "snapshotter")]
     pub(in crate::record) alarm: Alarm,
 }
 
-/// How far recording a sample got.
+/// How far a sample was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::record) enum Recorded {
     /// In the sums and in the live table.
     Live,
-    /// Nowhere yet: there is no place in the live table. The caller may still
-    /// [add it to the sums](Recorder::record_without_live).
+    /// Nowhere yet: the live table has no place. The caller may still [add it to the
+    /// sums](Recorder::record_without_live).
     NoPlace,
-    /// Nowhere; counted as lost.
+    /// Nowhere, and counted as lost.
     Lost,
 }
 
@@ -75,7 +75,7 @@ impl Recorder {
         }
     }
 
-    /// Decides an allocation whose countdown has run out; `seed` is this process's own.
+    /// Decides an allocation whose countdown has run out. `seed` is the process's.
     pub(in crate::record) fn decide(
         &self,
         thread: &Thread,
@@ -84,15 +84,15 @@ impl Recorder {
     ) -> Option<Pick> {
         let interval = self.settings.drawing_interval();
         let pick = thread.decide(size, interval, || {
-            // Threads reuse each other's addresses, so a counter tells them apart.
+            // Threads reuse each other's addresses, so a counter distinguishes them.
             let number = self.threads.fetch_add(1, Ordering::Relaxed);
             seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
         pick.filter(|_| self.settings.is_on())
     }
 
-    /// Records a sampled block. The sums come first and the live entry second, so that a snapshot,
-    /// which copies them in the other order, never sees more in use than was allocated.
+    /// Records a sampled block: first the sums, then the live entry. A snapshot copies them in the
+    /// other order, so it never sees more bytes in use than allocated.
     pub(in crate::record) fn record(
         &self,
         thread: &Thread,
@@ -121,7 +121,7 @@ impl Recorder {
                 }
             }
         });
-        // Behind all locks: whoever wakes up may want them at once.
+        // After all locks are released: the woken thread may want them at once.
         #[cfg(feature = "snapshotter")]
         self.alarm.check(self.live_bytes());
         recorded.unwrap_or_else(|| {
@@ -130,7 +130,7 @@ impl Recorder {
         })
     }
 
-    /// Records a sampled block that has no place in the live table: its `alloc` part alone.
+    /// Records only the `alloc` part of a sampled block: the live table has no place for it.
     pub(in crate::record) fn record_without_live(
         &self,
         thread: &Thread,
@@ -159,8 +159,8 @@ impl Recorder {
         Ok(bucket)
     }
 
-    /// Takes a block out of the live table that is about to be freed. `Busy` if that cannot be now: then
-    /// the free is put aside, and not the caller's business any more.
+    /// Takes a block that is about to be freed out of the live table. `Busy` if that is impossible
+    /// now: then the free is deferred, and the caller has nothing left to do.
     pub(in crate::record) fn take(
         &self,
         thread: &Thread,
@@ -173,7 +173,8 @@ impl Recorder {
             if self.deferred_frees.defer(free) {
                 return Lookup::Busy;
             }
-            // No room. Rather than lose the block, wait for the end of a fork, which is what fills it.
+            // All slots are full. A fork is what fills them, so wait for its end rather than lose
+            // the block.
             if let Some(tables) = self.tables.get() {
                 let late = self.through_gate(thread, || take(tables));
                 found = late.unwrap_or(Lookup::Busy);
@@ -181,7 +182,7 @@ impl Recorder {
         }
         match found {
             Lookup::Sampled(_) => {
-                // Saturates: what was lost between two counters must not wrap around.
+                // Saturates: a loss between two counters must not wrap around.
                 let less = |bytes: usize| Some(bytes.saturating_sub(padding));
                 // Never an error: the closure always returns a value.
                 let _ = self
@@ -202,7 +203,7 @@ impl Recorder {
         self.look(thread, |tables| tables.live.look_up(address))
     }
 
-    /// Takes out the next free that `owner` has put aside; `from` starts at 0.
+    /// Takes out the next deferred free of `owner`; `from` starts at 0.
     #[inline]
     pub(in crate::record) fn take_deferred_free(
         &self,
@@ -218,13 +219,13 @@ impl Recorder {
 
     fn look<T>(&self, thread: &Thread, find: impl FnOnce(&Tables) -> Lookup<T>) -> Lookup<T> {
         match self.tables.get() {
-            // Nothing has ever been recorded.
+            // Nothing was ever recorded.
             None => Lookup::NotSampled,
             Some(_) => self.with_tables(thread, find).unwrap_or(Lookup::Busy),
         }
     }
 
-    /// Runs `f` locked and inside the gate; `None` if that cannot be now.
+    /// Runs `f` locked and inside the gate. `None` if that is impossible now.
     pub(super) fn with_tables<R>(
         &self,
         thread: &Thread,
@@ -235,7 +236,8 @@ impl Recorder {
         Some(f(self.tables.get_or_make(thread)?))
     }
 
-    /// A fork lasts milliseconds; who can wait for it does, outside of all locks.
+    /// As [`with_tables`](Self::with_tables), but waits for the end of a fork, outside all locks. A
+    /// fork lasts milliseconds.
     pub(super) fn through_gate<R>(
         &self,
         thread: &Thread,
@@ -257,13 +259,13 @@ impl Recorder {
     }
 }
 
-/// Where the block of [`Recorder::with_a_block`] is.
+/// The address of the block of [`Recorder::with_a_block`].
 #[cfg(all(test, not(loom)))]
 pub(super) const ADDRESS: usize = 0x7f00_0012_3000;
 
 #[cfg(all(test, not(loom)))]
 impl Recorder {
-    /// One that has recorded a block at [`ADDRESS`].
+    /// A recorder that has recorded one block at [`ADDRESS`].
     pub(super) fn with_a_block(thread: &Thread) -> Self {
         let recorder = Self::new();
         let allocation = Allocation {
@@ -277,8 +279,8 @@ impl Recorder {
         recorder
     }
 
-    /// Runs `work` while another thread holds the shard of [`ADDRESS`] for 0.7 s. That is more than
-    /// three times as long as an allocation waits, and a third of what other work waits.
+    /// Runs `work` while another thread holds the shard of [`ADDRESS`] for 0.7 s. An allocation
+    /// gives up earlier; other work waits longer.
     pub(super) fn while_shard_is_held(&self, work: impl FnOnce()) {
         let both = std::sync::Barrier::new(2);
         std::thread::scope(|scope| {
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_recorded_is_counted_and_a_free_is_kept_for_later() {
+    fn a_lost_sample_is_counted_and_a_free_is_deferred() {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
         let allocation = Allocation {
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_free_that_a_locked_thread_cannot_put_aside_is_counted() {
+    fn a_free_that_a_locked_thread_cannot_defer_is_counted() {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
         let _locked = thread.lock();
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_the_live_marked_blocks_own() {
+    fn padding_counts_only_live_marked_blocks() {
         let thread = Thread::new();
         let recorder = Recorder::with_a_block(&thread);
         let before = recorder.overhead_bytes(&thread).unwrap();
@@ -368,7 +370,7 @@ mod tests {
         for address in addresses {
             let _ = recorder.record(&thread, address, allocation, &stack, 4000);
         }
-        // Tables grow too, but by less than a block's padding each.
+        // The tables grow too, but by less than one block's padding.
         let grown = recorder.overhead_bytes(&thread).unwrap() - before;
         assert!((12_000..16_000).contains(&grown), "{grown}");
         for address in addresses {

@@ -1,8 +1,8 @@
-//! Memory for a constructor that cannot be told that there is none.
+//! Memory reserved in advance for a constructor that cannot report that there is none.
 //!
-//! DashMap's constructor aborts if its one allocation fails. So the memory is had beforehand, as blocks of
-//! exactly the layout that it asks for, and the allocator gives it these when it asks. Asking beforehand
-//! and giving it back would leave a moment in which another thread takes it.
+//! DashMap's constructor aborts if its one allocation fails. So blocks of exactly its layout are
+//! allocated before, and the allocator hands these out when the constructor asks. A trial
+//! allocation that is freed again would not do: another thread could take that memory in between.
 
 #![expect(unsafe_code, reason = "allocates and frees blocks by their layout")]
 
@@ -10,10 +10,10 @@ use crate::record::sampling::thread::Thread;
 use core::{alloc::Layout, ptr};
 use std::alloc;
 
-/// The two tables take a block each.
+/// One block for each of the two tables.
 const BLOCKS: usize = 2;
 
-/// Blocks that are had and not asked for yet; address 0 is none.
+/// Blocks that are reserved and not taken yet. Address 0 is none.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::record) struct ReservedMemory {
     layout: Layout,
@@ -27,8 +27,8 @@ impl ReservedMemory {
     };
 }
 
-/// Runs a constructor that asks for at most `BLOCKS` blocks, all of this layout; `None` if there is no
-/// memory for them.
+/// Runs a constructor that asks for at most `BLOCKS` blocks, all of this layout. `None` if there is
+/// no memory for them.
 pub(super) fn construct<R>(
     thread: &Thread,
     layout: Layout,
@@ -46,13 +46,13 @@ pub(super) fn construct<R>(
     let made = has_all.then(constructor);
     let left = thread.reserved.replace(ReservedMemory::NOTHING);
     for block in left.blocks.into_iter().filter(|block| *block != 0) {
-        // SAFETY: made above with this layout, and not taken by anybody: `take` would have cleared it.
+        // SAFETY: made above with this layout, and not taken: `take` would have set it to 0.
         unsafe { alloc::dealloc(ptr::with_exposed_provenance_mut(block), layout) };
     }
     made
 }
 
-/// A block that was paid for, if this thread's constructor is the one that asks. It is not zeroed.
+/// Takes a reserved block, if this thread's constructor asks for it. The block is not zeroed.
 pub(in crate::record) fn take(thread: &Thread, layout: Layout) -> Option<*mut u8> {
     if thread.reserved.get().layout != layout {
         return None;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_block_is_given_once_to_who_asks_for_its_layout() {
+    fn each_reserved_block_is_taken_once_by_its_layout() {
         let thread = Thread::new();
         let layout = Layout::new::<[u64; 9]>();
         let taken = construct(&thread, layout, || {
@@ -79,7 +79,7 @@ mod tests {
         });
         let block = taken.flatten().unwrap();
         assert_eq!(take(&thread, layout), None, "the rest was given back");
-        // SAFETY: made by `construct` with this layout, and taken out.
+        // SAFETY: `construct` made it with this layout, and it was taken out.
         unsafe { alloc::dealloc(block, layout) };
         let both = construct(&thread, layout, || [(); 3].map(|()| take(&thread, layout)));
         let [Some(first), Some(second), None] = both.unwrap() else {

@@ -1,11 +1,13 @@
-//! DashMap's raw shards, locked without ever waiting in its parking table.
+//! DashMap's raw shards, locked without waiting in DashMap's parking table.
 //!
-//! DashMap's own methods park in `parking_lot_core`'s process-wide table, which the program's locks
-//! share and which allocates while it holds its buckets: a sampled allocation in there would deadlock
-//! the program. So both tables of this world lock shards by `try_write` in a bounded spin, reserve room
-//! before every insert (a failed allocation must not abort), and hash with their own function. Only
-//! write locks are taken: the sampled path has next to no readers, and unlocking one can never need to
-//! unpark.
+//! DashMap's own methods park in the process-wide table of `parking_lot_core`. The program's locks
+//! share this table, and it allocates while it holds its buckets. A sampled allocation in there
+//! would deadlock the program.
+//!
+//! So both tables of the recording side lock shards by `try_write` with a [bounded
+//! retry](crate::record::retry). They reserve room before every insert, since a failed allocation
+//! must not abort, and they hash with their own function. They take only write locks: the sampled
+//! path has next to no readers, and releasing a write lock never needs to unpark a thread.
 
 #![expect(
     unsafe_code,
@@ -17,12 +19,12 @@ use core::alloc::Layout;
 use dashmap::{DashMap, RwLockWriteGuard, SharedValue};
 use std::{collections::hash_map::DefaultHasher, hash::BuildHasherDefault, hash::Hash};
 
-// The map's own hasher is never asked: shards and slots are found by hashes that the callers give.
+// The map's own hasher is never called: callers pass hashes to find shards and slots.
 type Map<K, V> = DashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 type ShardEntry<K, V> = (K, SharedValue<V>);
 type ShardTable<K, V> = hashbrown::raw::RawTable<ShardEntry<K, V>>;
 
-/// A hash map in a fixed number of shards that never waits for a lock without bound.
+/// A hash map in a fixed number of shards. It never waits for a lock without bound.
 pub(super) struct Shards<K, V>(Map<K, V>);
 
 impl<K: Eq + Hash, V> Shards<K, V> {
@@ -34,8 +36,8 @@ impl<K: Eq + Hash, V> Shards<K, V> {
         ))
     }
 
-    /// Layout of the one block that [`new`](Self::new) asks the allocator for. It does not depend on the
-    /// types of keys and values.
+    /// The layout of the one block that [`new`](Self::new) asks the allocator for. It does not
+    /// depend on the types of keys and values.
     pub(super) fn first_block(count: usize) -> Layout {
         fn array_of<M, T>(_shards_of: fn(&M) -> &[T], count: usize) -> Layout {
             // Not an error: `count` is 64.
@@ -44,7 +46,7 @@ impl<K: Eq + Hash, V> Shards<K, V> {
         array_of(|map: &Map<K, V>| map.shards(), count)
     }
 
-    /// The shard that `hash` belongs to; `None` if its lock could not be had.
+    /// Locks the shard that `hash` belongs to. `None` if that took too long.
     pub(super) fn lock(&self, hash: u64) -> Option<Shard<'_, K, V>> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -53,7 +55,7 @@ impl<K: Eq + Hash, V> Shards<K, V> {
         self.lock_at(self.0.determine_shard(hash as usize))
     }
 
-    /// The shard at `index`, for going through all of them.
+    /// Locks the shard at `index`, for a loop over all of them.
     pub(super) fn lock_at(&self, index: usize) -> Option<Shard<'_, K, V>> {
         let shard = self.0.shards().get(index)?;
         retry::retry(|| shard.try_write().map(Shard))
@@ -71,29 +73,30 @@ impl<K, V> core::fmt::Debug for Shards<K, V> {
     }
 }
 
-/// A locked shard. Whoever holds one is *locked* ([`Thread::lock`](crate::record::sampling::thread::Thread::lock)).
+/// A locked shard. Its thread is *locked*
+/// ([`Thread::lock`](crate::record::sampling::thread::Thread::lock)).
 pub(super) struct Shard<'a, K, V>(RwLockWriteGuard<'a, ShardTable<K, V>>);
 
 impl<K, V> Shard<'_, K, V> {
-    /// The value of the key that `is_it` knows.
+    /// The value of the key that `is_it` accepts.
     pub(super) fn find(&mut self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<&mut V> {
         let entry = self.0.get_mut(hash, |(key, _)| is_it(key));
         entry.map(|(_, value)| value.get_mut())
     }
 
-    /// Makes sure that the next [`insert`](Self::insert) has room; false if memory cannot be had.
+    /// Makes room for the next [`insert`](Self::insert). False if there is no memory.
     pub(super) fn reserve(&mut self, hash_of: impl Fn(&K) -> u64) -> bool {
         self.0.try_reserve(1, |(key, _)| hash_of(key)).is_ok()
     }
 
-    /// Inserts a key that is not in the table, into room that was [reserved](Self::reserve) under this
-    /// same lock; without it, growing could fail and abort.
+    /// Inserts a key that is not in the table. Its room was [reserved](Self::reserve) under this
+    /// same lock; otherwise growing could fail and abort.
     pub(super) fn insert(&mut self, hash: u64, key: K, value: V, hash_of: impl Fn(&K) -> u64) {
         let entry = (key, SharedValue::new(value));
         self.0.insert(hash, entry, |(key, _)| hash_of(key));
     }
 
-    /// Takes the entry out whose key `is_it` knows.
+    /// Takes out the entry whose key `is_it` accepts.
     pub(super) fn remove(&mut self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<V> {
         let entry = self.0.remove_entry(hash, |(key, _)| is_it(key));
         entry.map(|(_, value)| value.into_inner())
@@ -103,19 +106,20 @@ impl<K, V> Shard<'_, K, V> {
         self.0.len()
     }
 
-    /// Bytes of the table itself, keys and values included.
+    /// Bytes of the table itself, with keys and values.
     pub(super) fn table_bytes(&self) -> usize {
-        // One control byte beside each slot.
+        // Each slot has one control byte.
         self.0
             .buckets()
             .saturating_mul(size_of::<ShardEntry<K, V>>() + 1)
     }
 
     pub(super) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {
-        // SAFETY: the iterator must not outlive the table, and the table must not change meanwhile:
-        // the guard in `self` is borrowed for the whole loop, and `visit` has no access to it.
+        // SAFETY: the iterator must not outlive the table, and the table must not change meanwhile.
+        // The guard in `self` is borrowed for the whole loop, and `visit` has no access to it.
         for bucket in unsafe { self.0.iter() } {
-            // SAFETY: the iterator yields only full buckets, and the borrow of the guard keeps them.
+            // SAFETY: the iterator yields only full buckets, and the borrow of the guard keeps
+            // them.
             let (key, value) = unsafe { bucket.as_ref() };
             visit(key, value.get());
         }
@@ -128,8 +132,8 @@ impl<K, V> core::fmt::Debug for Shard<'_, K, V> {
     }
 }
 
-/// Mixes a word into a hash: folded 128-bit multiplication, as in wyhash. Every bit of either word
-/// reaches every bit of the result, which both the shard choice and hashbrown's tags need.
+/// Mixes a word into a hash by a folded 128-bit multiplication, as wyhash does. Every bit of either
+/// word reaches every bit of the result. The choice of the shard and hashbrown's tags need that.
 pub(super) fn mix(hash: u64, word: u64) -> u64 {
     let product = u128::from(hash ^ word ^ 0x2d35_8dcc_aa6c_78a5) * 0x8bb8_4b93_962e_acc9;
     #[expect(clippy::cast_possible_truncation, reason = "folds the two halves")]
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_was_inserted_until_it_is_removed() {
+    fn an_inserted_key_is_found_until_it_is_removed() {
         let shards = Shards::new(4);
         for key in 0..1000u64 {
             let mut shard = shards.lock(hash_of(&key)).unwrap();
@@ -170,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_is_given_up_on() {
+    fn a_held_lock_is_given_up_after_a_while() {
         let shards = Shards::<u64, u64>::new(2);
         let _held = shards.lock_at(0).unwrap();
         assert!(shards.lock_at(0).is_none());

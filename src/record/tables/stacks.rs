@@ -1,9 +1,8 @@
-//! The stack table: every call stack that was ever sampled, by block size group, with its cumulative
-//! sums.
+//! The stack table: all call stacks ever sampled, by block size group, with cumulative sums.
 //!
-//! A bucket is keyed by stack, size group and the interval its samples were drawn with, and is never
-//! evicted, because the alloc columns of a profile must not fall. Past the cap samples go to the
-//! reserved stack [`Marker::TableFull`], so totals stay right.
+//! The key of a bucket is the stack, the size group and the interval that its samples were drawn
+//! with. A bucket is never evicted, because the alloc columns of a profile must not fall. Above the
+//! cap, samples go to the reserved stack [`Marker::TableFull`], so totals stay right.
 
 use super::shards::{Shards, mix};
 use crate::record::{
@@ -12,8 +11,8 @@ use crate::record::{
     unwind::Marker,
 };
 
-/// Call stacks sampled by one process rarely exceed tens of thousands. A million take 136 MB, and 8 bytes for
-/// each address: 0.34 GB for 40 each, 1.1 GB at the most there can be.
+/// The call stacks that one process samples are rarely more than tens of thousands. A million take
+/// 136 MB, and 8 bytes for each address: 0.34 GB at 40 addresses each, 1.1 GB at most.
 #[cfg(not(any(test, miri)))]
 const MOST_BUCKETS: usize = 1 << 20;
 #[cfg(any(test, miri))]
@@ -21,7 +20,7 @@ const MOST_BUCKETS: usize = 100;
 
 const SHARDS: usize = 64;
 
-/// Names a bucket: one call stack and one size group at one interval.
+/// Identifies a bucket: one call stack and one size group at one interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct BucketId(u32);
 
@@ -33,7 +32,7 @@ pub(in crate::record) struct Allocation {
     pub(in crate::record) interval: u64,
 }
 
-// DashMap asks for these two; shards are searched by hash and by comparing parts.
+// DashMap requires these traits. Shards are searched by hash and by comparing the parts.
 #[derive(PartialEq, Eq, Hash)]
 struct BucketKey {
     addresses: Box<[usize]>,
@@ -48,15 +47,15 @@ struct Sums {
     bytes: f64,
 }
 
-/// A bucket, copied out.
+/// A bucket, copied to plain data.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bucket {
     pub(crate) id: BucketId,
-    /// Where its addresses lie among those copied with it.
+    /// The range of its addresses among those that were copied with it.
     pub(crate) addresses: core::ops::Range<usize>,
     pub(crate) size_group: u64,
     pub(crate) interval: u64,
-    /// Samples taken, unweighted.
+    /// The number of samples, unweighted.
     pub(crate) samples: u64,
     /// Estimated allocations.
     pub(crate) objects: f64,
@@ -69,7 +68,7 @@ pub(in crate::record) struct StackTable {
     shards: Shards<BucketKey, Sums>,
     buckets: AtomicUsize,
     next_id: AtomicU64,
-    /// Bytes of the stacks' copies.
+    /// Bytes of the copied stacks.
     stack_bytes: AtomicUsize,
 }
 
@@ -83,8 +82,8 @@ impl StackTable {
         }
     }
 
-    /// Adds a sample to the sums of its stack; `true` beside the id if the table was full and the
-    /// sample went to the reserved stack instead.
+    /// Adds a sample to the sums of its stack. Returns the bucket, and `true` if the table was full
+    /// and the sample went to the reserved stack.
     pub(in crate::record) fn add(
         &self,
         addresses: &[usize],
@@ -118,7 +117,7 @@ impl StackTable {
             return Ok(sums.id);
         }
 
-        // Relaxed: a cap that is overshot by the number of threads is still a cap.
+        // Relaxed: the cap may be exceeded by the number of threads.
         if self.buckets.load(Ordering::Relaxed) >= MOST_BUCKETS && !beyond_cap {
             return Err(RecordError::Full);
         }
@@ -126,7 +125,7 @@ impl StackTable {
         if !shard.reserve(hash_of_key) {
             return Err(RecordError::NoMemory);
         }
-        // Relaxed: nothing but uniqueness is asked of an id.
+        // Relaxed: an id only has to be unique.
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let id = BucketId(u32::try_from(id).map_err(|_out_of_ids| RecordError::Full)?);
         self.buckets.fetch_add(1, Ordering::Relaxed);
@@ -158,8 +157,8 @@ impl StackTable {
         self.shards.count()
     }
 
-    /// Appends the buckets of one shard, and their addresses, if there is room for them without
-    /// allocating: no memory is asked for under a shard lock. Otherwise the room that is missing.
+    /// Appends the buckets of one shard, and their addresses. If a vector lacks room it copies
+    /// nothing and returns the missing room, since no memory may be allocated under a shard lock.
     pub(in crate::record) fn copy(
         &self,
         shard: usize,
@@ -193,7 +192,7 @@ impl StackTable {
         Ok(())
     }
 
-    /// Bytes this table occupies; `None` if a shard could not be locked.
+    /// Bytes that this table occupies. `None` if a shard could not be locked.
     pub(super) fn bytes(&self) -> Option<usize> {
         let mut bytes = self.stack_bytes.load(Ordering::Relaxed);
         for index in 0..self.shards.count() {
@@ -207,7 +206,7 @@ impl StackTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::record) enum CopyError {
     Busy,
-    /// So much room is needed, and some for what is added meanwhile.
+    /// This much room is missing. Reserve more, for entries that are added meanwhile.
     Room {
         entries: usize,
         addresses: usize,
@@ -222,7 +221,7 @@ impl Sums {
     }
 }
 
-/// The stack's one copy; `None` if there is no memory for it.
+/// The one copy of the stack. `None` if there is no memory for it.
 fn copy(addresses: &[usize]) -> Option<Box<[usize]>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(addresses.len()).ok()?;
@@ -265,7 +264,7 @@ impl StackTable {
 
 #[cfg(test)]
 impl BucketId {
-    /// Names a bucket of a planted snapshot.
+    /// The identity of a bucket in a test's own snapshot.
     pub(crate) fn planted(id: u32) -> Self {
         Self(id)
     }
@@ -294,7 +293,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sums_what_a_plain_map_sums(
+        fn its_sums_equal_those_of_a_plain_map(
             samples in prop::collection::vec((0usize..6, 0usize..4, 1u64..40, 1u64..3), 0..60)
         ) {
             let table = StackTable::new();
@@ -315,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_cap_samples_go_to_the_reserved_stack_and_totals_stay_right() {
+    fn above_the_cap_samples_go_to_the_reserved_stack_and_totals_stay_right() {
         let table = StackTable::new();
         let allocation = Allocation {
             size: 8,

@@ -1,15 +1,15 @@
-//! Entries of the live table in transit, while their block is reallocated in place.
+//! Entries in transit: the live table's entries of blocks that are being reallocated.
 
 use super::live::{LiveTable, Lookup, hash};
 use crate::record::sync::Ordering;
 
-/// A realloc in progress; no two running at the same time share one, and 0 is none.
+/// A realloc in progress. No two concurrent ones share a token; 0 is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Transit(u32);
 
 impl LiveTable {
-    /// Marks the entry of a block that is not marked by its address as in transit, while the block is
-    /// reallocated.
+    /// Marks an entry as in transit, while its block is reallocated. The block is one that is not
+    /// marked by its address.
     pub(super) fn begin_transit(&self, address: usize) -> Lookup<Transit> {
         let Some(mut shard) = self.shards.lock(hash(&address)) else {
             return Lookup::Busy;
@@ -18,7 +18,7 @@ impl LiveTable {
         let Some(entry) = entry.filter(|entry| entry.transit == 0) else {
             return Lookup::NotSampled;
         };
-        // Wraps after two billion reallocs of sampled blocks, long after this one has ended.
+        // Wraps after two billion reallocs of sampled blocks. This one ends long before.
         #[expect(
             clippy::cast_possible_truncation,
             reason = "any nonzero number will do"
@@ -28,9 +28,9 @@ impl LiveTable {
         Lookup::Sampled(Transit(token))
     }
 
-    /// Ends a transit: takes the entry out if the block has gone, keeps it otherwise. An entry that
-    /// another thread has made at the address since is not touched. False if the shard could not be
-    /// locked.
+    /// Ends a transit: takes the entry out if the block is gone, and keeps it otherwise. It does
+    /// not touch an entry that another thread has made at the address since. False if the shard
+    /// could not be locked.
     pub(super) fn end_transit(&self, address: usize, transit: Transit, gone: bool) -> bool {
         let Some(mut shard) = self.shards.lock(hash(&address)) else {
             return false;
