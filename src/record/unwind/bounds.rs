@@ -1,4 +1,4 @@
-//! Where the calling thread's stack lies.
+//! Finds the bounds of the calling thread's stack.
 
 #![expect(
     unsafe_code,
@@ -15,19 +15,20 @@ pub(super) struct Bounds {
     pub(super) high: usize,
 }
 
-/// Not asked for yet.
+/// Not looked up yet.
 const UNASKED: Bounds = Bounds { low: 0, high: 0 };
-/// Asked for, without an answer. Holds no address.
+/// Looked up without a result. Holds no address.
 const UNKNOWN: Bounds = Bounds { low: 1, high: 1 };
 
 thread_local! {
-    /// Of this thread. Captures run muted, so no signal handler's capture sees it half written.
+    /// The bounds of this thread. Captures run muted, so no capture of a signal handler sees a
+    /// half-written value.
     static BOUNDS: Cell<Bounds> = const { Cell::new(UNASKED) };
 }
 
 impl Bounds {
-    /// The stack that `frame` is on, if that is the calling thread's own: `None` on a coroutine's or an
-    /// alternate signal stack, and where the own one is not known.
+    /// The stack that holds `frame`, if it is the calling thread's own. `None` on a coroutine's or
+    /// an alternate signal stack, and where the own stack is unknown.
     pub(super) fn around(frame: usize) -> Option<Self> {
         let own = BOUNDS.with(|bounds| {
             if bounds.get() == UNASKED {
@@ -38,7 +39,7 @@ impl Bounds {
         (own.low..own.high).contains(&frame).then_some(own)
     }
 
-    /// Bytes that the stack may still grow by below `frame`.
+    /// Bytes by which the stack may still grow below `frame`.
     pub(super) fn room_below(self, frame: usize) -> usize {
         frame.saturating_sub(self.low)
     }
@@ -46,55 +47,57 @@ impl Bounds {
 
 #[cold]
 fn find(frame: usize) -> Option<Bounds> {
-    // In a child that another thread than the main one forked, the process's id is that thread's, but its
-    // stack is still elsewhere.
+    // A child may be forked by a thread that is not the main thread. Then that thread's id is the
+    // process id, but its stack is not the main stack.
     main_thread()
         .filter(|main| (main.low..main.high).contains(&frame))
         .or_else(any_thread)
 }
 
-/// The main thread's stack, if that is the calling one. Four calls of the kernel and no lock, where
-/// `pthread_getattr_np` reads `/proc/self/maps`: 30 µs and seven calls of malloc.
+/// The main thread's stack, if the calling thread is the main thread. It takes four system calls
+/// and no lock. `pthread_getattr_np` reads `/proc/self/maps`, with 30 µs and seven calls of malloc.
 fn main_thread() -> Option<Bounds> {
     let high = loader::stack_end()?;
-    // SAFETY: takes nothing, and cannot fail.
+    // SAFETY: the function takes no argument and cannot fail.
     let process = unsafe { libc::getpid() };
     // SAFETY: as above.
     if unsafe { libc::gettid() } != process {
         return None;
     }
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
-    // SAFETY: the result has room for what the call writes.
+    // SAFETY: the result has room for the output of the call.
     if unsafe { libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) } != 0 {
         return None;
     }
-    // SAFETY: written by the successful call above.
+    // SAFETY: the successful call above has written it.
     let limit = unsafe { limit.assume_init() };
-    // SAFETY: takes a number, and answers 0 to one that it does not know.
+    // SAFETY: takes a number. Returns 0 for a number that it does not know.
     let name = unsafe { libc::getauxval(libc::AT_EXECFN) };
     lowest(usize::try_from(name).ok()?, limit.rlim_cur).map(|low| Bounds { low, high })
 }
 
-/// The lowest address that the main thread's stack may grow to. `name`: of the program's file name, the
-/// last string on that stack. `None` without a limit: the stack then ends where other mappings begin.
+/// The lowest address that the main thread's stack may grow to. `name` is the address of the
+/// program's file name, the last string on that stack. `None` without a limit: then the stack ends
+/// where other mappings begin.
 fn lowest(name: usize, limit: libc::rlim_t) -> Option<usize> {
     const LEAST_PAGE: usize = 4096;
     if limit == libc::RLIM_INFINITY {
         return None;
     }
-    // The stack's top, or at most a page above it: a longer name may begin in the page before the last.
+    // The top of the stack, or at most a page above it: a longer name may begin in the page before
+    // the last one.
     let top = name.checked_next_multiple_of(LEAST_PAGE)?;
     top.checked_add(LEAST_PAGE)?
         .checked_sub(usize::try_from(limit).ok()?)
 }
 
-/// Runs `work` while this thread takes no signals.
+/// Runs `work` while this thread receives no signals.
 fn unsignaled<R>(work: impl FnOnce() -> R) -> R {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: writes the set it is given.
+    // SAFETY: writes the given set.
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: reads the set that was filled above, and writes the other.
+    // SAFETY: reads the set that was filled above, and writes the other one.
     let blocked =
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr()) };
     let result = work();
@@ -105,25 +108,27 @@ fn unsignaled<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Takes 1 µs once per thread and some of the C library's own malloc, which is not the inner allocator: a
-/// signal handler that interrupted it and forked would wait for it forever, in programs that never call it.
-/// So signals wait.
+/// The calling thread's stack, from the C library.
+///
+/// It takes 1 µs once per thread, and some of the C library's own malloc, which is not the inner
+/// allocator. If a signal handler interrupted it and forked, the child would wait for that malloc
+/// forever, in programs that never call it. So signals are blocked.
 fn any_thread() -> Option<Bounds> {
     unsignaled(ask)
 }
 
 fn ask() -> Option<Bounds> {
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: always valid to call; it names the calling thread.
+    // SAFETY: the call is always valid. It names the calling thread.
     let this = unsafe { libc::pthread_self() };
-    // SAFETY: `this` is a running thread, and the call initializes what the second argument points to.
+    // SAFETY: `this` is a running thread, and the call initializes the second argument's target.
     if unsafe { libc::pthread_getattr_np(this, attributes.as_mut_ptr()) } != 0 {
         return None;
     }
     let mut low = ptr::null_mut();
     let mut size = 0;
-    // SAFETY: the attributes were initialized by the successful call above, and the two results are
-    // locals of the right types.
+    // SAFETY: the successful call above initialized the attributes. The two results are locals of
+    // the right types.
     let got =
         unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut low, &raw mut size) };
     // SAFETY: initialized above, destroyed once, not used afterwards.
@@ -133,7 +138,7 @@ fn ask() -> Option<Bounds> {
     (got == 0).then_some(Bounds { low, high })
 }
 
-/// The bounds of the main thread, whose thread this has to be: own, and the C library's.
+/// The bounds of the main thread, ours and the C library's. The main thread has to call this.
 #[cfg(test)]
 pub(super) fn of_main_thread() -> Option<(Bounds, Bounds)> {
     main_thread().zip(any_thread())
@@ -150,8 +155,8 @@ mod tests {
 
     #[test]
     fn a_thread_of_a_known_size_has_that_much() {
-        // glibc gives a thread the stack of one that has ended, but none more than four times too large:
-        // the other tests' threads have 2 MiB.
+        // glibc reuses the stack of a thread that has ended, but not if it is more than four times
+        // too large. The threads of the other tests have 2 MiB.
         let thread = std::thread::Builder::new().stack_size(256 << 10);
         let work = || {
             let local = address_of_local();

@@ -1,8 +1,7 @@
-//! The rule of one code address, from the module's call frame information (`.eh_frame`), parsed by
-//! `gimli` in fixed storage.
+//! Reads the rule of one code address from the module's call frame information (`.eh_frame`).
 //!
-//! Costs about a microsecond and 5 KiB of stack, once per address: `lookup` keeps the result. It reads
-//! the module's bytes and nothing else.
+//! `gimli` parses it in fixed storage. That costs about a microsecond and 5 KiB of stack, once per
+//! address, since `lookup` keeps the result. It reads only the module's bytes.
 
 use super::{
     modules::UnwindModule,
@@ -27,9 +26,9 @@ mod register {
     pub(super) const RETURN_ADDRESS: gimli::Register = gimli::AArch64::X30;
 }
 
-/// Room for one row being built and one remembered, without a heap. Of 1.2 million functions of a Debian
-/// system, all but 6 fit; one that does not is left to libgcc. aarch64 saves x19 to x30 and d8 to d15
-/// and has the state of the return address's signature.
+/// Storage for one row in work and one remembered row, without a heap. Of the 1.2 million functions
+/// of a Debian system, all but 6 fit; libgcc walks the others. aarch64 saves x19 to x30 and d8 to
+/// d15, and has the state of the return address's signature.
 struct Storage;
 
 const RULES: usize = if cfg!(target_arch = "aarch64") {
@@ -52,24 +51,26 @@ pub(super) fn rule(address: usize, module: &UnwindModule) -> Rule {
     }
 }
 
-/// What the search table says.
+/// The result of a search in the module's table of functions.
 enum FdeSearch {
-    /// The offset in the segment of the record of the function that begins last at or below the address.
+    /// The last function that begins at or below the address: the offset of its record in the
+    /// segment.
     Function(usize),
     /// All functions begin above the address.
     BeforeFirst,
-    /// The table is missing, or of a form that libgcc would not search either.
+    /// The table is missing, or has a form that libgcc would not search either.
     NoTable,
 }
 
-/// Looks the address up in `.eh_frame_hdr`: Linux Standard Base, section 10.6.2.
+/// Searches for the address in `.eh_frame_hdr`: Linux Standard Base, section 10.6.2.
 fn search(address: usize, module: &UnwindModule) -> FdeSearch {
     find(address, module).unwrap_or(FdeSearch::NoTable)
 }
 
 fn find(address: usize, module: &UnwindModule) -> Option<FdeSearch> {
-    // Version 1; .eh_frame's place and the count of functions in 4 bytes each; the table, in pairs of
-    // 4-byte offsets from the header: what GNU ld, gold, lld and mold write, and what libgcc searches.
+    // Version 1. Then the place of .eh_frame and the number of functions, 4 bytes each. Then the
+    // table, in pairs of 4-byte offsets from the header. GNU ld, gold, lld and mold write this
+    // form, and libgcc searches it.
     const FORM: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
     let (form, rest) = module.segment.get(module.header..)?.split_first_chunk()?;
     let (_eh_frame, rest) = rest.split_first_chunk::<4>()?;
@@ -95,11 +96,12 @@ fn find(address: usize, module: &UnwindModule) -> Option<FdeSearch> {
     ))
 }
 
-/// Runs the function's program up to the address. `record` is the offset of its record in the segment.
+/// Runs the function's program up to the address. `record` is the offset of the function's record
+/// in the segment.
 // Not inlined, so that its storage is on the stack only while it runs.
 #[inline(never)]
 fn evaluate(address: usize, module: &UnwindModule, record: usize) -> Rule {
-    // The records refer to each other by distances, so the whole segment may be taken for the section.
+    // The records refer to each other by distances, so the whole segment may serve as the section.
     let base = module.segment.as_ptr().addr() as u64;
     let bases = BaseAddresses::default().set_eh_frame(base);
     let section: EhFrame<EndianSlice<'_, LittleEndian>> =
@@ -108,23 +110,25 @@ fn evaluate(address: usize, module: &UnwindModule, record: usize) -> Rule {
     let Ok(function) = function else {
         return Rule::NEEDS_LIBGCC;
     };
-    // The table tells where functions begin, not where they end.
+    // The table gives the start of each function, not its end.
     if !function.contains(address as u64) {
         return Rule::NO_UNWIND_INFO;
     }
-    // The frame below was interrupted, not called: its address must not be taken for a return address.
+    // A signal interrupted the frame below; it made no call. So its address is not a return
+    // address.
     if function.is_signal_trampoline() {
         return Rule::NEEDS_LIBGCC;
     }
     let mut context: UnwindContext<usize, Storage> = UnwindContext::new_in();
     match function.unwind_info_for_address(&section, &bases, &mut context, address as u64) {
         Ok(row) => rule_of(row).unwrap_or(Rule::NEEDS_LIBGCC),
-        // The storage is too small, or the program is not understood: libgcc's turn.
+        // The storage is too small, or the program is not understood. libgcc has to walk this
+        // frame.
         Err(_) => Rule::NEEDS_LIBGCC,
     }
 }
 
-/// `None` if a word cannot hold what the row says.
+/// `None` if the row does not fit into a word.
 fn rule_of(row: &UnwindTableRow<usize, Storage>) -> Option<Rule> {
     if row.register(register::RETURN_ADDRESS) == Some(RegisterRule::Undefined) {
         return Some(Rule::ROOT);
@@ -143,14 +147,15 @@ fn rule_of(row: &UnwindTableRow<usize, Storage>) -> Option<Rule> {
         frame_pointer: saved(row.register(register::FRAME_POINTER))?,
         return_address: saved(row.register(register::RETURN_ADDRESS))?,
     };
-    // On x86-64 a call leaves the return address there. A rule that says otherwise is not a frame.
+    // On x86-64 a call stores the return address there. A rule with another place is not a frame.
     if cfg!(target_arch = "x86_64") && frame.return_address != Some(-8) {
         return None;
     }
     Some(Rule::of(frame))
 }
 
-/// Where a register is saved, from the CFA: `Some(None)` if it still has its value.
+/// Where a register is saved, in bytes from the CFA. `Some(None)` if the register still has its
+/// value.
 #[expect(
     clippy::option_option,
     reason = "the outer one is whether there is an answer, the inner one is the answer"
@@ -176,7 +181,7 @@ mod tests {
         }
     }
 
-    /// A function of the C library by its first and its next instructions.
+    /// The first and the next instructions of a function of the C library.
     #[test]
     fn before_its_prologue_a_frame_is_the_return_address_alone() {
         let code = libc::qsort as *const () as usize;
@@ -207,8 +212,8 @@ mod tests {
         assert_eq!(rule(0, &nothing), Rule::NEEDS_LIBGCC);
     }
 
-    /// The records of one function and what it shares, as an assembler makes them: `program` is what
-    /// the function does.
+    /// The record of one function and the record that functions share, as an assembler makes them.
+    /// `program` is the function's own.
     fn module_of(program: &[u8]) -> (usize, UnwindModule) {
         const FUNCTION: i32 = -64;
         let mut bytes = vec![1, 0x1b, 0x03, 0x3b, 0, 0, 0, 0, 1, 0, 0, 0];
@@ -256,7 +261,7 @@ mod tests {
             &[0x0f, 2, 0x77, 8],
             &[0x09, 6, 12],
             &[0x90, 2],
-            // Three states remembered, which is one more than there is room for; an unknown code.
+            // Three remembered states, one more than the storage holds; an unknown code.
             &[0x0a, 0x0a, 0x0a],
             &[0x3f],
         ];
@@ -264,17 +269,17 @@ mod tests {
             let (code, module) = module_of(program);
             assert_eq!(rule(code + 8, &module), Rule::NEEDS_LIBGCC, "{program:x?}");
         }
-        // More registers than there is room for.
+        // More registers than the storage holds.
         let many: Vec<u8> = (17..40).flat_map(|register| [0x80 | register, 2]).collect();
         let (code, module) = module_of(&many);
         assert_eq!(rule(code + 8, &module), Rule::NEEDS_LIBGCC);
-        // The return address undefined: nobody called this function.
+        // The return address is undefined: the function has no caller.
         let (code, module) = module_of(&[0x07, 16]);
         assert_eq!(rule(code + 8, &module), Rule::ROOT);
     }
 
     proptest! {
-        /// Wrong tables give a wrong rule at worst.
+        /// Wrong tables give at worst a wrong rule.
         #[test]
         fn garbled_tables_do_no_harm(
             garbled in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),

@@ -1,9 +1,8 @@
-//! The own walker against libgcc, frame by frame, on the stacks of real work: how a capture is checked, and
-//! what came of it.
+//! Compares our walker with libgcc, frame by frame, on the stacks of real work.
 //!
 //! Two programs use it: the unit tests (`real_stacks`), and `tests/walks`, which is built with
-//! `--cfg heaptide_compare` and has every capture of the real allocator checked. In no other build. It
-//! runs inside of `malloc` and keeps to the rules of that.
+//! `--cfg heaptide_compare` and has every capture of the real allocator checked. No other build
+//! contains it. It runs inside `malloc` and follows its rules.
 
 #![cfg_attr(
     not(heaptide_compare),
@@ -14,22 +13,22 @@ use super::{Bounds, Fallback, Marker, Registers, Stack, Walk, WalkEnd, by_libgcc
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::OnceLock;
 
-/// What came of all checks so far.
+/// The result of all checks so far.
 #[derive(Debug)]
 pub struct Comparison {
-    /// Stacks walked both ways.
+    /// Stacks that were walked both ways.
     pub compared: usize,
-    /// Addresses of all of them.
+    /// The total of their addresses.
     pub frames: usize,
-    /// At least so many of them were different ones.
+    /// A lower bound for the number of different stacks.
     pub shapes: usize,
-    /// Those that the fast walk alone could not do.
+    /// Stacks that the fast walk alone could not complete.
     pub not_fast: usize,
-    /// Captures that had too little stack left for a walk, which are not among the compared.
+    /// Captures with too little stack left for a walk. They are not among `compared`.
     pub no_room: usize,
-    /// Those that were not the same both ways.
+    /// Stacks that differed.
     pub mismatches: usize,
-    /// The first of these: own, libgcc's.
+    /// The first stack that differed: ours, libgcc's.
     pub first: Option<[Vec<usize>; 2]>,
 }
 
@@ -38,12 +37,12 @@ static FRAMES: AtomicUsize = AtomicUsize::new(0);
 static NOT_FAST: AtomicUsize = AtomicUsize::new(0);
 static NO_ROOM: AtomicUsize = AtomicUsize::new(0);
 static MISMATCHES: AtomicUsize = AtomicUsize::new(0);
-/// A bit for each hash of a stack.
+/// One bit for each hash of a stack.
 static SHAPES: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
 static FIRST_CLAIMED: AtomicBool = AtomicBool::new(false);
 static FIRST: OnceLock<[Stack; 2]> = OnceLock::new();
 
-/// Checks a stack that was captured for `frame`, whose function has not returned.
+/// Checks a stack that was captured for `frame`. The function of that frame has not returned.
 #[inline(never)]
 pub(super) fn check(frame: usize, own: &Stack) {
     if own.addresses() == [Marker::StackNearlyFull.address()] {
@@ -64,14 +63,15 @@ pub(super) fn check(frame: usize, own: &Stack) {
     count(own.addresses());
     if own.addresses() != libgcc.addresses() {
         MISMATCHES.fetch_add(1, Relaxed);
-        // Nobody waits inside of an allocator; one example is enough.
+        // One example is enough, and a thread inside an allocator must not wait for another one.
+        // `set` fails only if there is an example already.
         if !FIRST_CLAIMED.swap(true, Relaxed) {
             let _ = FIRST.set([copy(own), libgcc]);
         }
     }
 }
 
-/// The fast walk, as `capture` begins with it.
+/// Runs the fast walk that `capture` begins with.
 #[inline(never)]
 pub(super) fn by_rules_alone(frame: usize) -> (WalkEnd, Stack) {
     let mut stack = Stack::empty();
@@ -101,7 +101,7 @@ fn count(addresses: &[usize]) {
 fn copy(stack: &Stack) -> Stack {
     let mut copy = Stack::empty();
     for address in stack.addresses() {
-        // The last one may be a marker, for which there is a place of its own.
+        // The last one may be a marker, which has its own place.
         if !copy.keep(*address) {
             copy.mark(Marker::Truncated);
         }
@@ -109,13 +109,13 @@ fn copy(stack: &Stack) -> Stack {
     copy
 }
 
-/// How many there were: cheap enough for an allocator to ask.
+/// The number of checks so far. It is cheap enough for an allocator.
 #[cfg(test)]
 pub(super) fn compared() -> usize {
     COMPARED.load(Relaxed)
 }
 
-/// What came of all checks so far.
+/// The result of all checks so far.
 #[must_use]
 pub fn comparison() -> Comparison {
     let bits = SHAPES

@@ -1,7 +1,7 @@
-//! The platform's unwinder, through `backtrace::trace_unsynchronized`: exact wherever there are unwind
-//! tables, without a lock on glibc 2.35 and later.
+//! The platform's unwinder, called through `backtrace::trace_unsynchronized`.
 //!
-//! Never `backtrace::trace`: it takes the lock that symbolization holds for tens of milliseconds.
+//! It is exact wherever there are unwind tables, and takes no lock on glibc 2.35 and later. Never
+//! use `backtrace::trace`: it takes the lock that symbolization holds for tens of milliseconds.
 
 #![expect(
     unsafe_code,
@@ -13,25 +13,27 @@ use crate::record::errno;
 /// No code lies below this address: libgcc ends a walk with a 0.
 const LOWEST_CODE: usize = 4096;
 
-/// Whether the bytes are mapped that libgcc looks at if it finds `address` in no tables. Only the kernel
-/// can tell without a crash. The call is one that no sandbox forbids, and changes nothing: it copies a
-/// signal mask from the place and then refuses the number of what to do with it.
+/// Whether the bytes at `address` are mapped. libgcc reads them if it finds the address in no
+/// tables.
+///
+/// Only the kernel can tell without a crash. No sandbox forbids this call, and it changes nothing:
+/// it copies a signal mask from the address, and then rejects the number of the operation.
 #[cfg(target_os = "linux")]
 pub(super) fn can_look_at(address: usize) -> bool {
     const NOTHING: core::ffi::c_int = -1;
     const MASK_BYTES: usize = 8;
-    // Whoever allocates does not expect it to change.
+    // An allocation must not change it.
     let before = errno::get();
     let can_read = |address: usize| {
         let none = core::ptr::null::<u64>();
         errno::set(0);
-        // SAFETY: the kernel takes any address to read from, and writes to none.
+        // SAFETY: the kernel may be asked to read from any address, and writes to none.
         let result =
             unsafe { libc::syscall(libc::SYS_rt_sigprocmask, NOTHING, address, none, MASK_BYTES) };
-        // 0: there is no mask at address 0, and nothing is refused.
+        // The result is 0 if there is no mask at address 0, and then nothing was rejected.
         result != 0 && errno::get() != libc::EFAULT
     };
-    // Nine bytes.
+    // libgcc reads nine bytes.
     let can = can_read(address) && address.checked_add(1).is_some_and(can_read);
     errno::set(before);
     can
@@ -42,15 +44,15 @@ pub(super) fn can_look_at(_address: usize) -> bool {
     true
 }
 
-/// Visits the return addresses above `frame`, leaf first, until the root or until `visit` returns false;
-/// true if the root was reached.
+/// Visits the return addresses above `frame`, leaf first, until the root or until `visit` returns
+/// false. True if it reached the root.
 #[inline(never)]
 pub(super) fn walk(frame: usize, visit: &mut dyn FnMut(usize) -> bool) -> bool {
     let mut complete = true;
-    // A frame's `sp` is the stack pointer at its call, which is where the callee's frame ends. So the
-    // wanted frames begin with the first one whose callee ends above `frame`; that callee is the
-    // function `frame` lies in, and its return address is this frame's `ip`. From there on all are wanted:
-    // a signal handler's own stack may lie above the one that was interrupted.
+    // A frame's `sp` is the stack pointer at its call, where the callee's frame ends. So the wanted
+    // frames begin with the first one whose callee ends above `frame`. That callee is the function
+    // of `frame`, and its return address is this frame's `ip`. From there on all frames are wanted:
+    // a signal handler's own stack may lie above the interrupted one.
     let mut wanted = false;
     let visit = |found: &backtrace::Frame| {
         wanted |= found.sp().addr() > frame;
@@ -60,9 +62,9 @@ pub(super) fn walk(frame: usize, visit: &mut dyn FnMut(usize) -> bool) -> bool {
         }
         complete
     };
-    // SAFETY: unsynchronized calls must not race with what the `backtrace` crate guards by its lock. On
-    // Unix that is symbolization only; tracing is a bare `_Unwind_Backtrace`, which may run on any
-    // number of threads. `visit` resolves nothing.
+    // SAFETY: unsynchronized calls must not race with the data that the `backtrace` crate guards by
+    // its lock. On Unix that is only symbolization. Tracing is a bare `_Unwind_Backtrace`, which
+    // may run on any number of threads. `visit` resolves no symbols.
     unsafe { backtrace::trace_unsynchronized(visit) };
     complete
 }

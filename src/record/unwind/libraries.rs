@@ -1,4 +1,5 @@
-//! Libraries that come and go, of which each has its own rules, and some have no unwind tables.
+//! Tests with libraries that are loaded and unloaded, with different rules or without unwind
+//! tables.
 
 #![expect(unsafe_code, reason = "loads libraries and calls them")]
 
@@ -15,11 +16,12 @@ use std::{ffi::CString, fs, path::Path, process::Command};
 
 type LibraryCall = unsafe extern "C" fn(extern "C" fn(), c_long);
 
-/// A library with a function that calls back from a frame of `words` words, each holding its argument.
+/// Builds a library with a function that calls back from a frame of `words` words. Each word holds
+/// the function's argument.
 fn build(folder: &Path, name: &str, words: usize, options: &[&str]) -> CString {
     let source = folder.join(format!("{name}.c"));
     let library = folder.join(format!("{name}.so"));
-    // Frames of a short or of a long size differ in nothing else: the return address is the same.
+    // The frames differ only in their size: the return address is the same.
     let text = format!(
         "void call(void (*callback)(void), long word);
          static void __attribute__((noinline)) fill(volatile long *room, long word) {{
@@ -45,23 +47,24 @@ fn build(folder: &Path, name: &str, words: usize, options: &[&str]) -> CString {
     CString::new(library.into_os_string().into_encoded_bytes()).unwrap()
 }
 
-/// Loads a library, captures from within it and unloads it; returns what was captured, and where.
+/// Loads a library, captures from inside it and unloads it. Returns both stacks and the address of
+/// the function.
 fn captured_in(library: &CStr, word: c_long) -> ((Stack, Stack), usize) {
     // SAFETY: a library without constructors, built by this test.
     let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOW) };
     assert!(!handle.is_null(), "{library:?}");
     // SAFETY: an open library.
     let call = unsafe { libc::dlsym(handle, c"call".as_ptr()) };
-    // SAFETY: the function of that name has this type.
+    // SAFETY: the function of this name has this type.
     let function = unsafe { mem::transmute::<*mut c_void, LibraryCall>(call) };
     // SAFETY: it calls the callback, which captures.
     unsafe { function(callback, word) };
-    // SAFETY: open, and none of its functions runs any more.
+    // SAFETY: the library is open, and none of its functions runs any more.
     unsafe { libc::dlclose(handle) };
     (captured(), call.addr())
 }
 
-/// The same of a library with tables; `end`: of the fast walk.
+/// As above, for a library with tables. `end` is the expected end of the fast walk.
 fn visit(library: &CStr, word: c_long, end: WalkEnd) -> usize {
     let ((own, libgcc), place) = captured_in(library, word);
     assert_same(&own, &libgcc);
@@ -75,8 +78,8 @@ fn a_library_in_the_place_of_another_one_has_its_own_rules() {
     let folder = tempfile::tempdir().unwrap();
     let libraries = [("a", 4), ("b", 8), ("c", 40), ("d", 600)]
         .map(|(name, words)| build(folder.path(), name, words, &["-Wl,--build-id"]));
-    // What a rule of the library before would take for a return address: none, too low a one, data, and
-    // code of a whole chain of frames.
+    // Words that a rule of the library before would take for a return address: none, one that is
+    // too low, data, and the code of a whole chain of frames.
     let data = folder.path().as_os_str().as_encoded_bytes().as_ptr();
     let (own, _) = both();
     let mut words = vec![0, 1, data.addr()];
@@ -122,7 +125,7 @@ fn a_c_library_without_tables() {
             "{name}: {own:x?} {libgcc:x?}"
         );
         let whole = names(&own).iter().any(|n| n.ends_with("::captured_in"));
-        // Without a frame pointer it depends on what is in that register.
+        // Without a frame pointer it depends on the value in that register.
         assert!(whole || name == "unframed", "{name}: {:#?}", names(&own));
     }
 }

@@ -1,8 +1,8 @@
-//! What is asked of the dynamic loader: once, as the program is loaded, never from a sample.
+//! Asks the dynamic loader, once when the program is loaded and never from a sample.
 //!
-//! `dlsym` waits for the loader's lock, which another thread holds for as long as the slowest
-//! constructor of the library it opens. Before this module's own constructor has run, and where the
-//! C library has no such symbols, the answers are "not there".
+//! `dlsym` waits for the loader's lock. Another thread holds that lock while it opens a library, as
+//! long as the library's slowest constructor runs. Before this module's own constructor has run,
+//! and where the C library has no such symbols, the answers are "not there".
 
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
@@ -32,7 +32,7 @@ pub(super) fn is_permanent(_start: usize) -> bool {
     false
 }
 
-/// Whether `object_around` can find anything.
+/// Whether `object_around` can find an object.
 pub(super) fn is_ready() -> bool {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     return glibc::is_ready();
@@ -43,10 +43,10 @@ pub(super) fn is_ready() -> bool {
 /// A loaded executable or library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Object {
-    /// Its first and the end of its last byte in memory.
+    /// Its first address, and the end of its last byte.
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Of its `.eh_frame_hdr`; 0 if it has none.
+    /// The address of its `.eh_frame_hdr`; 0 if it has none.
     pub(super) header: usize,
 }
 
@@ -59,17 +59,18 @@ mod glibc {
         sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
     };
 
-    /// `_dl_find_object` of glibc 2.35 and later: lock-free and signal-safe; null before it was looked up.
+    /// `_dl_find_object` of glibc 2.35 and later, which is lock-free and signal-safe. Null before
+    /// the constructor has run.
     static FIND_OBJECT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-    /// The value of `__libc_stack_end`; 0 before it was looked up.
+    /// The value of `__libc_stack_end`; 0 before the constructor has run.
     static STACK_END: AtomicUsize = AtomicUsize::new(0);
 
-    /// Where the modules begin that are there for as long as this code: what holds it, the program, and
-    /// the C library; 0 if that is not known. Others that were there first may all the same be unloaded:
-    /// opened by a constructor, or before the library that holds this code was.
+    /// The start addresses of the modules that stay as long as this code: the module of this code,
+    /// the program and the C library; 0 if unknown. Other early modules may be unloaded: a
+    /// constructor opened them, or they were opened before the library with this code.
     static PERMANENT: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 
-    /// `struct dl_find_object` of `<dlfcn.h>`, as x86-64 and aarch64 have it.
+    /// `struct dl_find_object` of `<dlfcn.h>`, as on x86-64 and aarch64.
     #[repr(C)]
     #[derive(Default)]
     struct FoundObject {
@@ -84,8 +85,8 @@ mod glibc {
     type FindObject = unsafe extern "C" fn(*mut c_void, *mut FoundObject) -> c_int;
 
     #[used]
-    // The loader calls each entry of this section once, as a function of the C ABI; this is one,
-    // and takes none of the arguments that it is passed.
+    // The loader calls each entry of this section once, as a function of the C ABI. This one is
+    // such a function, and ignores the arguments that it gets.
     #[unsafe(link_section = ".init_array")]
     static CONSTRUCTOR: extern "C" fn() = look_up;
 
@@ -96,7 +97,7 @@ mod glibc {
             // SAFETY: the C library's `void *__libc_stack_end`, set before any constructor runs.
             STACK_END.store(unsafe { stack_end.read() }, Ordering::Relaxed);
         }
-        // SAFETY: takes a number, and answers 0 to one that it does not know.
+        // SAFETY: takes a number. Returns 0 for a number that it does not know.
         let entry = unsafe { libc::getauxval(libc::AT_ENTRY) };
         let code = [
             look_up as extern "C" fn() as usize,
@@ -116,7 +117,7 @@ mod glibc {
             .any(|place| place.load(Ordering::Relaxed) == start)
     }
 
-    /// Null where there is no such symbol.
+    /// The address of a symbol. Null if there is none.
     fn symbol(name: &CStr) -> *mut c_void {
         // SAFETY: the name is a C string.
         unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
@@ -127,7 +128,7 @@ mod glibc {
         !FIND_OBJECT.load(Ordering::Relaxed).is_null()
     }
 
-    /// The highest address of the main thread's stack that any of its frames uses.
+    /// The highest address that a frame on the main thread's stack uses.
     pub(in crate::record::unwind) fn stack_end() -> Option<usize> {
         match STACK_END.load(Ordering::Relaxed) {
             0 => None,
@@ -144,7 +145,7 @@ mod glibc {
         // SAFETY: not null, so it is the C library's function of that name, which has this type.
         let find = unsafe { mem::transmute::<*mut c_void, FindObject>(find) };
         let mut found = FoundObject::default();
-        // SAFETY: any address may be asked for, and the result has room for what the function writes.
+        // SAFETY: the function accepts any address, and the result has room for its output.
         let missing = unsafe { find(ptr::without_provenance_mut(address), &raw mut found) };
         (missing == 0).then_some(Object {
             start: found.map_start,
@@ -166,7 +167,7 @@ mod tests {
         );
         let here = 0u8;
         let here = (&raw const here).addr();
-        // This test's own thread has another stack, below the main thread's.
+        // This test's thread has another stack, below the main thread's.
         assert!(stack_end().unwrap() > here);
     }
 

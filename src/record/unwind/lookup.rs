@@ -1,7 +1,8 @@
-//! From a code address to its rule: kept, or computed anew. Holds the table.
+//! Finds the rule of a code address: in the table, or else from the module.
 //!
-//! No rule in it is ever stale. A rule of a module that stays for as long as the process is found by its
-//! address alone; one of any other module only for the build id of what is loaded there now.
+//! A rule in the table is never stale. A rule of a module that stays as long as the process is
+//! found by its address alone. A rule of any other module is found only with the build id of the
+//! module that is loaded there at present.
 
 use super::{
     cfi,
@@ -10,8 +11,8 @@ use super::{
     rules::Rule,
 };
 
-/// 128 KiB of zero pages, touched as they are used. With 4,096 slots two hot addresses begin to share
-/// one at 4,000 distinct return addresses, which is a large service; 16,384 were not faster.
+/// 128 KiB of zero pages, touched as they are used. With 4,096 slots two hot addresses begin to
+/// share one at 4,000 distinct return addresses, which is a large service. 16,384 were not faster.
 #[cfg(not(loom))]
 static RULES: RuleTable<8192> = RuleTable::new();
 
@@ -20,7 +21,7 @@ loom::lazy_static! {
     static ref RULES: RuleTable<2> = RuleTable::new();
 }
 
-/// The rule in force at `address`, which is an instruction or one less than a return address.
+/// The rule in force at `address`. It is an instruction, or one less than a return address.
 #[inline(always)]
 pub(super) fn rule_at(address: usize) -> Rule {
     match RULES.get(address, Owner::PERMANENT) {
@@ -32,7 +33,7 @@ pub(super) fn rule_at(address: usize) -> Rule {
 #[cold]
 #[inline(never)]
 fn ask_the_module(address: usize) -> Rule {
-    // What is known of an address in no module is not kept: the next one may be loaded there.
+    // The answer for an address in no module is not kept: a module may be loaded there next.
     let module = match UnwindModule::around(address) {
         Ok(module) => module,
         Err(ModuleError::NoTables) => return Rule::NO_UNWIND_INFO,

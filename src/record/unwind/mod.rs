@@ -1,10 +1,10 @@
-//! Stack capture: return addresses of the current stack, leaf first.
+//! Stack capture: the return addresses of the current stack, leaf first.
 //!
-//! Called outside of all locks, from a sample. Nothing in here allocates, takes the loader lock or
-//! waits. `docs/unwinding.md` says what was weighed and measured.
+//! A sample calls it, outside all locks. Nothing in here allocates, takes the loader lock or waits.
+//! `docs/unwinding.md` describes the alternatives and the measurements.
 //!
-//! The fast way is `walker`, by the rules that `lookup` keeps (`rules`), which `cfi` reads out of
-//! `modules`. What it cannot do goes to `libgcc`.
+//! The fast way is `walker`. It follows rules (`rules`) that `lookup` keeps, and that `cfi` reads
+//! from `modules`. `libgcc` walks the stacks that `walker` cannot.
 
 mod bounds;
 mod cfi;
@@ -50,26 +50,27 @@ use registers::Registers;
 pub(super) use stack::Stack;
 use walker::{Fallback, WalkEnd, Words};
 
-/// Most addresses kept of one stack: Go's and jemalloc's default. The leaf side is kept.
+/// The maximum number of addresses kept of one stack: Go's and jemalloc's default. The leaf side is
+/// kept.
 pub(super) const MOST_FRAMES: usize = 128;
 
-/// With less room than this a walk could run into the guard page: all of a sample whose rules are new takes
-/// 6.3 KiB, without the optimizer 18 to 19, and a signal handler on top of it some more.
+/// With less room a walk could run into the guard page. A sample whose rules are all new takes 6.3
+/// KiB, or 18 to 19 without the optimizer. A signal handler on top takes more.
 const LEAST_ROOM: usize = 24 << 10;
 
-/// Stands for something that is not code, as an address on a call stack.
+/// Stands for something other than code on a call stack.
 ///
-/// Consumers match stacks by address, so a marker has a real one, of its own and the same for the whole
-/// life of the process: that of a static byte.
+/// Consumers match stacks by address. So each marker has a real address of its own, that of a
+/// static byte, which stays the same while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Marker {
-    /// The sample came past the stack table's cap.
+    /// The sample came above the stack table's cap.
     TableFull,
     /// There was too little stack left to walk it.
     StackNearlyFull,
-    /// The stack is deeper than what was kept; this is at its root.
+    /// The stack is deeper than the kept part. This is at its root.
     Truncated,
-    /// The stack could not be walked at all.
+    /// The stack could not be walked.
     NoStack,
 }
 
@@ -84,12 +85,12 @@ impl Marker {
         Self::NoStack,
     ];
 
-    /// As return addresses are: 1 behind the byte that stands for it.
+    /// Like a return address: 1 after the byte that stands for the marker.
     pub(crate) fn address(self) -> usize {
         (&raw const MARKERS).addr() + self as usize + 1
     }
 
-    /// What a profile shows.
+    /// The name in a profile.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::TableFull => "[stack table full]",
@@ -100,8 +101,10 @@ impl Marker {
     }
 }
 
-/// Captures the calling thread's stack. `frame` is an address inside of the stack frame of the function
-/// whose caller is wanted first: frames at or below it are the profiler's own and are cut by address,
+/// Captures the calling thread's stack.
+///
+/// `frame` is an address inside the stack frame of a function. The caller of that function is the
+/// first address kept. Frames at or below `frame` are the profiler's own. They are cut by address,
 /// not by count or name.
 #[inline(never)]
 pub(super) fn capture(frame: usize) -> Stack {
@@ -111,15 +114,16 @@ pub(super) fn capture(frame: usize) -> Stack {
         stack.mark(Marker::StackNearlyFull);
         return stack;
     }
-    // The registers are this function's, whose frame is in place until the stack is complete: the calls
-    // below are no tail calls, since what they return is looked at.
+    // These are the registers of this function. Its frame stays until the stack is complete: the
+    // calls below are not tail calls, since their results are used.
     let walk = bounds
         .filter(|_| loader::is_ready())
         .zip(Registers::here())
         .and_then(|(bounds, registers)| Walk::new(bounds, registers, frame));
     let complete = match walk {
         Some(walk) => walk.run(&mut stack),
-        // On a coroutine's or a signal handler's own stack; or the tables cannot be found.
+        // The thread runs on the stack of a coroutine or of a signal handler, or the tables cannot
+        // be found.
         None => by_libgcc(frame, &mut stack),
     };
     if stack.addresses().is_empty() {
@@ -132,13 +136,13 @@ pub(super) fn capture(frame: usize) -> Stack {
     stack
 }
 
-/// Fills the stack anew; true if the root was reached.
+/// Fills the stack again, by libgcc. True if it reached the root.
 fn by_libgcc(frame: usize, stack: &mut Stack) -> bool {
     stack.clear();
     libgcc::walk(frame, &mut |address| stack.keep(address))
 }
 
-/// What all attempts at one stack share.
+/// The common input of all attempts at one stack.
 #[derive(Clone, Copy, Debug)]
 struct Walk {
     words: Words,
@@ -147,7 +151,8 @@ struct Walk {
 }
 
 impl Walk {
-    /// `registers` are those of a function that returns after the walk only, on the stack of `bounds`.
+    /// `registers` belong to a function that runs on the stack of `bounds`, and returns only after
+    /// the walk.
     #[inline(always)]
     fn new(bounds: Bounds, registers: Registers, frame: usize) -> Option<Self> {
         let words = Words::of_stack(&registers, bounds)?;
@@ -158,39 +163,42 @@ impl Walk {
         })
     }
 
-    /// Fills the stack; true if the root was reached.
+    /// Fills the stack. True if it reached the root.
     #[inline(always)]
     fn run(self, stack: &mut Stack) -> bool {
         match self.by_rules(Fallback::Stop, stack) {
             WalkEnd::Root | WalkEnd::Null => true,
-            // Broken: a register holds something else than the tables say. libgcc would go by it too, and
-            // load from wherever it points to.
+            // Broken: a register does not hold what the tables say. libgcc would use it too, and
+            // load from an arbitrary address.
             WalkEnd::Full | WalkEnd::Broken => false,
             end => self.fall_back(end, stack),
         }
     }
 
-    /// Fills the stack anew, by rules.
+    /// Fills the stack again, by rules.
     #[inline(always)]
     fn by_rules(self, fallback: Fallback, stack: &mut Stack) -> WalkEnd {
         stack.clear();
-        // What ends at or below `frame` is ours.
+        // Frames that end at or below `frame` are ours.
         let visit = |end, address| end <= self.frame || stack.keep(address);
         walker::walk(self.words, self.registers, lookup::rule_at, fallback, visit)
     }
 
-    /// What the fast walk could not do.
+    /// Fills the stack by the slower ways, after the fast walk ended at `end`. True if it reached
+    /// the root.
     #[cold]
     #[inline(never)]
     fn fall_back(self, end: WalkEnd, stack: &mut Stack) -> bool {
         let reached = stack.addresses().len();
-        // At an address that is in none of its tables libgcc looks whether the bytes there are a signal
-        // handler's return. What a garbled register led to need not be mapped at all.
+        // At an address that is in no table, libgcc reads the bytes there, to see whether they are
+        // the return of a signal handler. A wrong register may have led to an address that is not
+        // mapped.
         let nowhere = |address: &usize| !libgcc::can_look_at(*address);
         if end == WalkEnd::NeedsLibgcc || !stack.addresses().last().is_some_and(nowhere) {
             let complete = by_libgcc(self.frame, stack);
             if end != WalkEnd::NoUnwindInfo || stack.addresses().len() > reached {
-                // It can do every frame that has tables, those registered at run time included.
+                // libgcc can walk every frame that has tables, also tables that were registered at
+                // run time.
                 return complete;
             }
         }

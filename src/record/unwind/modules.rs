@@ -1,8 +1,8 @@
-//! The parts of a loaded module that unwinding reads: its read-only segment around `.eh_frame_hdr`, and
-//! the build id, which tells it from another one that is loaded at its place later.
+//! The parts of a loaded module that unwinding reads: its unwind tables and its build id.
 //!
-//! Only read-only segments are made slices: between a module's segments there are holes and data that the
-//! program writes.
+//! The tables lie in a read-only segment, around `.eh_frame_hdr`. The build id distinguishes the
+//! module from another one that is loaded at its place later. Only read-only segments become
+//! slices: between a module's segments there are holes, and data that the program writes.
 
 #![expect(unsafe_code, reason = "reads the ELF headers of loaded modules")]
 
@@ -13,7 +13,7 @@ use super::{
 use core::{mem::size_of, ptr, slice};
 use libc::{Elf64_Ehdr, Elf64_Phdr};
 
-/// No file has more program headers than this; a garbled header does.
+/// No file has more program headers than this, but a garbled header may claim more.
 const MOST_HEADERS: usize = 64;
 
 /// A module with unwind tables.
@@ -21,7 +21,7 @@ const MOST_HEADERS: usize = 64;
 pub(super) struct UnwindModule {
     /// The bytes of the segment that holds the tables.
     pub(super) segment: &'static [u8],
-    /// Where in it `.eh_frame_hdr` begins.
+    /// The offset of `.eh_frame_hdr` in it.
     pub(super) header: usize,
     object: Object,
 }
@@ -31,12 +31,13 @@ pub(super) struct UnwindModule {
 pub(super) enum ModuleError {
     /// The address is in no module, or in one without unwind tables.
     NoTables,
-    /// There are tables, laid out in a way that is not known here.
+    /// There are tables, but their layout is unknown here.
     UnknownLayout,
 }
 
 impl UnwindModule {
-    /// The module around a code address that is on the calling thread's stack, which keeps it loaded.
+    /// The module around a code address. The address is on the calling thread's stack, which keeps
+    /// the module loaded.
     pub(super) fn around(address: usize) -> Result<Self, ModuleError> {
         let object = loader::object_around(address).ok_or(ModuleError::NoTables)?;
         if object.header == 0 {
@@ -45,7 +46,7 @@ impl UnwindModule {
         Self::of(object).ok_or(ModuleError::UnknownLayout)
     }
 
-    /// Some bytes taken for a module's segment.
+    /// A module whose segment consists of some bytes.
     #[cfg(test)]
     pub(super) fn of_bytes(segment: &'static [u8], header: usize) -> Self {
         let object = Object {
@@ -70,8 +71,8 @@ impl UnwindModule {
         })
     }
 
-    /// What a rule of this module is kept under. `None` if it may be unloaded, and has no build id to be
-    /// told from what is loaded there next.
+    /// The owner of this module's rules. `None` if the module may be unloaded and has no build id,
+    /// since the next module at its place could not be distinguished.
     pub(super) fn owner(&self) -> Option<Owner> {
         let Object { start, header, .. } = self.object;
         if loader::is_permanent(start) {
@@ -88,20 +89,22 @@ impl UnwindModule {
     }
 }
 
-/// Where the segments of a module were put.
+/// The places of a module's segments in memory.
 #[derive(Clone, Copy, Debug)]
 struct SegmentLayout {
     headers: &'static [Elf64_Phdr],
-    /// How far the module was moved from where it was linked to.
+    /// The distance from the linked to the loaded address.
     bias: usize,
     object: Object,
 }
 
 impl SegmentLayout {
-    /// Of a module around a code address that is on the calling thread's stack, which keeps it loaded.
+    /// The layout of a module around a code address. The address is on the calling thread's stack,
+    /// which keeps the module loaded.
     fn of(object: Object) -> Option<Self> {
         let headers = program_headers(object.start)?;
-        // Segments are in ascending order, and the ELF header that was just read begins the file.
+        // Segments are in ascending order, and the file begins with the ELF header that was just
+        // read.
         let first = headers
             .iter()
             .find(|header| header.p_type == libc::PT_LOAD)?;
@@ -117,7 +120,7 @@ impl SegmentLayout {
         })
     }
 
-    /// Where `header` puts its bytes.
+    /// The address of the bytes of `header`.
     fn address_of(&self, header: &Elf64_Phdr) -> Option<usize> {
         Some(
             self.bias
@@ -125,7 +128,8 @@ impl SegmentLayout {
         )
     }
 
-    /// The bytes of the segment that holds `address` and that nobody writes to, and its offset therein.
+    /// The bytes of the read-only segment that holds `address`, and the offset of `address` in
+    /// them.
     fn segment_around(&self, address: usize) -> Option<(&'static [u8], usize)> {
         self.headers.iter().find_map(|header| {
             let readable = header.p_flags & libc::PF_R != 0 && header.p_flags & libc::PF_W == 0;
@@ -140,16 +144,16 @@ impl SegmentLayout {
             }
             let offset = address.checked_sub(start).filter(|o| *o < len)?;
             let bytes = ptr::with_exposed_provenance::<u8>(start);
-            // SAFETY: a readable segment of a loaded module, inside of the range that the loader gives
-            // for it. It is not writable, and stays for as long as the slice is used: the address that
-            // it was found by is on this thread's stack, so the module's code is running.
+            // SAFETY: a readable segment of a loaded module, inside the range that the loader gives
+            // for it. It is not writable. It stays while the slice is used: the address by which it
+            // was found is on this thread's stack, so the module's code is running.
             let segment = unsafe { slice::from_raw_parts(bytes, len) };
             Some((segment, offset))
         })
     }
 }
 
-/// The build id of a module: a hash of its content, which the linker notes in it.
+/// The build id of a module: a hash of its content, which the linker stores as a note.
 fn build_id(object: Object) -> Option<&'static [u8]> {
     let layout = SegmentLayout::of(object)?;
     let notes = layout
@@ -165,8 +169,9 @@ fn build_id(object: Object) -> Option<&'static [u8]> {
         .find_map(build_id_among)
 }
 
-/// Notes follow each other: lengths of name and content, a type, and then these two, each filled up to
-/// whole words of 4 bytes. (Notes of 8-byte words are in a segment of their own and hold no build id.)
+/// Finds the build id among notes. A note has the lengths of its name and content, a type, the name
+/// and the content. Name and content are each padded to words of 4 bytes. (Notes of 8-byte words
+/// are in their own segment and hold no build id.)
 fn build_id_among(notes: &[u8]) -> Option<&[u8]> {
     const BUILD_ID: u32 = 3;
     let mut rest = notes;
@@ -187,15 +192,15 @@ fn build_id_among(notes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The program headers of the module whose first segment is at `start`; `None` if they are not in its
-/// first page.
+/// The program headers of the module whose first segment is at `start`. `None` if they are not in
+/// its first page.
 fn program_headers(start: usize) -> Option<&'static [Elf64_Phdr]> {
     const LEAST_PAGE: usize = 4096;
     if !start.is_multiple_of(LEAST_PAGE) {
         return None;
     }
-    // SAFETY: the loader says that a segment is mapped from here on, and a mapping has at least a page.
-    // Bytes that are not an ELF header are still a value of this type.
+    // SAFETY: the loader says that a segment is mapped from here on, and a mapping has at least one
+    // page. Bytes that are not an ELF header are still a value of this type.
     let file = unsafe { &*ptr::with_exposed_provenance::<Elf64_Ehdr>(start) };
     let count = usize::from(file.e_phnum);
     let offset = usize::try_from(file.e_phoff).ok()?;
@@ -208,7 +213,7 @@ fn program_headers(start: usize) -> Option<&'static [Elf64_Phdr]> {
         return None;
     }
     let headers = ptr::with_exposed_provenance::<Elf64_Phdr>(start + offset);
-    // SAFETY: aligned, and inside of the first page, by the tests above.
+    // SAFETY: aligned, and inside the first page, by the tests above.
     Some(unsafe { slice::from_raw_parts(headers, count) })
 }
 
@@ -223,7 +228,8 @@ mod tests {
             libc::getpid as *const () as usize,
         ] {
             let module = UnwindModule::around(code).unwrap();
-            // Version 1, a table of 4-byte offsets from the header: what every linker writes.
+            // Version 1, and a table of 4-byte offsets from the header: the form that every linker
+            // writes.
             let head = module.segment.get(module.header..module.header + 4);
             assert_eq!(head, Some(&[1, 0x1b, 0x03, 0x3b][..]));
             // The test program and the C library.
@@ -276,8 +282,8 @@ mod tests {
         assert_eq!(build_id_among(&[0xff; 64]), None);
     }
 
-    /// The unwinder's library can be unloaded for all that we know, and is told from others by its
-    /// build id, which Debian's linker writes.
+    /// The loader might unload the unwinder's library, as far as we know. Its build id, which
+    /// Debian's linker writes, distinguishes it from others.
     #[test]
     fn a_module_that_may_go_is_kept_under_its_build_id() {
         let code = std::hint::black_box(backtrace_code());

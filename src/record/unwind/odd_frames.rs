@@ -1,5 +1,7 @@
-//! Frames that compilers do not make: without unwind tables, with a register that holds something else
-//! than the tables say, on stacks that were switched by hand.
+//! Tests with frames that compilers do not make.
+//!
+//! They have no unwind tables, a register that does not hold what the tables say, or a stack that
+//! was switched by hand.
 
 #![expect(unsafe_code, reason = "calls assembly")]
 
@@ -25,7 +27,7 @@ core::arch::global_asm!(
     "call rdi",
     "add rsp, 24",
     "ret",
-    // Has a frame pointer, by which its tables go, and calls the next one with it.
+    // Has a frame pointer, which its tables use, and calls the next function with it.
     ".globl heaptide_test_by_frame_pointer",
     ".type heaptide_test_by_frame_pointer, @function",
     "heaptide_test_by_frame_pointer:",
@@ -54,7 +56,7 @@ core::arch::global_asm!(
     "ret",
     ".cfi_endproc",
     ".size heaptide_test_garble, . - heaptide_test_garble",
-    // Calls on another stack, as a coroutine is entered.
+    // Calls on another stack, like the entry of a coroutine.
     ".globl heaptide_test_on_stack",
     ".type heaptide_test_on_stack, @function",
     "heaptide_test_on_stack:",
@@ -83,12 +85,12 @@ unsafe extern "C" {
 
 #[test]
 fn a_frame_without_tables_is_stepped_over_by_its_frame_pointer() {
-    // SAFETY: calls the function that it is given.
+    // SAFETY: calls the given function.
     unsafe { heaptide_test_framed(callback) };
     let (own, libgcc) = captured();
     let (whole, _) = both();
     assert!(own.addresses().starts_with(libgcc.addresses()));
-    // Above this test's own function they are the same, down to the thread's root.
+    // Above this test's own function they are equal, down to the thread's root.
     let shared = whole.addresses().len() - 1;
     let tail = |stack: &Stack| stack.addresses()[stack.addresses().len() - shared..].to_vec();
     assert_eq!(tail(&own), tail(&whole), "{:#?}", names(&own));
@@ -97,7 +99,7 @@ fn a_frame_without_tables_is_stepped_over_by_its_frame_pointer() {
 
 #[test]
 fn a_frame_without_tables_nor_frame_pointer_loses_nothing_that_libgcc_sees() {
-    // SAFETY: calls the function that it is given.
+    // SAFETY: calls the given function.
     unsafe { heaptide_test_unframed(callback) };
     let (own, libgcc) = captured();
     assert!(own.addresses().starts_with(libgcc.addresses()));
@@ -129,7 +131,7 @@ fn a_frame_pointer_that_holds_something_else_ends_the_stack() {
     ];
     let misaligned = here.next_multiple_of(8) + 4;
     for garbage in off_the_stack.into_iter().chain([misaligned]) {
-        // SAFETY: calls the function that it is given.
+        // SAFETY: calls the given function.
         unsafe { heaptide_test_by_frame_pointer(capture_own, garbage) };
         let own = OWN.take().unwrap();
         let [garble, framed, end] = own.addresses() else {
@@ -140,7 +142,7 @@ fn a_frame_pointer_that_holds_something_else_ends_the_stack() {
         assert!(framed.ends_with("_by_frame_pointer"), "{framed}");
         assert_eq!(*end, Marker::Truncated.address());
     }
-    // On the stack and aligned, it leads to some words there: anything but a crash.
+    // On the stack and aligned, it leads to some words there. Any result but a crash is right.
     let words = [0usize, heap, here, 3, usize::MAX, here, 0];
     for place in 0..words.len() {
         let garbage = words.as_ptr().addr() + place * size_of::<usize>();
@@ -154,11 +156,11 @@ fn names_of_one(address: usize) -> String {
     super::tests::names_of(&[address]).join(" ")
 }
 
-/// Calls with the stack pointer at the end of `room`.
+/// Calls `callback` with the stack pointer at the end of `room`.
 fn call_on(room: &mut [u128], callback: extern "C" fn()) {
     let top = room.as_mut_ptr_range().end.addr();
-    // SAFETY: the room is large enough for what the callbacks do, aligned, and nobody else's; the call
-    // comes back.
+    // SAFETY: the room is aligned, large enough for the callbacks, and used by nobody else. The
+    // call returns.
     unsafe { heaptide_test_on_stack(callback, top) };
 }
 
@@ -177,8 +179,8 @@ fn a_stack_on_the_heap_is_left_to_libgcc() {
     );
 }
 
-/// A frame ends above the one before or the stack is broken off: a switch to a higher place on the same
-/// stack, or to the thread's own from another, is where it is.
+/// A stack is cut where a frame does not end above the one before: at a switch to a higher place on
+/// the same stack, or from another stack to the thread's own.
 fn assert_ends_at_the_switch() {
     let (own, libgcc) = captured();
     assert_eq!(ended(), Some(WalkEnd::Broken));
@@ -202,7 +204,7 @@ fn from_another_stack_back_to_the_threads_own_ends_at_the_switch() {
     }
     extern "C" fn back() {
         let top = OWN_ROOM.take().pop().unwrap();
-        // SAFETY: an array of this thread's, which the test below keeps for this.
+        // SAFETY: an array of this thread's, which the test below keeps for this call.
         unsafe { heaptide_test_on_stack(callback, top) };
     }
     let mut room = [0u128; 4 << 10];

@@ -1,5 +1,8 @@
-//! The own walker against libgcc on real work in the unit tests, debug build included: every fifth
-//! allocation and free of each thread. `tests/walks` is the same at scale.
+//! Compares our walker with libgcc on real work in the unit tests, debug builds included.
+//!
+//! It compares every fifth allocation and free of each thread. `tests/walks` does the same at
+//! scale, with other work: it is a package of its own, and has parsers and thread pools as
+//! dependencies.
 
 #![expect(unsafe_code, reason = "an allocator that looks at its own stack")]
 
@@ -19,18 +22,19 @@ use std::{
     thread,
 };
 
-/// Every so many allocations of a thread are compared; prime, so as not to fall in with a loop.
+/// One in this many allocations of a thread is compared. A prime, so that it does not fall in step
+/// with a loop.
 const EVERY: u32 = 5;
-/// How many comparisons the work goes on for.
+/// The number of comparisons after which the work ends.
 const COMPARISONS: usize = 20_000;
 
 #[global_allocator]
 static ALLOCATOR: ComparingAllocator = ComparingAllocator;
 
-/// The system's allocator, with an eye on its callers while the comparison runs.
+/// The system's allocator, which compares its callers' stacks while the test runs.
 struct ComparingAllocator;
 
-// SAFETY: every method is the system allocator's; looking at the stack changes nothing.
+// SAFETY: every method is the system allocator's. Reading the stack changes nothing.
 unsafe impl GlobalAlloc for ComparingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         compare_now_and_then();
@@ -53,7 +57,7 @@ thread_local! {
 
 #[inline(never)]
 fn compare_now_and_then() {
-    // The limit is for the tests that run beside this one.
+    // The limit protects the tests that run in parallel.
     if !COMPARING.load(Relaxed) || compared() > 2 * COMPARISONS {
         return;
     }
@@ -67,7 +71,7 @@ fn compare_now_and_then() {
     }
 }
 
-// ---- The work: whatever allocates on deep and varied stacks. --------------------------------------
+// ---- The work: it allocates on deep and varied stacks. ------------------------------------
 
 fn work(seed: usize) {
     sort(seed);
@@ -180,7 +184,7 @@ fn serve(requests: usize) {
     });
 }
 
-/// Symbolization, the deepest stacks and largest allocations there are in this house.
+/// Symbolization: the deepest stacks and largest allocations of this crate.
 fn symbolize() {
     let text = std::backtrace::Backtrace::force_capture().to_string();
     assert!(text.contains("symbolize"));
@@ -202,7 +206,7 @@ fn the_own_walk_equals_libgccs_on_real_stacks() {
             serve(50);
         }
     });
-    // By itself it would be most of the allocations.
+    // Only once: otherwise it would be most of the allocations.
     symbolize();
     COMPARING.store(false, Relaxed);
 
@@ -221,6 +225,6 @@ fn the_own_walk_equals_libgccs_on_real_stacks() {
     }
     assert_eq!(found.mismatches, 0);
     assert!(found.shapes > 1000, "the work is varied");
-    // Other tests' signal handlers and strange frames may be among them.
+    // Signal handlers and unusual frames of other tests may be among them.
     assert!(found.not_fast * 1000 <= found.compared);
 }

@@ -1,25 +1,25 @@
-//! Where a walk begins: the registers of the function that asks, by machine.
+//! The registers at the start of a walk, for each machine.
 //!
-//! Unwind tables hold for every instruction, so any place of any function is a valid start.
+//! Unwind tables hold for every instruction, so a walk can start at any place of any function.
 
 #![expect(unsafe_code, reason = "reads registers")]
 
 use core::arch::asm;
 
-/// The registers of one frame, as far as rules speak of them.
+/// The registers of one frame that rules refer to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Registers {
-    /// The instruction that the others were read at.
+    /// The address of the instruction at which the others were read.
     pub(super) instruction: usize,
     pub(super) stack_pointer: usize,
     pub(super) frame_pointer: usize,
-    /// Where the machine keeps the return address in a register until it is saved.
+    /// The return address, on machines that keep it in a register until it is saved.
     pub(super) link: Option<usize>,
 }
 
 impl Registers {
-    /// Of the function that this is inlined into, whose frame has to outlive the walk. `None` on a
-    /// machine whose rules are not known here.
+    /// Reads the registers of the function that this is inlined into. Its frame has to outlive the
+    /// walk. `None` on a machine whose rules are unknown here.
     #[inline(always)]
     pub(super) fn here() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
@@ -84,15 +84,15 @@ impl Registers {
     }
 }
 
-/// A saved return address without the signature that aarch64's pointer authentication puts into its
-/// upper bits. Always, not only if this crate is built with it: the walked code may be.
+/// Removes the signature of aarch64's pointer authentication from the upper bits of a saved return
+/// address. Always, and not only if this crate is built with it, since the walked code may be.
 #[inline(always)]
 pub(super) fn without_signature(address: usize) -> usize {
     #[cfg(target_arch = "aarch64")]
     {
         let stripped;
-        // SAFETY: `xpaclri`, which is a no-op on machines without pointer authentication; it changes
-        // x30 only, which is declared.
+        // SAFETY: `xpaclri`, which is a no-op on machines without pointer authentication. It
+        // changes only x30, which is declared.
         unsafe {
             asm!(
                 "hint #7",
@@ -121,7 +121,7 @@ mod tests {
     fn the_registers_are_those_of_the_asking_function() {
         let (local, registers) = ask();
         let low = registers.stack_pointer;
-        // Below it x86-64 lets a function use 128 bytes more, if it calls no other one.
+        // x86-64 lets a function that calls no other one use 128 bytes below it.
         assert!((low - 128..low + 4096).contains(&local));
         let code = ask as fn() -> (usize, Registers) as usize;
         assert!((code..code + 4096).contains(&registers.instruction));

@@ -1,19 +1,21 @@
-//! The table that keeps the rule of each code address, without a lock.
+//! The lock-free table that keeps the rule of each code address.
+//!
+//! It is a plain value, so that the model checker can test it at a tiny size.
 
 use super::rules::Rule;
 use crate::record::sync::{AtomicU64, Ordering, array_of, const_unless_loom};
 
-/// Keeps the rules of the code addresses met last: direct-mapped, without a lock. A `get` returns what
-/// was put for that address and owner, or nothing.
+/// Keeps the rules of the latest code addresses. Direct-mapped and lock-free. A `get` returns the
+/// rule that was put for this address and owner, or nothing.
 pub(super) struct RuleTable<const SLOTS: usize> {
     slots: [RuleSlot; SLOTS],
 }
 
-/// Both halves in one cache line.
+/// Both halves lie in one cache line.
 #[repr(align(16))]
 struct RuleSlot {
-    /// The address, XORed with the rule and the owner (Hyatt's trick of shared chess tables): the halves
-    /// of two writers do not match each other, so a torn pair reads as empty.
+    /// The address, XORed with the rule and the owner (Hyatt's method for shared chess tables). The
+    /// halves of two writers do not match, so a torn pair reads as empty.
     key: AtomicU64,
     rule: AtomicU64,
 }
@@ -29,28 +31,28 @@ impl RuleSlot {
     }
 }
 
-/// Whose code is at an address: a module that stays for as long as the process, or this very one of those
-/// that come and go. As a part of the key it makes a rule unfindable once its module was replaced.
+/// Identifies the module at an address: any module that stays as long as the process, or one
+/// particular module that may be unloaded. It is part of the key, so a rule cannot be found after
+/// its module was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner(u64);
 
 impl Owner {
     pub(super) const PERMANENT: Self = Self(0);
 
-    /// Two owners of different words are the same once in 2^63.
+    /// Two owners of different words are equal with a probability of one in 2^63.
     pub(super) fn of(words: impl Iterator<Item = u64>) -> Self {
         let mixed = words.fold(0u64, |mixed, word| {
             (mixed ^ word)
                 .wrapping_mul(0x9E37_79B9_7F4A_7C15)
                 .rotate_left(23)
         });
-        // Above all user addresses, so that no address of a permanent module gives the same key.
+        // Above all user addresses, so no address of a permanent module gives the same key.
         Self(mixed | 1 << 63)
     }
 }
 
-// Relaxed throughout: a rule points to no other memory, and the key tells whether the halves belong
-// together.
+// Relaxed throughout: a rule points to no other memory, and the key shows whether the halves match.
 impl<const SLOTS: usize> RuleTable<SLOTS> {
     const_unless_loom! {
         pub(super) fn new() -> Self {
@@ -66,7 +68,8 @@ impl<const SLOTS: usize> RuleTable<SLOTS> {
         let slot = self.slot(address)?;
         let rule = slot.rule.load(Ordering::Relaxed);
         let key = slot.key.load(Ordering::Relaxed);
-        // An empty slot matches address 0 of a permanent module, where there is no code: "unknown".
+        // An empty slot matches address 0 of a permanent module. There is no code there, and the
+        // rule reads as "no unwind information".
         (key ^ rule ^ owner.0 == address as u64).then_some(Rule(rule))
     }
 
@@ -81,7 +84,8 @@ impl<const SLOTS: usize> RuleTable<SLOTS> {
     /// Never `None`: the hash has as many bits as the table's size.
     #[inline(always)]
     fn slot(&self, address: usize) -> Option<&RuleSlot> {
-        // Fibonacci hashing: return addresses differ in their low bits, the product's high ones are mixed.
+        // Fibonacci hashing: return addresses differ in their low bits, and the product's high bits
+        // are mixed.
         let hash = (address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let index = hash >> (u64::BITS - SLOTS.trailing_zeros());
         self.slots.get(usize::try_from(index).ok()?)
@@ -151,7 +155,7 @@ mod model {
     };
     use loom::{sync::Arc, thread};
 
-    /// Two addresses that share a slot of a table of two.
+    /// Two addresses that share a slot in a table of two.
     const ADDRESSES: [usize; 2] = [0x1000, 0x1008];
 
     fn rule(address: usize) -> Rule {

@@ -1,13 +1,12 @@
-//! What a walk needs to know of one code address, in one word, and the table that keeps these words.
+//! The unwind rule of one code address, packed into one word.
 //!
-//! A value type without a static, so that it is tested and model checked at a tiny size. It knows
-//! nothing of where a rule comes from.
+//! It is a plain value, and knows nothing of its source.
 
-/// How to get from one frame to its caller's, packed:
+/// How to get from a frame to its caller's frame, packed:
 ///
 /// | bits | meaning |
 /// |---|---|
-/// | 0..3 | kind: odd is a frame, the rest has nothing else to say; 0 is "no rule" |
+/// | 0..3 | kind: an odd number is a frame; the others hold nothing else; 0 is "no rule" |
 /// | 3 | the frame pointer is saved at CFA + its offset |
 /// | 4 | the return address is saved at CFA + its offset |
 /// | 8..20 | offset of the saved frame pointer in words, signed |
@@ -28,18 +27,20 @@ const FP_SHIFT: u32 = 8;
 const RA_SAVED: u64 = 1 << 4;
 const RA_SHIFT: u32 = 20;
 const CFA_SHIFT: u32 = 32;
-/// Width of the two offsets in words.
+/// The width of the two word offsets in bits.
 const WORDS_BITS: u32 = 12;
 
-/// The register that a frame's end is counted from.
+/// The register that the CFA is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CfaBase {
     StackPointer,
     FramePointer,
 }
 
-/// Where a frame ends (its canonical frame address, the stack pointer before the call) and where it
-/// keeps what its caller needs, in bytes from there. `None`: still in the register.
+/// The rule of a frame: its CFA, and where the caller's registers are saved.
+///
+/// The canonical frame address is where the frame ends: the stack pointer before the call. The
+/// offsets are in bytes from it. `None`: the value is still in its register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameRule {
     pub(super) base: CfaBase,
@@ -52,9 +53,9 @@ pub(super) struct FrameRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RuleKind {
     Frame(FrameRule),
-    /// The first function of a thread: nobody called it.
+    /// The first function of a thread, which has no caller.
     Root,
-    /// There is unwind information that a word cannot hold: only libgcc can do this frame.
+    /// The unwind information does not fit into a word. Only libgcc can walk this frame.
     NeedsLibgcc,
     /// There is no unwind information.
     NoUnwindInfo,
@@ -65,7 +66,7 @@ impl Rule {
     pub(super) const NEEDS_LIBGCC: Self = Self(NEEDS_LIBGCC);
     pub(super) const NO_UNWIND_INFO: Self = Self(NO_UNWIND_INFO);
 
-    /// NeedsLibgcc, if the frame does not fit a word.
+    /// [`NEEDS_LIBGCC`](Self::NEEDS_LIBGCC) if the frame does not fit into a word.
     pub(super) fn of(frame: FrameRule) -> Self {
         Self::pack(frame).unwrap_or(Self::NEEDS_LIBGCC)
     }
@@ -85,7 +86,7 @@ impl Rule {
         Some(Self(word))
     }
 
-    /// What nearly every rule is, in a few instructions.
+    /// Unpacks a frame, which nearly every rule is, in a few instructions.
     #[inline(always)]
     pub(super) fn frame(self) -> Option<FrameRule> {
         if self.0 & FRAME == 0 {
@@ -115,7 +116,7 @@ impl Rule {
     }
 }
 
-/// The low half of `word`, as the signed number that it holds.
+/// The low half of `word`, as a signed number.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "the low half is what is meant"
@@ -125,7 +126,7 @@ fn signed_half(word: u64) -> i32 {
     word as i32
 }
 
-/// `None` if `offset` is no multiple of a word, or out of the field's range.
+/// Packs an offset in bytes. `None` if it is not a multiple of a word, or out of range.
 fn pack_words(offset: isize) -> Option<u64> {
     const LIMIT: isize = 1 << (WORDS_BITS - 1);
     let words = offset >> 3;
@@ -133,10 +134,11 @@ fn pack_words(offset: isize) -> Option<u64> {
     fits.then_some(words.cast_unsigned() as u64 & ((1 << WORDS_BITS) - 1))
 }
 
-/// In bytes.
+/// The offset in bytes.
 #[inline(always)]
 fn unpack_words(word: u64, shift: u32) -> isize {
-    // To the top of a half word and back down, which extends the sign; one place less is times 8.
+    // Shifting to the top of a half word and back extends the sign. One bit less on the way back
+    // multiplies by 8.
     let top = signed_half(word >> shift) << (i32::BITS - WORDS_BITS);
     (top >> (i32::BITS - WORDS_BITS - 3)) as isize
 }

@@ -1,13 +1,13 @@
-//! A captured stack, in a fixed array: nothing in a capture may allocate.
+//! A captured stack in a fixed array, since a capture must not allocate.
 //!
-//! The array is not cleared first: that alone would take as long as walking three frames.
+//! The array is not cleared first. That alone would take as long as a walk over three frames.
 
 #![expect(unsafe_code, reason = "reads the part of an array that was written")]
 
 use super::{MOST_FRAMES, Marker};
 use core::{fmt, mem::MaybeUninit, slice};
 
-/// Return addresses, leaf first, and perhaps a marker.
+/// Return addresses, leaf first, and possibly a marker.
 pub(in crate::record) struct Stack {
     /// The first `len` are written.
     addresses: [MaybeUninit<usize>; MOST_FRAMES + 1],
@@ -25,18 +25,18 @@ impl Stack {
     /// The return addresses, leaf first.
     pub(in crate::record) fn addresses(&self) -> &[usize] {
         let written: &[MaybeUninit<usize>] = self.addresses.get(..self.len).unwrap_or_default();
-        // SAFETY: `push` has written each of these, one after the other, before it counted it.
+        // SAFETY: `push` writes each address before it counts it.
         unsafe { slice::from_raw_parts(written.as_ptr().cast(), written.len()) }
     }
 
-    /// Adds an address that a walk has found; false if the stack is full.
+    /// Adds an address of a walk. False if the stack is full.
     #[inline(always)]
     pub(super) fn keep(&mut self, address: usize) -> bool {
         self.len < MOST_FRAMES && self.push(address)
     }
 
     pub(super) fn mark(&mut self, marker: Marker) {
-        // The array has room for one address more than a walk may fill.
+        // Never false for one marker: the array has room for one address more than a walk may fill.
         let _ = self.push(marker.address());
     }
 

@@ -1,5 +1,6 @@
-//! Captures of single stacks, held against libgcc: markers, signal handlers, C callbacks, threads. What the
-//! other tests of this room share is here.
+//! Compares captures of single stacks with libgcc: markers, signal handlers, callbacks, threads.
+//!
+//! The other test modules of this folder use its helpers.
 
 #![expect(unsafe_code, reason = "calls C and signal handlers")]
 
@@ -25,7 +26,7 @@ fn nested(depth: usize) -> Stack {
     if depth == 0 {
         return leaf();
     }
-    // By a pointer, so that no call is inlined.
+    // Through a pointer, so that no call is inlined.
     let stack = std::hint::black_box(nested as fn(usize) -> Stack)(depth - 1);
     std::hint::black_box(&stack);
     stack
@@ -94,9 +95,9 @@ fn markers_have_addresses_of_their_own() {
     );
 }
 
-// ---- Callbacks. -------------------------------------------------------------------------------------
+// ---- Callbacks. --------------------------------------------------------------------------
 
-/// The stack above the caller, own and by libgcc.
+/// The stack above the caller: ours and libgcc's.
 #[inline(never)]
 pub(super) fn both() -> (Stack, Stack) {
     let here = 0u8;
@@ -110,9 +111,9 @@ pub(super) fn both() -> (Stack, Stack) {
 }
 
 thread_local! {
-    /// What a C function's or the kernel's callback has captured.
+    /// The capture of the last callback from C or from the kernel.
     static CAPTURED: RefCell<Option<(Stack, Stack)>> = const { RefCell::new(None) };
-    /// And how a fast walk ended right after that.
+    /// How a fast walk ended directly after it.
     static AFTER: Cell<Option<WalkEnd>> = const { Cell::new(None) };
 }
 
@@ -132,7 +133,7 @@ pub(super) fn captured() -> (Stack, Stack) {
     CAPTURED.take().expect("the callback was called")
 }
 
-/// How a fast walk ended right after the last callback.
+/// How a fast walk ended directly after the last callback.
 pub(super) fn ended() -> Option<WalkEnd> {
     AFTER.take()
 }
@@ -154,7 +155,7 @@ fn a_callback_of_the_c_librarys_sort() {
         0
     }
     let mut numbers = [3u64, 1, 2];
-    // SAFETY: the array's address, length and element size; the comparison looks at nothing.
+    // SAFETY: the array's address, length and element size. The comparison reads neither element.
     unsafe { libc::qsort(numbers.as_mut_ptr().cast(), 3, 8, Some(compare)) };
     let (own, libgcc) = captured();
     assert_same(&own, &libgcc);
@@ -168,7 +169,7 @@ fn a_callback_of_the_c_librarys_sort() {
     );
 }
 
-/// Handles SIGUSR1 by a capture, once, on this thread; with `flags` of `sigaction`.
+/// Handles SIGUSR1 once on this thread, with a capture. `flags` are those of `sigaction`.
 fn captured_in_a_signal_handler(flags: c_int) -> (Stack, Stack) {
     extern "C" fn handle(_: c_int) {
         callback();
@@ -180,7 +181,7 @@ fn captured_in_a_signal_handler(flags: c_int) -> (Stack, Stack) {
     let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
     action.sa_sigaction = handle as extern "C" fn(c_int) as usize;
     action.sa_flags = flags;
-    // SAFETY: a valid action; nobody else in this process handles this signal.
+    // SAFETY: a valid action. Nothing else in this process handles this signal.
     unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) };
     // SAFETY: the handler was just set.
     unsafe { libc::raise(libc::SIGUSR1) };
@@ -206,7 +207,7 @@ fn a_signal_handler_on_a_stack_of_its_own() {
     let here = 0u8;
     let thread = (&raw const here).addr();
     for is_above in [false, true] {
-        // Only a hint, but the kernel follows it where there is room.
+        // It is only a hint, but the kernel follows it where there is room.
         let place = |distance: usize| {
             if is_above {
                 thread + distance
@@ -237,7 +238,7 @@ fn a_signal_handler_on_a_stack_of_its_own() {
             ss_flags: libc::SS_DISABLE,
             ..stack
         };
-        // SAFETY: switches the alternate stack off, on which nothing runs any more.
+        // SAFETY: switches off the alternate stack, on which nothing runs any more.
         unsafe { libc::sigaltstack(&raw const off, ptr::null_mut()) };
         assert_same(&own, &libgcc);
         let names = names(&own);
@@ -250,7 +251,7 @@ fn a_signal_handler_on_a_stack_of_its_own() {
     }
 }
 
-// ---- Whose stack it is. ----------------------------------------------------------------------------------
+// ---- Bounds of the stack. ----------------------------------------------------------------
 
 #[test]
 fn small_threads() {
@@ -262,18 +263,18 @@ fn small_threads() {
     }
 }
 
-/// What the main thread captured before `main`: tests run on other threads.
+/// The main thread's capture before `main`, since tests run on other threads.
 static MAIN_THREAD: Mutex<Option<(Stack, Stack)>> = Mutex::new(None);
-/// The main thread's bounds: own, and the C library's.
+/// The main thread's bounds: ours, and the C library's.
 static MAIN_BOUNDS: Mutex<Option<(Bounds, Bounds)>> = Mutex::new(None);
 
-// The loader calls this function as it calls `loader`'s.
+// The loader calls this function like that of `loader`.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn() = capture_on_the_main_thread;
 
 extern "C" fn capture_on_the_main_thread() {
-    // Which constructor comes first is the linker's choice.
+    // The linker chooses which constructor runs first.
     loader::look_up();
     if let Ok(mut captured) = MAIN_THREAD.lock() {
         *captured = Some(both());
@@ -286,10 +287,10 @@ extern "C" fn capture_on_the_main_thread() {
 /// Whether this process's stack may grow without a limit (`ulimit -s unlimited`).
 fn has_no_limit() -> bool {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
-    // SAFETY: the result has room for what the call writes.
+    // SAFETY: the result has room for the output of the call.
     let got = unsafe { libc::getrlimit(libc::RLIMIT_STACK, limit.as_mut_ptr()) };
     assert_eq!(got, 0);
-    // SAFETY: written by the successful call above.
+    // SAFETY: the successful call above has written it.
     unsafe { limit.assume_init() }.rlim_cur == libc::RLIM_INFINITY
 }
 
@@ -307,12 +308,12 @@ fn the_main_thread() {
         return;
     }
     let (own, theirs) = bounds.expect("the main thread's stack has a limit");
-    // The arguments and the environment lie above what frames use.
+    // The arguments and the environment lie above the part that frames use.
     assert!(
         own.high <= theirs.high && theirs.high - own.high < 2 << 20,
         "{own:x?} {theirs:x?}"
     );
-    // Ours allows for a file name of a page; theirs is in whole pages.
+    // Ours leaves one page for the file name. Theirs is in whole pages.
     assert!(
         own.low.abs_diff(theirs.low) <= 2 * 4096,
         "{own:x?} {theirs:x?}"

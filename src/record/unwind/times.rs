@@ -1,5 +1,7 @@
-//! What a capture costs each way, the same again and again or as a sample finds the caches: the figures of
-//! docs/unwinding.md. Prints, and checks nothing.
+//! Measures captures by our walker and by libgcc: the figures of `docs/unwinding.md`.
+//!
+//! It measures with warm caches, and with caches as a sample finds them. It prints, and checks
+//! nothing.
 
 use super::{Stack, by_libgcc, capture};
 use std::{hint::black_box, time::Instant};
@@ -14,7 +16,7 @@ fn libgcc(frame: usize) {
     black_box(&stack);
 }
 
-// ---- The same stack again and again. --------------------------------------------------------------------
+// ---- The same stack again and again. -----------------------------------------------------
 
 #[inline(never)]
 fn at_depth(depth: usize, measure: &mut dyn FnMut()) {
@@ -56,11 +58,11 @@ fn print_times_of_warm_captures() {
     }
 }
 
-// ---- Other stacks each time, and other memory used in between. -----------------------------------------
+// ---- Another stack each time, with other memory touched in between. ----------------------
 
 type CallNode = fn(&[usize], &mut dyn FnMut());
 
-/// One of 256 functions that go on to another one, each from one of four places.
+/// One of 256 functions. Each calls another one, from one of four places.
 #[inline(never)]
 fn node<const ROW: usize, const COLUMN: usize>(path: &[usize], measure: &mut dyn FnMut()) {
     let Some((step, rest)) = path.split_first() else {
@@ -68,7 +70,7 @@ fn node<const ROW: usize, const COLUMN: usize>(path: &[usize], measure: &mut dyn
     };
     let next = NODES[step / 64 % 16][step / 4 % 16];
     let here = black_box(ROW * 16 + COLUMN);
-    // The numbers keep the compiler from making one call of the four.
+    // The numbers keep the compiler from merging the four calls into one.
     match step % 4 {
         0 => {
             next(rest, measure);
@@ -97,7 +99,7 @@ macro_rules! rows {
 }
 static NODES: [[CallNode; 16]; 16] = rows!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
 
-/// Nanoseconds of each of some captures, sorted.
+/// The nanoseconds of each capture, sorted.
 fn of_cold(way: fn(usize), paths: &[Vec<usize>], touched: &mut [u8]) -> Vec<f64> {
     let mut times: Vec<f64> = Vec::with_capacity(paths.len());
     for path in paths {
@@ -135,13 +137,13 @@ fn print_times_of_cold_captures() {
         .fold(f64::INFINITY, f64::min);
     for kib in [0, 512, 4096] {
         let mut touched = vec![0u8; kib << 10];
-        // Both learn what they keep of each address.
+        // Both ways keep what they learn of each address.
         let mut best = [(f64::INFINITY, f64::INFINITY); 2];
         for _ in 0..if cfg!(debug_assertions) { 1 } else { 10 } {
             for (way, best) in [own as fn(usize), libgcc].into_iter().zip(&mut best) {
                 let times = of_cold(way, &paths, &mut touched);
                 let median = times[times.len() / 2] - clock;
-                // Without the slowest, which are interruptions.
+                // Without the slowest ones, which are interruptions.
                 let calm = &times[..times.len() * 98 / 100];
                 let mean = calm.iter().sum::<f64>() / calm.len() as f64 - clock;
                 *best = (best.0.min(median), best.1.min(mean));

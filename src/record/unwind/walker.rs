@@ -1,7 +1,7 @@
-//! The loop from frame to frame.
+//! The loop that walks from frame to frame.
 //!
-//! It goes by the rules it is given and by the words of the stack. Whatever the rules say, it loads only
-//! from the thread's own stack above where it began, and each step takes it higher, so it ends.
+//! It uses the given rules and the words of the stack. Whatever the rules say, it loads only from
+//! the thread's own stack, above its start. Each step leads higher, so it ends.
 
 #![expect(unsafe_code, reason = "loads words of the stack")]
 
@@ -21,15 +21,15 @@ const WORD: usize = size_of::<usize>();
 pub(super) enum WalkEnd {
     /// At the thread's first function.
     Root,
-    /// The visitor wanted no more.
+    /// The visitor stopped it.
     Full,
     /// At a return address of 0: the root of a hand-made thread.
     Null,
-    /// At a frame that only libgcc can do.
+    /// At a frame that only libgcc can walk.
     NeedsLibgcc,
     /// At a frame without unwind information.
     NoUnwindInfo,
-    /// A rule led out of the stack: the tables are wrong, or a register that they go by is.
+    /// A rule led out of the stack: the tables are wrong, or a register that they use is.
     Broken,
 }
 
@@ -37,22 +37,23 @@ pub(super) enum WalkEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fallback {
     Stop,
-    /// One step by the frame pointer, if that leads to a return address with unwind information.
+    /// Takes one step by the frame pointer, if that leads to a return address with unwind
+    /// information.
     FramePointer,
 }
 
-/// Words that may be loaded: those of the stack, from where the walk began.
+/// The words that may be loaded: those of the stack, from the start of the walk on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words {
     low: usize,
     high: usize,
-    /// From `low` to the last word.
+    /// The distance from `low` to the last word.
     span: usize,
 }
 
 impl Words {
-    /// All that is in use of the stack within `bounds`, seen from a function on it that returns only
-    /// after they were used; `registers` are its. `None` if it is not on that stack.
+    /// The part of the stack within `bounds` that is in use. `registers` belong to a function that
+    /// returns only after the last load. `None` if the function is not on that stack.
     #[inline(always)]
     pub(super) fn of_stack(registers: &Registers, bounds: Bounds) -> Option<Self> {
         let low = registers.stack_pointer;
@@ -63,19 +64,22 @@ impl Words {
 
     #[inline(always)]
     fn load(self, address: usize) -> Option<usize> {
-        // An address below `low` wraps around to a distance beyond the span.
+        // An address below `low` wraps around to a distance greater than the span.
         if address.wrapping_sub(self.low) > self.span || !address.is_multiple_of(WORD) {
             return None;
         }
-        // SAFETY: aligned, and on the thread's own stack (`Bounds`), at or above the stack pointer of a
-        // function that has not returned (`of_stack`): the stack is mapped from there to its end.
-        // Volatile: these are other functions' locals, of which the compiler may think what it likes.
+        // SAFETY: the address is aligned. It is on the thread's own stack (`Bounds`), at or above
+        // the stack pointer of a function that has not returned (`of_stack`): the stack is mapped
+        // from there to its end. Volatile, since the words are other functions' locals, and the
+        // compiler may assume anything about them.
         Some(unsafe { ptr::with_exposed_provenance::<usize>(address).read_volatile() })
     }
 }
 
-/// Walks from `from` towards the root. `visit` is called for each frame with its end, which lies above all
-/// that it holds, and with the return address found in it; false ends the walk.
+/// Walks from `from` towards the root.
+///
+/// Calls `visit` for each frame with the frame's end, which lies above all of its content, and with
+/// its return address. A `visit` that returns false ends the walk.
 #[inline(always)]
 pub(super) fn walk(
     words: Words,
@@ -87,7 +91,8 @@ pub(super) fn walk(
     let mut address = from.instruction;
     let mut stack_pointer = from.stack_pointer;
     let mut frame_pointer = from.frame_pointer;
-    // In a register in the first frame only: every other one has made a call.
+    // Only in the first frame the return address is in a register: every other frame has made a
+    // call.
     let mut link = from.link;
     loop {
         let rule = rule_at(address);
@@ -97,7 +102,7 @@ pub(super) fn walk(
                 None => return WalkEnd::Broken,
             }
         } else {
-            // By value: a reference would keep the registers in memory all along.
+            // By value: a reference would keep the registers in memory during the whole loop.
             let rule_at = &rule_at;
             let step = move || by_frame_pointer(words, stack_pointer, frame_pointer, rule_at);
             match without_frame(rule, fallback, step) {
@@ -114,12 +119,12 @@ pub(super) fn walk(
         stack_pointer = caller.stack_pointer;
         frame_pointer = caller.frame_pointer;
         link = None;
-        // Inside of the call: what follows it may belong to another function.
+        // An address inside the call: the code after it may belong to another function.
         address = caller.return_address.wrapping_sub(1);
     }
 }
 
-/// What to do at a rule that is no frame. Apart from the loop, whose registers are all in use.
+/// Handles a rule that has no frame. Separate from the loop, which uses all registers.
 #[cold]
 #[inline(never)]
 fn without_frame(
@@ -136,9 +141,9 @@ fn without_frame(
     }
 }
 
-/// The registers of a frame's caller, as they are when the frame returns.
+/// The registers of a frame's caller when the frame returns.
 struct CallerFrame {
-    /// Where the frame ends: above the caller's `stack_pointer` of the step before.
+    /// Where the frame ends. It lies above the `stack_pointer` of the step before.
     stack_pointer: usize,
     frame_pointer: usize,
     return_address: usize,
@@ -162,15 +167,16 @@ fn by_rule(
         return None;
     }
     let saved = |offset| words.load(end.wrapping_add_signed(offset));
-    // Loaded in any case, if only the return address: which of the two is not to be guessed, and a wrong
-    // guess of the processor's would cost more than the rest of the step.
+    // Always loads a word, if only the return address. A branch here is unpredictable, and a wrong
+    // prediction would cost more than the rest of the step.
     let candidate = saved(frame.frame_pointer.unwrap_or(-WORD.cast_signed()))?;
     let frame_pointer = if frame.frame_pointer.is_some() {
         candidate
     } else {
         frame_pointer
     };
-    // On x86-64 a call leaves it there; `cfi` makes no other rule. Known to the compiler, it is one load.
+    // On x86-64 a call stores it there, and `cfi` makes no other rule. As a constant it is a single
+    // load.
     let return_address = if cfg!(target_arch = "x86_64") {
         Some(-WORD.cast_signed())
     } else {
@@ -187,8 +193,9 @@ fn by_rule(
     })
 }
 
-/// As compilers lay frames out that have a frame pointer: it points to the caller's, above which there is
-/// the return address. `None` if that is not on the stack, or not code that has unwind information.
+/// Takes one step through a frame as compilers lay it out with a frame pointer: that register
+/// points to the caller's frame pointer, and the return address lies above it. `None` if this is
+/// not on the stack, or leads to code without unwind information.
 fn by_frame_pointer(
     words: Words,
     stack_pointer: usize,
@@ -213,8 +220,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A stack of the given words, the registers at its lowest one, and the walk's end and findings:
-    /// where each frame ends, in words from the lowest, and its return address.
+    /// Walks over a stack of the given words, with the stack pointer at the lowest one. Returns the
+    /// end of the walk and its frames: the end of each, in words from the lowest, and its return
+    /// address.
     fn walk_over(
         words: &[usize],
         frame_pointer: usize,
@@ -259,7 +267,8 @@ mod tests {
 
     #[test]
     fn frames_follow_each_other_to_the_root() {
-        // Three words by stack pointer, saving the frame pointer; then two from that; then the root.
+        // Three words by stack pointer, with the frame pointer saved; then two from that; then the
+        // root.
         let mut words = [7, 0, 0x20_000, 7, 7, 7, 0x30_000, 7];
         words[1] = words.as_ptr().addr() + 5 * WORD;
         let rule_at = |address| match address {
@@ -312,7 +321,7 @@ mod tests {
             walk_over(&words, 0, |_| Rule::NO_UNWIND_INFO, Fallback::Stop).0,
             WalkEnd::NoUnwindInfo
         );
-        // The second frame begins where the stack ends.
+        // The second frame begins at the end of the stack.
         let (end, found) = walk_over(&words, 0, |_| two, Fallback::Stop);
         assert_eq!((end, found), (WalkEnd::Broken, vec![(2, 0x20_000)]));
     }
@@ -346,7 +355,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the stack holds and the rules say: it ends, goes up only, and stays on the stack.
+        /// With any stack and any rules the walk ends, only goes up, and stays on the stack.
         #[test]
         fn any_rules_on_any_stack(
             words in proptest::collection::vec((0usize..64, any::<bool>()), 1..64),
