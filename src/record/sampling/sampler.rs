@@ -36,7 +36,7 @@ pub(super) fn draw_gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> i64 {
     let units: f64 = Exp1.sample(random);
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "rounds down; saturates far above LONGEST_COUNTDOWN, where the value no longer matters"
+        reason = "rounds down; saturates far above LONGEST_COUNTDOWN, where it does not matter"
     )]
     let gap = (units * interval as f64) as i64;
     gap

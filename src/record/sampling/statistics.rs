@@ -158,7 +158,7 @@ mod tests {
 
     /// Sites allocate in turns, as in a program. Whether a block is picked must not depend on the
     /// allocations before it.
-    fn sites_that_take_turns_do_not_disturb_each_other() -> Check {
+    fn sites_that_allocate_in_turns_are_independent() -> Check {
         const INTERVAL: u64 = 64 * KIB;
         const ROUNDS: u64 = 20_000;
         let sizes = [64, 2 * MIB, KIB, 64 * KIB, 512 * KIB, 4 * KIB];
@@ -347,7 +347,7 @@ mod tests {
     checks! {
         gaps_are_exponential finds UniformGaps FixedGaps;
         estimates_have_the_mean_and_variance_of_the_closed_form finds UniformGaps FixedGaps;
-        sites_that_take_turns_do_not_disturb_each_other finds OvershootCarriedOver UniformGaps FixedGaps;
+        sites_that_allocate_in_turns_are_independent finds OvershootCarriedOver UniformGaps FixedGaps;
         two_sizes_on_one_stack_are_both_right finds SumThenScale;
         threads_that_live_for_one_allocation_are_not_favored finds FirstAlwaysSampled;
         estimates_stay_right_behind_a_change_of_interval finds CurrentInterval;

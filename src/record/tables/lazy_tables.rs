@@ -12,9 +12,9 @@ use crate::record::{
 use std::sync::OnceLock;
 
 /// No thread has begun to make the tables, or the one that began had no memory for them.
-const NOBODY: u8 = 0;
+const NOT_MADE: u8 = 0;
 /// A thread is making the tables, or has made them.
-const SOMEBODY: u8 = 1;
+const MAKING: u8 = 1;
 /// The thread took too long. If it finishes later, the tables exist.
 const STOPPED: u8 = 2;
 
@@ -28,7 +28,7 @@ pub(super) struct Tables {
 #[derive(Debug)]
 pub(super) struct LazyTables {
     tables: OnceLock<Tables>,
-    /// The state of the making: `NOBODY`, `SOMEBODY` or `STOPPED`. Relaxed throughout, since
+    /// The state of the making: `NOT_MADE`, `MAKING` or `STOPPED`. Relaxed throughout, since
     /// `tables` publishes the tables.
     maker: AtomicU8,
 }
@@ -38,7 +38,7 @@ impl LazyTables {
         pub(super) fn new() -> Self {
             Self {
                 tables: OnceLock::new(),
-                maker: AtomicU8::new(NOBODY),
+                maker: AtomicU8::new(NOT_MADE),
             }
         }
     }
@@ -55,7 +55,7 @@ impl LazyTables {
         if tables.is_some() {
             return tables;
         }
-        match self.replace_maker(NOBODY, SOMEBODY) {
+        match self.replace_maker(NOT_MADE, MAKING) {
             Ok(_) => self.make(thread),
             Err(STOPPED) => self.get(),
             Err(_) => self.wait(),
@@ -69,7 +69,7 @@ impl LazyTables {
             live: LiveTable::new(),
         });
         let Some(made) = made else {
-            self.maker.store(NOBODY, Ordering::Relaxed);
+            self.maker.store(NOT_MADE, Ordering::Relaxed);
             return None;
         };
         // Never an error, and never a wait: only the one maker gets here.
@@ -83,7 +83,7 @@ impl LazyTables {
         let look = || match self.get() {
             Some(tables) => Some(Some(tables)),
             // The maker had no memory.
-            None if self.maker.load(Ordering::Relaxed) == NOBODY => Some(None),
+            None if self.maker.load(Ordering::Relaxed) == NOT_MADE => Some(None),
             None => None,
         };
         // This wait happens once in a process.
@@ -91,7 +91,7 @@ impl LazyTables {
         ended.unwrap_or_else(|| {
             // In a forked child the maker never returns, and later samples must not wait for it. If
             // this fails the maker has just ended.
-            let _ = self.replace_maker(SOMEBODY, STOPPED);
+            let _ = self.replace_maker(MAKING, STOPPED);
             self.get()
         })
     }
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn a_thread_that_pauses_while_it_makes_the_tables_is_waited_for() {
         let tables = LazyTables::new();
-        let claimed = tables.replace_maker(NOBODY, SOMEBODY);
-        assert_eq!(claimed, Ok(NOBODY));
+        let claimed = tables.replace_maker(NOT_MADE, MAKING);
+        assert_eq!(claimed, Ok(NOT_MADE));
         thread::scope(|scope| {
             scope.spawn(|| {
                 thread::sleep(Duration::from_millis(700));
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn a_thread_that_never_finishes_the_tables_is_waited_for_once() {
         let tables = LazyTables::new();
-        let claimed = tables.replace_maker(NOBODY, SOMEBODY);
-        assert_eq!(claimed, Ok(NOBODY));
+        let claimed = tables.replace_maker(NOT_MADE, MAKING);
+        assert_eq!(claimed, Ok(NOT_MADE));
         let thread = Thread::new();
         assert!(tables.get_or_make(&thread).is_none());
 
@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn without_memory_for_the_tables_a_later_sample_makes_them() {
         let tables = LazyTables::new();
-        let claimed = tables.replace_maker(NOBODY, SOMEBODY);
-        assert_eq!(claimed, Ok(NOBODY));
+        let claimed = tables.replace_maker(NOT_MADE, MAKING);
+        assert_eq!(claimed, Ok(NOT_MADE));
         let thread = Thread::new();
         thread::scope(|scope| {
-            scope.spawn(|| tables.maker.store(NOBODY, Ordering::Relaxed));
+            scope.spawn(|| tables.maker.store(NOT_MADE, Ordering::Relaxed));
             // Makes the tables, or gets none, depending on which thread is first.
             let _ = tables.get_or_make(&thread);
         });

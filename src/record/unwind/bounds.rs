@@ -16,14 +16,14 @@ pub(super) struct Bounds {
 }
 
 /// Not looked up yet.
-const UNASKED: Bounds = Bounds { low: 0, high: 0 };
+const NOT_LOOKED_UP: Bounds = Bounds { low: 0, high: 0 };
 /// Looked up without a result. Holds no address.
 const UNKNOWN: Bounds = Bounds { low: 1, high: 1 };
 
 thread_local! {
     /// The bounds of this thread. Captures run muted, so no capture of a signal handler sees a
     /// half-written value.
-    static BOUNDS: Cell<Bounds> = const { Cell::new(UNASKED) };
+    static BOUNDS: Cell<Bounds> = const { Cell::new(NOT_LOOKED_UP) };
 }
 
 impl Bounds {
@@ -31,7 +31,7 @@ impl Bounds {
     /// an alternate signal stack, and where the own stack is unknown.
     pub(super) fn around(frame: usize) -> Option<Self> {
         let own = BOUNDS.with(|bounds| {
-            if bounds.get() == UNASKED {
+            if bounds.get() == NOT_LOOKED_UP {
                 bounds.set(find(frame).unwrap_or(UNKNOWN));
             }
             bounds.get()
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_of_a_known_size_has_that_much() {
+    fn the_bounds_match_the_size_of_a_threads_stack() {
         // glibc reuses the stack of a thread that has ended, but not if it is more than four times
         // too large. The threads of the other tests have 2 MiB.
         let thread = std::thread::Builder::new().stack_size(256 << 10);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn another_stack_is_not_ones_own() {
+    fn memory_outside_the_threads_stack_has_no_bounds() {
         let block = Box::new(0u8);
         assert_eq!(Bounds::around((&raw const *block).addr()), None);
         assert!(Bounds::around(address_of_local()).is_some());

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_tables_is_unknown() {
+    fn an_address_without_tables_has_no_unwind_info() {
         let module = UnwindModule::around(libc::qsort as *const () as usize).unwrap();
         let start = module.segment.as_ptr().addr();
         assert_eq!(rule(usize::MAX, &module), Rule::NO_UNWIND_INFO);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_word_cannot_say_is_left_to_libgcc() {
+    fn a_row_that_does_not_fit_a_word_needs_libgcc() {
         let programs: [&[u8]; 6] = [
             // CFA = rbx + 8; an expression (rsp + 8); rbp in r12; the return address at CFA - 16.
             &[0x0c, 3, 8],
@@ -281,8 +281,10 @@ mod tests {
     proptest! {
         /// Wrong tables give at worst a wrong rule.
         #[test]
-        fn garbled_tables_do_no_harm(
-            garbled in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+        fn garbled_tables_do_not_crash(
+            garbled in proptest::collection::vec(
+                (any::<proptest::sample::Index>(), any::<u8>()), 1..6,
+            ),
             offset in 0usize..40,
         ) {
             let (code, module) = module_of(&[0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6]);

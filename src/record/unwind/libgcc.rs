@@ -19,7 +19,7 @@ const LOWEST_CODE: usize = 4096;
 /// Only the kernel can tell without a crash. No sandbox forbids this call, and it changes nothing:
 /// it copies a signal mask from the address, and then rejects the number of the operation.
 #[cfg(target_os = "linux")]
-pub(super) fn can_look_at(address: usize) -> bool {
+pub(super) fn is_readable(address: usize) -> bool {
     const NOTHING: core::ffi::c_int = -1;
     const MASK_BYTES: usize = 8;
     // An allocation must not change it.
@@ -40,7 +40,7 @@ pub(super) fn can_look_at(address: usize) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn can_look_at(_address: usize) -> bool {
+pub(super) fn is_readable(_address: usize) -> bool {
     true
 }
 
@@ -74,12 +74,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_mapped_cannot_be_looked_at() {
+    fn an_unmapped_address_is_not_readable() {
         let local = 0u64;
-        assert!(can_look_at(can_look_at as fn(usize) -> bool as usize));
-        assert!(can_look_at((&raw const local).addr()));
+        assert!(is_readable(is_readable as fn(usize) -> bool as usize));
+        assert!(is_readable((&raw const local).addr()));
         for nowhere in [0, 1, 4096, 1 << 46, usize::MAX, usize::MAX - 7, 1 << 63] {
-            assert!(!can_look_at(nowhere), "{nowhere:x}");
+            assert!(!is_readable(nowhere), "{nowhere:x}");
         }
     }
 }

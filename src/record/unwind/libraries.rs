@@ -100,7 +100,7 @@ fn a_library_in_the_place_of_another_one_has_its_own_rules() {
 }
 
 #[test]
-fn a_library_without_a_build_id_is_left_to_libgcc() {
+fn a_library_without_a_build_id_needs_libgcc() {
     let folder = tempfile::tempdir().unwrap();
     for (name, words) in [("a", 4), ("b", 40)] {
         let library = build(folder.path(), name, words, &["-Wl,--build-id=none"]);

@@ -193,7 +193,7 @@ impl Walk {
         // At an address that is in no table, libgcc reads the bytes there, to see whether they are
         // the return of a signal handler. A wrong register may have led to an address that is not
         // mapped.
-        let nowhere = |address: &usize| !libgcc::can_look_at(*address);
+        let nowhere = |address: &usize| !libgcc::is_readable(*address);
         if end == WalkEnd::NeedsLibgcc || !stack.addresses().last().is_some_and(nowhere) {
             let complete = by_libgcc(self.frame, stack);
             if end != WalkEnd::NoUnwindInfo || stack.addresses().len() > reached {

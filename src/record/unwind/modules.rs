@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_code_has_no_module() {
+    fn data_has_no_module() {
         let data = 0u8;
         assert!(matches!(
             UnwindModule::around((&raw const data).addr()),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_elf_header_are_refused() {
+    fn bytes_that_are_not_an_elf_header_are_rejected() {
         #[repr(align(4096))]
         struct Page([u8; 4096]);
         static PAGE: Page = Page([0x7f; 4096]);
@@ -285,7 +285,7 @@ mod tests {
     /// The loader might unload the unwinder's library, as far as we know. Its build id, which
     /// Debian's linker writes, distinguishes it from others.
     #[test]
-    fn a_module_that_may_go_is_kept_under_its_build_id() {
+    fn a_module_that_may_be_unloaded_is_identified_by_its_build_id() {
         let code = std::hint::black_box(backtrace_code());
         let module = UnwindModule::around(code).unwrap();
         let owner = module.owner().unwrap();

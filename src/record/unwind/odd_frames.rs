@@ -165,7 +165,7 @@ fn call_on(room: &mut [u128], callback: extern "C" fn()) {
 }
 
 #[test]
-fn a_stack_on_the_heap_is_left_to_libgcc() {
+fn a_stack_on_the_heap_needs_libgcc() {
     call_on(&mut vec![0; 16 << 10], callback);
     let (own, libgcc) = captured();
     assert_same(&own, &libgcc);
@@ -174,7 +174,7 @@ fn a_stack_on_the_heap_is_left_to_libgcc() {
     assert!(
         names
             .iter()
-            .any(|n| n.ends_with("a_stack_on_the_heap_is_left_to_libgcc")),
+            .any(|n| n.ends_with("a_stack_on_the_heap_needs_libgcc")),
         "{names:#?}"
     );
 }
@@ -192,7 +192,7 @@ fn assert_ends_at_the_switch() {
 }
 
 #[test]
-fn a_stack_in_an_array_of_ones_own_stack_ends_at_the_switch() {
+fn a_stack_in_an_array_on_the_threads_stack_ends_at_the_switch() {
     call_on(&mut [0; 4 << 10], callback);
     assert_ends_at_the_switch();
 }

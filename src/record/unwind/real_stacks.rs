@@ -191,7 +191,7 @@ fn symbolize() {
 }
 
 #[test]
-fn the_own_walk_equals_libgccs_on_real_stacks() {
+fn our_walk_equals_libgcc_on_real_stacks() {
     COMPARING.store(true, Relaxed);
     let done = || compared() >= COMPARISONS;
     thread::scope(|scope| {
@@ -212,7 +212,8 @@ fn the_own_walk_equals_libgccs_on_real_stacks() {
 
     let found = comparison();
     println!(
-        "{} stacks of {} shapes or more, {} frames each on average, {} not by the fast walk, {} without room",
+        "{} stacks of {} shapes or more, {} frames each on average, {} not by the fast walk, \
+         {} without room",
         found.compared,
         found.shapes,
         found.frames / found.compared,

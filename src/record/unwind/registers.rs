@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_registers_are_those_of_the_asking_function() {
+    fn the_registers_are_those_of_the_calling_function() {
         let (local, registers) = ask();
         let low = registers.stack_pointer;
         // x86-64 lets a function that calls no other one use 128 bytes below it.

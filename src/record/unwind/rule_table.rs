@@ -100,7 +100,7 @@ mod tests {
     };
 
     #[test]
-    fn a_table_gives_back_what_was_put_for_that_owner() {
+    fn a_table_returns_only_the_rule_of_the_same_owner() {
         static TABLE: RuleTable<16> = RuleTable::new();
         let address = 0x5555_1234_5678;
         let permanent = Owner::PERMANENT;
@@ -190,7 +190,7 @@ mod model {
     }
 
     #[test]
-    fn a_reader_sees_the_rule_of_the_module_that_it_asks_for_or_nothing() {
+    fn a_reader_sees_the_rule_of_its_module_or_nothing() {
         loom::model(|| {
             let table = Arc::new(RuleTable::<2>::new());
             let [address, _] = ADDRESSES;

@@ -166,13 +166,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_frame_survives_its_word(frame in frame()) {
+        fn packing_and_unpacking_returns_the_frame(frame in frame()) {
             prop_assert_eq!(Rule::of(frame).kind(), RuleKind::Frame(frame));
         }
     }
 
     #[test]
-    fn what_does_not_fit_a_word_is_foreign() {
+    fn a_frame_that_does_not_fit_a_word_needs_libgcc() {
         let fits = FrameRule {
             base: CfaBase::StackPointer,
             cfa: 16,

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_keeps_so_many_and_a_marker() {
+    fn it_keeps_the_maximum_and_a_marker() {
         let mut stack = Stack::empty();
         assert!(stack.addresses().is_empty());
         assert!((0..MOST_FRAMES).all(|address| stack.keep(address)));

@@ -151,8 +151,8 @@ fn print_times_of_cold_captures() {
         }
         let [own, libgcc] = best;
         println!(
-            "{kib:4} KiB touched, 30 frames and the test's own: own {:.0} ns (mean {:.0}), libgcc {:.0} ns \
-             (mean {:.0}), {:.1} times",
+            "{kib:4} KiB touched, 30 frames and the test's own: own {:.0} ns (mean {:.0}), \
+             libgcc {:.0} ns (mean {:.0}), {:.1} times",
             own.0,
             own.1,
             libgcc.0,

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ends() {
+    fn a_walk_can_end_in_other_ways() {
         let words = [0, 0x20_000];
         let two = frame(CfaBase::StackPointer, 2, None);
         let one = frame(CfaBase::StackPointer, 1, None);
@@ -357,7 +357,7 @@ mod tests {
     proptest! {
         /// With any stack and any rules the walk ends, only goes up, and stays on the stack.
         #[test]
-        fn any_rules_on_any_stack(
+        fn a_walk_is_safe_with_any_rules_on_any_stack(
             words in proptest::collection::vec((0usize..64, any::<bool>()), 1..64),
             rules in proptest::collection::vec((0usize..5, -4i32..12, -4isize..4), 16),
             frame_pointer in 0usize..64,
