@@ -9,7 +9,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "the futex system call, which std keeps to itself"
+    reason = "the futex system call, which std does not offer"
 )]
 
 // Never loom's atomics, since the kernel reads the word too.
@@ -73,7 +73,7 @@ impl Alarm {
         // Release pairs with the acquire of `rings`: the woken thread sees what was done before.
         self.rings.fetch_add(1, Ordering::Release);
         // SAFETY: the word lives as long as `self`. Waking touches nothing else. It cannot fail, so
-        // it leaves `errno` alone; the result is whether a thread was woken, which nobody needs.
+        // it leaves `errno` alone. The result does not matter: the number of woken threads.
         let _ = unsafe {
             libc::syscall(
                 libc::SYS_futex,

@@ -1,4 +1,4 @@
-//! The fork gate: it keeps a forked child from inheriting a shard lock that nobody will release.
+//! The fork gate: a forked child must not inherit a shard lock that no thread will release.
 //!
 //! The gate is open while the program runs and closed around a `fork`. A thread that holds a shard
 //! lock is inside the gate.
@@ -90,7 +90,10 @@ mod tests {
         let gate = ForkGate::new();
         assert!(gate.close(0) && gate.close(0));
         gate.open();
-        assert!(gate.enter().is_none(), "the other fork is still under way");
+        assert!(
+            gate.enter().is_none(),
+            "the other fork is still in progress"
+        );
         gate.open();
         assert!(gate.enter().is_some());
     }

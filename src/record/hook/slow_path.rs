@@ -4,7 +4,10 @@
 //! decide the machine code of the fast paths (`docs/overhead.md`). Their work is in
 //! [`blocks`](super::blocks).
 
-#![expect(unsafe_code, reason = "called with what GlobalAlloc was called with")]
+#![expect(
+    unsafe_code,
+    reason = "has the contracts of the methods of GlobalAlloc"
+)]
 
 use super::maybe_sampled::is_maybe_sampled;
 use crate::record::{
@@ -43,7 +46,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     #[inline(never)]
     pub(super) unsafe fn alloc_due(size: usize, align: usize, this: &Self) -> *mut u8 {
         let frame = frame_address!();
-        // SAFETY: the fast path took one layout apart.
+        // SAFETY: the fast path passes the parts of one layout.
         let layout = unsafe { layout_of(size, align) };
         let fresh = |layout| {
             thread::with(|thread| reserved_memory::take(thread, layout)).unwrap_or_else(|| {
@@ -58,7 +61,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     #[inline(never)]
     pub(super) unsafe fn alloc_zeroed_due(size: usize, align: usize, this: &Self) -> *mut u8 {
         let frame = frame_address!();
-        // SAFETY: the fast path took one layout apart.
+        // SAFETY: the fast path passes the parts of one layout.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: the caller of `alloc_zeroed` keeps its contract.
         let fresh = |layout| unsafe { this.inner.alloc_zeroed(layout) };
@@ -75,7 +78,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         this: &Self,
     ) -> *mut u8 {
         let frame = frame_address!();
-        // SAFETY: the fast path took one layout apart.
+        // SAFETY: the fast path passes the parts of one layout.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: the caller of `realloc` promises that the new size makes a layout.
         let new_layout = unsafe { layout_of(new_size, align) };
@@ -97,7 +100,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         new_size: usize,
         this: &Self,
     ) -> *mut u8 {
-        // SAFETY: the fast path took one layout apart.
+        // SAFETY: the fast path passes the parts of one layout.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: the caller of `realloc` keeps its contract.
         unsafe { this.realloc_maybe_sampled(block, layout, new_size) }
@@ -112,7 +115,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
         new_size: usize,
         this: &Self,
     ) -> *mut u8 {
-        // SAFETY: the fast path took one layout apart.
+        // SAFETY: the fast path passes the parts of one layout.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: the caller of `realloc` keeps its contract.
         unsafe { this.realloc_maybe_sampled(block, layout, new_size) }
@@ -121,7 +124,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     #[cold]
     #[inline(never)]
     pub(super) unsafe fn dealloc_signed(block: *mut u8, size: usize, this: &Self, align: usize) {
-        // SAFETY: the fast path took one layout apart.
+        // SAFETY: the fast path passes the parts of one layout.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: the caller of `dealloc` keeps its contract.
         unsafe { this.dealloc_maybe_sampled(block, layout) };
@@ -130,7 +133,7 @@ impl<A: GlobalAlloc> SamplingAllocator<A> {
     #[cold]
     #[inline(never)]
     pub(super) unsafe fn dealloc_large(block: *mut u8, size: usize, this: &Self, align: usize) {
-        // SAFETY: the fast path took one layout apart.
+        // SAFETY: the fast path passes the parts of one layout.
         let layout = unsafe { layout_of(size, align) };
         // SAFETY: the caller of `dealloc` keeps its contract.
         unsafe { this.dealloc_maybe_sampled(block, layout) };

@@ -347,7 +347,8 @@ mod tests {
     checks! {
         gaps_are_exponential finds UniformGaps FixedGaps;
         estimates_have_the_mean_and_variance_of_the_closed_form finds UniformGaps FixedGaps;
-        sites_that_allocate_in_turns_are_independent finds OvershootCarriedOver UniformGaps FixedGaps;
+        sites_that_allocate_in_turns_are_independent finds
+            OvershootCarriedOver UniformGaps FixedGaps;
         two_sizes_on_one_stack_are_both_right finds SumThenScale;
         threads_that_live_for_one_allocation_are_not_favored finds FirstAlwaysSampled;
         estimates_stay_right_behind_a_change_of_interval finds CurrentInterval;

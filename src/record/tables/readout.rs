@@ -1,5 +1,4 @@
-//! Reads out what is recorded: the copy for a snapshot, and the numbers of
-//! [`stats`](crate::record::stats()).
+//! Reads out the tables: the copy for a snapshot, and the numbers of `stats`.
 //!
 //! It is separate from the [recorder](super::recorder) because it does not run in an allocation: a
 //! reader may wait longer, and may allocate between two shards. It changes nothing.

@@ -1,5 +1,4 @@
-//! The realloc of a sampled large block: its entry stays in the live table until the outcome is
-//! known.
+//! The realloc of a sampled large block, whose entry stays until the outcome is known.
 //!
 //! The block is one that is not marked by its address. The inner allocator works while the entry is
 //! in transit. This is separate from the [recorder](super::recorder), whose other steps end when
@@ -89,11 +88,11 @@ mod tests {
         let recorder = Recorder::with_a_block(&thread);
         let realloc = begun(&recorder, &thread);
         assert!(thread.is_locked(), "a signal handler's frees wait");
-        assert!(!recorder.gate.close(0), "the realloc is inside");
+        assert!(!recorder.gate.close(0), "the realloc is inside the gate");
         realloc.end(true);
         assert!(!thread.is_locked());
         recorder.gate.open();
-        assert_eq!(recorder.table_sizes().0, 0, "the block has gone");
+        assert_eq!(recorder.table_sizes().0, 0, "the block is gone");
         assert!(recorder.lost().is_nothing());
     }
 
@@ -116,7 +115,7 @@ mod tests {
         let recorder = Recorder::with_a_block(&thread);
         let realloc = begun(&recorder, &thread);
         recorder.while_shard_is_held(|| realloc.end(true));
-        assert_eq!(recorder.table_sizes().0, 0, "the block has gone");
+        assert_eq!(recorder.table_sizes().0, 0, "the block is gone");
         assert!(recorder.lost().is_nothing());
     }
 }

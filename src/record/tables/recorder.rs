@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(
             recorder.padding.load(Ordering::Relaxed),
             0,
-            "given back with the blocks"
+            "a free subtracts the padding"
         );
     }
 }

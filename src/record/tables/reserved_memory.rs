@@ -78,7 +78,7 @@ mod tests {
             take(&thread, layout)
         });
         let block = taken.flatten().unwrap();
-        assert_eq!(take(&thread, layout), None, "the rest was given back");
+        assert_eq!(take(&thread, layout), None, "the other block was freed");
         // SAFETY: `construct` made it with this layout, and it was taken out.
         unsafe { alloc::dealloc(block, layout) };
         let both = construct(&thread, layout, || [(); 3].map(|()| take(&thread, layout)));

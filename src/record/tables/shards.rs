@@ -11,7 +11,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "iterating a raw hashbrown table is unsafe, and the snapshot has to"
+    reason = "a snapshot iterates a raw hashbrown table, which is unsafe"
 )]
 
 use crate::record::retry;
@@ -50,7 +50,7 @@ impl<K: Eq + Hash, V> Shards<K, V> {
     pub(super) fn lock(&self, hash: u64) -> Option<Shard<'_, K, V>> {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "any bits of the hash serve"
+            reason = "any bits of the hash are good enough"
         )]
         self.lock_at(self.0.determine_shard(hash as usize))
     }

@@ -21,7 +21,7 @@ impl LiveTable {
         // Wraps after two billion reallocs of sampled blocks. This one ends long before.
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "any nonzero number will do"
+            reason = "any nonzero number is a valid token"
         )]
         let token = (self.transits.fetch_add(1, Ordering::Relaxed) as u32) | 1 << 31;
         entry.transit = token;

@@ -158,7 +158,7 @@ fn rule_of(row: &UnwindTableRow<usize, Storage>) -> Option<Rule> {
 /// value.
 #[expect(
     clippy::option_option,
-    reason = "the outer one is whether there is an answer, the inner one is the answer"
+    reason = "the outer option says whether the rule is known, the inner one is the rule"
 )]
 fn saved(rule: Option<RegisterRule<usize>>) -> Option<Option<isize>> {
     match rule {
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(frame(at(3)).base, CfaBase::StackPointer);
         assert_eq!(frame(at(4)).base, CfaBase::FramePointer);
         assert_eq!(frame(at(31)).base, CfaBase::FramePointer);
-        assert_eq!(at(32), Rule::NO_UNWIND_INFO, "behind its end");
+        assert_eq!(at(32), Rule::NO_UNWIND_INFO, "after its end");
         assert_eq!(rule(code - 1, &module), Rule::NO_UNWIND_INFO);
     }
 

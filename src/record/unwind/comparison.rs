@@ -6,7 +6,7 @@
 
 #![cfg_attr(
     not(heaptide_compare),
-    expect(unreachable_pub, reason = "public in that build only")
+    expect(unreachable_pub, reason = "public only in that build")
 )]
 
 use super::{Bounds, Fallback, Marker, Registers, Stack, Walk, WalkEnd, by_libgcc};

@@ -1,5 +1,4 @@
-//! Tests with libraries that are loaded and unloaded, with different rules or without unwind
-//! tables.
+//! Tests with libraries that are loaded and unloaded, with different rules or no unwind tables.
 
 #![expect(unsafe_code, reason = "loads libraries and calls them")]
 

@@ -4,7 +4,7 @@
 //! scale, with other work: it is a package of its own, and has parsers and thread pools as
 //! dependencies.
 
-#![expect(unsafe_code, reason = "an allocator that looks at its own stack")]
+#![expect(unsafe_code, reason = "an allocator that captures its own stack")]
 
 use super::{
     Bounds, LEAST_ROOM, capture,

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(
             TABLE.get(address, two),
             None,
-            "another module, at one place"
+            "another module at the same place"
         );
         assert_eq!(TABLE.get(address, permanent), None);
     }

@@ -119,7 +119,7 @@ impl Rule {
 /// The low half of `word`, as a signed number.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "the low half is what is meant"
+    reason = "only the low half is wanted"
 )]
 #[inline(always)]
 fn signed_half(word: u64) -> i32 {
