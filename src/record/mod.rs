@@ -143,7 +143,7 @@ pub(crate) fn muted<R>(work: impl FnOnce() -> R) -> R {
     })
 }
 
-/// The estimate of live bytes alone, which is cheaper than all of [`stats`].
+/// The estimate of live bytes alone, which is cheaper than all of [`stats()`].
 #[cfg(feature = "snapshotter")]
 pub(crate) fn live_bytes() -> u64 {
     global::recorder().live_bytes()

@@ -1,4 +1,4 @@
-//! [`SamplingAllocator`]: the `GlobalAlloc` around an inner allocator, with four fast paths.
+//! `SamplingAllocator`: the `GlobalAlloc` around an inner allocator, with four fast paths.
 //!
 //! The fast paths leave all other work to [`slow_path`](super::slow_path).
 

@@ -1,4 +1,4 @@
-//! How a sampled block is made and freed: the work of the [slow path](super::slow_path).
+//! How a sampled block is made and freed: the work of the slow path.
 //!
 //! All frees rely on this invariant: a live sampled block always [may be
 //! sampled](super::maybe_sampled) by its address and its present layout alone. A marked block

@@ -1,4 +1,4 @@
-//! The functions that the fast paths of [`SamplingAllocator`] branch to.
+//! The functions that the fast paths of `SamplingAllocator` branch to.
 //!
 //! They are never inlined into the fast paths. Their number, their arguments and the order of these
 //! decide the machine code of the fast paths (`docs/overhead.md`). Their work is in
