@@ -1,6 +1,6 @@
 //! Which blocks may be sampled, by their address and layout alone.
 //!
-//! A small block may be sampled if it bears the [mark](crate::record::sampling::mark) and the
+//! A small block may be sampled if it bears the mark ([`mark`]) and the
 //! filter of marked blocks holds it. Any other block may be sampled if the filter of large blocks
 //! holds it. Both filters belong to the process ([`global`]), since any thread frees any block.
 

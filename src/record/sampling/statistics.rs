@@ -194,7 +194,7 @@ mod tests {
                         weight,
                         interval,
                     };
-                    let _ = table.add(&[7], allocation).unwrap();
+                    table.add(&[7], allocation).unwrap();
                     samples += 1.0;
                     sampled_bytes += size as f64;
                 });

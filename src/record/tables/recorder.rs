@@ -368,13 +368,15 @@ mod tests {
         let stack = unwind::capture(0);
         let addresses = [0x1030, 0x2030, 0x3030];
         for address in addresses {
-            let _ = recorder.record(&thread, address, allocation, &stack, 4000);
+            let recorded = recorder.record(&thread, address, allocation, &stack, 4000);
+            assert_eq!(recorded, Recorded::Live);
         }
         // The tables grow too, but by less than one block's padding.
         let grown = recorder.overhead_bytes(&thread).unwrap() - before;
         assert!((12_000..16_000).contains(&grown), "{grown}");
         for address in addresses {
-            let _ = recorder.take(&thread, free(address), 4000);
+            let found = recorder.take(&thread, free(address), 4000);
+            assert_eq!(found, Lookup::Sampled(()));
         }
         assert_eq!(
             recorder.padding.load(Ordering::Relaxed),
