@@ -12,7 +12,7 @@
 
 use heaptide::{
     Profile,
-    leak::Watch,
+    leak::LeakDetector,
     profile::{
         Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, Sample,
         ValueType,
@@ -142,7 +142,7 @@ fn main() -> ExitCode {
     let snapshots = numbers.next().unwrap_or(1_000);
     let stacks = numbers.next().unwrap_or(2_000);
     let (mut reading, mut adding) = (Duration::ZERO, Duration::ZERO);
-    let mut watch = Watch::new();
+    let mut detector = LeakDetector::new();
     for number in 0..snapshots as i64 {
         let mut bytes = Vec::new();
         snapshot(number, stacks)
@@ -152,11 +152,11 @@ fn main() -> ExitCode {
         let profile = Profile::read(&bytes).expect("what was written");
         reading += busy() - start;
         let start = busy();
-        watch.add(&profile).expect("of one process");
+        detector.add(&profile).expect("of one process");
         adding += busy() - start;
     }
     let start = busy();
-    let verdict = watch.verdict().expect("more than two");
+    let verdict = detector.verdict().expect("more than two");
     let judging = busy() - start;
     let memory = peak_memory().expect("/proc/self/status has VmHWM");
     let total = reading + adding + judging;
@@ -165,7 +165,10 @@ fn main() -> ExitCode {
          {adding:.2?}, judged {judging:.2?}; {} MB at most",
         memory / 1_000_000
     );
-    let found = verdict.leaks().iter().map(|leak| leak.inuse_space.last());
+    let found = verdict
+        .leaks
+        .iter()
+        .map(|leak| leak.trend.inuse_space.last());
     let is_found = found.eq([Some(&(2 * snapshots as i64 * MIB))]);
     if is_found && total < MOST_TIME && memory < MOST_MEMORY {
         return ExitCode::SUCCESS;

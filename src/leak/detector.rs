@@ -1,54 +1,57 @@
-//! Profiles taken in one after the other, and the process they are of told from the one before it.
+//! Profiles taken one at a time, and where the profiles of one process end.
 //!
-//! Separate from `run`, which holds what became of the stacks of one process, because it decides where
-//! one process ends. It keeps numbers and names and lets each profile go, so a thousand snapshots
-//! need no more memory than their stacks.
+//! Separate from `series`, which holds the stacks of one process. Numbers and names are kept and
+//! each profile is dropped, so a thousand snapshots need no more memory than their stacks.
 
 use std::sync::Arc;
 
-use super::history::History;
+use super::interner::StackInterner;
 use super::judge;
-use super::measure::Measure;
-use super::run::Run;
-use super::stack::Names;
+use super::sample_sums::SampleSums;
+use super::series::ProcessSeries;
 use super::verdict::Verdict;
 use crate::profile::{Mapping, Process};
 use crate::units::Bytes;
 use crate::{Error, Profile, Result};
 
-/// Most values that are kept, two for each stack and snapshot: half a gigabyte at worst.
+/// Most pairs of values that are kept, one for each stack and snapshot: half a gigabyte at worst.
 const MOST_POINTS: usize = 32 << 20;
 
-/// Profiles on their way to a verdict, added one at a time so that a thousand of them need not be in
-/// memory at once. [`find`](super::find) is the same for those that are.
+/// Looks for leaks in heap profiles of one process, taken one at a time in time order.
+///
+/// A thousand profiles need not be in memory at once. [`find`](super::find) is the same for profiles
+/// that are.
 ///
 /// ```no_run
-/// use heaptide::{Profile, leak::Watch};
+/// use heaptide::{Profile, leak::LeakDetector};
 ///
-/// let mut watch = Watch::new();
+/// let mut detector = LeakDetector::new();
 /// for path in ["heap-1.pb.gz", "heap-2.pb.gz", "heap-3.pb.gz"] {
-///     watch.add(&Profile::read(&std::fs::read(path)?)?)?;
+///     detector.add(&Profile::read(&std::fs::read(path)?)?)?;
 /// }
-/// println!("{}", watch.verdict()?);
+/// println!("{}", detector.verdict()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Watch {
-    names: Names,
-    given: usize,
-    now: Run,
-    /// The longest of the processes that ended.
-    longest: Option<Run>,
-    /// Why each series ended, a sentence each.
+pub struct LeakDetector {
+    interner: StackInterner,
+    /// How many profiles were added.
+    added: usize,
+    /// The series that the last profile belongs to.
+    current: ProcessSeries,
+    /// The longest of the series that ended.
+    longest: Option<ProcessSeries>,
+    /// Sentences that say why each series ended.
     breaks: Vec<String>,
     clock_was_set: bool,
-    /// The main executable of the last profile, and its process if it says which.
+    /// The main executable of the last profile.
     main: Option<Mapping>,
+    /// The process that the last profile states.
     process: Option<Process>,
 }
 
-impl Watch {
-    /// Without any profile yet.
+impl LeakDetector {
+    /// A detector without profiles.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -56,17 +59,24 @@ impl Watch {
 
     /// Adds a profile, later than all before it.
     ///
-    /// A profile that cannot be of the same process as the one before starts a new series: it says that
-    /// it is of another one ([`Profile::process`]), or the executable is another one or lies elsewhere, or
-    /// what a stack ever allocated fell. So does one that was dated by a clock set back: earlier than the one
-    /// before, though more was allocated by then. The verdict says so, and is that of the longest series.
+    /// A profile that cannot be of the same process as the one before it starts a new series. This is
+    /// so if one of these holds:
+    ///
+    /// * it states another process ([`Profile::is_same_process_as`]);
+    /// * its executable is another one or lies elsewhere in memory;
+    /// * the bytes that a stack ever allocated fell.
+    ///
+    /// A profile that was dated by a clock set back starts a new series too: it is dated earlier than
+    /// the one before it, though more was allocated by then. The verdict is that of the longest
+    /// series, and its notes say so.
     ///
     /// # Errors
     ///
-    /// A mismatch that names the profile by its number, if it is not a heap profile, is a delta, or is not
-    /// later than the one before it; too large, if there are more stacks and snapshots than are held.
+    /// A mismatch that names the profile by its number, if it is not a heap profile, is a delta, or
+    /// is not later than the one before it; too large, if there are more stacks and snapshots than
+    /// are held.
     pub fn add(&mut self, profile: &Profile) -> Result<()> {
-        let number = self.given + 1;
+        let number = self.added + 1;
         if profile.duration_nanos != 0 {
             return Err(Error::mismatch(format!(
                 "profile {number} is a delta over {:.1} s: leaks are looked for in profiles that count \
@@ -74,34 +84,35 @@ impl Watch {
                 profile.duration_nanos as f64 / 1e9
             )));
         }
-        let measure = Measure::of(profile, &mut self.names)?;
-        if self.names.stacks().saturating_mul(number) > MOST_POINTS {
+        let sums = SampleSums::of(profile, &mut self.interner)?;
+        if self.interner.stacks().saturating_mul(number) > MOST_POINTS {
             return Err(Error::too_large(format!(
                 "{} call stacks in {number} profiles are more than the {MOST_POINTS} values that are \
                  held: give fewer profiles, every second one for example",
-                self.names.stacks()
+                self.interner.stacks()
             )));
         }
-        if let Some(why) = self.ended(number, profile, &measure)? {
+        if let Some(why) = self.break_before(number, profile, &sums)? {
             self.breaks.push(why);
-            let ended = std::mem::take(&mut self.now);
+            let ended = std::mem::take(&mut self.current);
             self.longest = longer(self.longest.take(), ended);
         }
         self.main = profile.mappings.first().cloned();
         self.process = profile.process();
-        self.given = number;
-        self.now.add(number, profile, measure);
+        self.added = number;
+        self.current.add(number, profile, sums);
         Ok(())
     }
 
-    /// Who leaks.
+    /// Judges the profiles: which call stacks leak.
     ///
     /// # Errors
     ///
     /// A mismatch, if there are fewer than two profiles of any one process.
     pub fn verdict(self) -> Result<Verdict> {
-        let (names, given, mut notes) = (self.names, self.given, self.breaks);
-        let Some(run) = longer(self.longest, self.now).filter(|run| run.snapshots() > 1) else {
+        let (interner, given, mut notes) = (self.interner, self.added, self.breaks);
+        let series = longer(self.longest, self.current);
+        let Some(series) = series.filter(|series| series.snapshots() > 1) else {
             let mut message = format!(
                 "a leak is growth from one profile to a later one of the same process: two or more are \
                  needed, given {given}"
@@ -112,7 +123,7 @@ impl Watch {
             return Err(Error::mismatch(message));
         };
         if !notes.is_empty() {
-            let (first, last) = run.numbers();
+            let (first, last) = series.numbers();
             let clock = if self.clock_was_set {
                 " and one clock"
             } else {
@@ -122,9 +133,10 @@ impl Watch {
                 "judged are profiles {first} to {last}, the longest time of one process{clock}"
             ));
         }
-        notes.extend(run.remarks());
-        let history: History = run.finish(&names);
-        let unnamed = history.stacks.iter().filter(|s| names.is_unnamed(s.number));
+        notes.extend(series.remarks());
+        let history = series.finish(&interner);
+        let stacks = history.stacks.iter();
+        let unnamed = stacks.filter(|stack| interner.is_unnamed(stack.number));
         let unnamed = unnamed.count();
         if unnamed > 0 {
             let begin = if unnamed == 1 { "begins" } else { "begin" };
@@ -134,21 +146,21 @@ impl Watch {
                 history.stacks.len()
             ));
         }
-        Ok(judge::judge(history, &names, notes))
+        Ok(judge::judge(history, &interner, notes))
     }
 
-    /// Why a profile does not go on from the one before it, if so.
+    /// Why a profile does not continue the series of the one before it; `None` if it does.
     ///
-    /// Of two processes the later one may have the earlier time: a machine's clock is not right until it is set.
-    /// In one process a clock that was set back is told from profiles in the wrong order by what was ever
-    /// allocated.
-    fn ended(
+    /// Of two processes the later one may have the earlier time: a machine's clock is wrong until it
+    /// is set. Within one process the bytes ever allocated tell a clock that was set back from
+    /// profiles in the wrong order.
+    fn break_before(
         &mut self,
         number: usize,
         profile: &Profile,
-        measure: &Measure,
+        sums: &SampleSums,
     ) -> Result<Option<String>> {
-        let Some(last) = self.now.last_time() else {
+        let Some(last) = self.current.last_time() else {
             return Ok(None);
         };
         let other = |why: String| {
@@ -158,10 +170,10 @@ impl Watch {
         if let Some(why) = self.other_program(profile) {
             return Ok(Some(other(why)));
         }
-        // Per stack: a restarted program may well have allocated more in total than the one before it.
-        let loss = self.now.largest_loss(measure);
+        // By stack: a restarted program may have allocated more in total than the one before it.
+        let loss = self.current.largest_loss(sums);
         if profile.time_nanos <= last {
-            if loss.is_some() || !self.now.has_gained(measure) {
+            if loss.is_some() || !self.current.has_gained(sums) {
                 return Err(Error::mismatch(format!(
                     "profile {number} is not later than profile {}: give the profiles in the order they were \
                      taken",
@@ -180,14 +192,14 @@ impl Watch {
             other(format!(
                 "what {} ever allocated fell from {} to {}; was the program restarted, or is only one of the \
                  two profiles symbolized?",
-                self.names.function_of(stack),
+                self.interner.function_of(stack),
                 Bytes(before),
                 Bytes(now),
             ))
         }))
     }
 
-    /// Why a profile is of another process than the one before it, if it says so.
+    /// Why a profile is of another process than the one before it, by its process and executable.
     fn other_program(&self, profile: &Profile) -> Option<String> {
         if let (Some(before), Some(now)) = (self.process, profile.process())
             && let Some(why) = other_process(before, now)
@@ -199,7 +211,7 @@ impl Watch {
     }
 }
 
-/// Why two processes are not the same, if they are not. In a container each may have the id 1.
+/// How two stated processes differ; `None` if they are the same. In a container each may have the id 1.
 fn other_process(before: Process, now: Process) -> Option<String> {
     if before.pid != now.pid {
         return Some(format!(
@@ -221,8 +233,10 @@ fn other_process(before: Process, now: Process) -> Option<String> {
     })
 }
 
-/// Why two main mappings cannot be of one process. Where the system loads a program to random addresses,
-/// as Linux does unless told otherwise, two processes of it differ in where it lies.
+/// Why two main mappings cannot be of one process; `None` if they can.
+///
+/// Where the system loads a program to random addresses, as Linux does by default, two processes of
+/// it have it at different addresses.
 fn other_executable(before: &Mapping, now: &Mapping) -> Option<String> {
     let differ = |a: &Arc<str>, b: &Arc<str>| !a.is_empty() && !b.is_empty() && a != b;
     if differ(&before.build_id, &now.build_id) {
@@ -240,8 +254,8 @@ fn other_executable(before: &Mapping, now: &Mapping) -> Option<String> {
     })
 }
 
-/// The one that was watched longer; the later one, if both were as long.
-fn longer(earlier: Option<Run>, later: Run) -> Option<Run> {
+/// The series that covers more time; the later one if both cover the same.
+fn longer(earlier: Option<ProcessSeries>, later: ProcessSeries) -> Option<ProcessSeries> {
     match earlier {
         Some(earlier) if earlier.nanos() > later.nanos() => Some(earlier),
         _ => Some(later),

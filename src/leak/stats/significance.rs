@@ -1,6 +1,6 @@
 //! The arithmetic of chance: tails of the binomial and the normal distribution, and many tests at once.
 //!
-//! The rules are in `rules`; this knows nothing of memory.
+//! Arithmetic on numbers alone.
 
 use statrs::function::beta::checked_beta_reg;
 
@@ -58,7 +58,7 @@ pub(super) fn upper_tail(z: f64) -> f64 {
 }
 
 /// The `z` that a standard normal value exceeds with chance `p`, for `p` in (0, 1).
-pub(super) fn upper_quantile(p: f64) -> f64 {
+pub(in crate::leak) fn upper_quantile(p: f64) -> f64 {
     // The tail falls monotonically, so halving finds it; 38 is where it underflows, and 60 halvings
     // leave less than the spacing of the numbers.
     let (mut low, mut high) = (-38.0, 38.0);
@@ -79,7 +79,7 @@ pub(super) fn upper_quantile(p: f64) -> f64 {
 /// different stacks are, as every block is sampled independently.
 ///
 /// Without any discovery it is `rate / m`, what a first one among `m` would have needed.
-pub(super) fn discovery_cutoff(mut p_values: Vec<f64>, rate: f64) -> f64 {
+pub(in crate::leak) fn discovery_cutoff(mut p_values: Vec<f64>, rate: f64) -> f64 {
     p_values.sort_by(f64::total_cmp);
     let step = rate / p_values.len().max(1) as f64;
     p_values

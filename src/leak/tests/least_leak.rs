@@ -5,12 +5,10 @@
 //! live five seconds, so what is live in one of them tells nothing of the next. Blocks are small, each
 //! sample stands for an interval's bytes, and the numbers of samples are Poisson.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
-
-use super::find;
+use super::random::SeededRandom;
 use super::simulation::whole;
 use crate::Profile;
+use crate::leak::find;
 use crate::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
 
 const INTERVAL: f64 = 512.0 * 1024.0;
@@ -34,34 +32,9 @@ const TABLE: [(f64, [f64; 4]); 4] = [
     (100.0, [600.0, 175.0, 83.0, 40.0]),
 ];
 
-struct Random(Xoshiro256PlusPlus);
-
-impl Random {
-    /// In (0, 1]: the logarithm is finite.
-    fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) + 1) as f64 / 2_f64.powi(53)
-    }
-
-    /// A Poisson number: arrivals within a time where few are expected, else a normal number (Box and
-    /// Muller), whose tails are close enough from a hundred on.
-    fn poisson(&mut self, mean: f64) -> f64 {
-        if mean > 100.0 {
-            let radius = (-2.0 * self.uniform().ln()).sqrt();
-            let angle = 2.0 * std::f64::consts::PI * self.uniform();
-            return (mean + mean.sqrt() * radius * angle.cos()).round().max(0.0);
-        }
-        let (mut count, mut time) = (0.0, -self.uniform().ln());
-        while time < mean {
-            count += 1.0;
-            time -= self.uniform().ln();
-        }
-        count
-    }
-}
-
 /// Whether a leak of so many KiB a second is found behind so many MiB a second of churn on the same stack.
 fn is_found(leak: f64, churn: f64, snapshots: u32, seed: u64) -> bool {
-    let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(seed));
+    let mut random = SeededRandom::new(seed);
     let per_second = |bytes: f64| bytes / INTERVAL;
     let (mut kept, mut freed) = (0.0, 0.0);
     let template = template();
@@ -77,12 +50,7 @@ fn is_found(leak: f64, churn: f64, snapshots: u32, seed: u64) -> bool {
         })
         .collect();
     let verdict = find(&profiles).unwrap();
-    assert!(
-        verdict
-            .leaks()
-            .iter()
-            .all(|leak| &*leak.function.name == "f0")
-    );
+    assert!(verdict.leaks.iter().all(|leak| &*leak.blamed.name == "f0"));
     verdict.has_leak()
 }
 

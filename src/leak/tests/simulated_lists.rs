@@ -4,12 +4,10 @@
 //! what counts here are sizes and times, of which there are more kinds to try. Snapshots are a minute
 //! apart; each block is sampled by its odds, once, as in a program.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
-
+use super::random::SeededRandom;
 use super::simulation::whole;
-use super::{Reason, find};
 use crate::Profile;
+use crate::leak::{NotAccusedReason, find};
 use crate::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
 
 const INTERVAL: f64 = 512.0 * 1024.0;
@@ -20,19 +18,6 @@ const TICKS: u32 = 60;
 /// Other stacks, which stand still and count as tried.
 const OTHERS: usize = 49;
 const RUNS: u64 = 100;
-
-struct Random(Xoshiro256PlusPlus);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
-    }
-
-    /// In (0, 1]: the logarithm is finite.
-    fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) + 1) as f64 / 2_f64.powi(53)
-    }
-}
 
 /// A buffer of a power of two of bytes, and what the profiler knows of it and of all before it.
 #[derive(Default)]
@@ -45,13 +30,13 @@ struct Buffer {
 
 impl Buffer {
     /// A block in its place, if it has no room for so many bytes.
-    fn hold(&mut self, bytes: f64, random: &mut Random) {
+    fn hold(&mut self, bytes: f64, random: &mut SeededRandom) {
         if bytes > self.capacity {
             self.replace(bytes.log2().ceil().exp2(), random);
         }
     }
 
-    fn replace(&mut self, capacity: f64, random: &mut Random) {
+    fn replace(&mut self, capacity: f64, random: &mut SeededRandom) {
         let odds = -(-capacity / INTERVAL).exp_m1();
         self.capacity = capacity;
         self.weight = if random.uniform() <= odds {
@@ -72,7 +57,7 @@ impl Buffer {
 }
 
 /// What became of the buffer's stack over an hour; `None` if it was accused.
-fn reason(mut step: impl FnMut(f64, &mut Buffer), others: usize) -> Option<Reason> {
+fn reason(mut step: impl FnMut(f64, &mut Buffer), others: usize) -> Option<NotAccusedReason> {
     let mut buffer = Buffer::default();
     let profiles = (0..=SNAPSHOTS).map(|number| {
         if number > 0 {
@@ -84,14 +69,17 @@ fn reason(mut step: impl FnMut(f64, &mut Buffer), others: usize) -> Option<Reaso
         profile(number, &buffer, others)
     });
     let verdict = find(&profiles.collect::<Vec<_>>()).unwrap();
-    let acquitted = verdict.acquitted.iter();
-    let reason = acquitted
+    let others = verdict.not_accused.iter();
+    let reason = others
         .filter(|a| &*a.trend.site.name == "f0")
         .map(|a| a.reason);
-    let reasons: Vec<Reason> = reason.collect();
-    let is_accused = verdict.leaks().iter().any(|leak| &*leak.site.name == "f0");
+    let reasons: Vec<NotAccusedReason> = reason.collect();
+    let is_accused = verdict
+        .leaks
+        .iter()
+        .any(|leak| &*leak.trend.site.name == "f0");
     assert!(is_accused || reasons.len() == 1, "{verdict}");
-    assert_eq!(verdict.leaks().len(), usize::from(is_accused), "{verdict}");
+    assert_eq!(verdict.leaks.len(), usize::from(is_accused), "{verdict}");
     reasons.first().copied()
 }
 
@@ -134,8 +122,8 @@ fn profile(number: u32, buffer: &Buffer, others: usize) -> Profile {
 }
 
 /// How many of all runs are accused, each a program of its own.
-fn accused<F: FnMut(f64, &mut Buffer)>(program: impl Fn(Random) -> F) -> usize {
-    let runs = (0..RUNS).map(|seed| reason(program(Random::new(seed)), OTHERS));
+fn accused<F: FnMut(f64, &mut Buffer)>(program: impl Fn(SeededRandom) -> F) -> usize {
+    let runs = (0..RUNS).map(|seed| reason(program(SeededRandom::new(seed)), OTHERS));
     runs.filter(Option::is_none).count()
 }
 
@@ -144,13 +132,15 @@ fn accused<F: FnMut(f64, &mut Buffer)>(program: impl Fn(Random) -> F) -> usize {
 /// of the others is ever said to be full.
 #[test]
 fn a_list_that_fills_evenly_is_accused_after_a_doubling_and_else_unproven() {
-    let filling = |mut random: Random| {
+    let filling = |mut random: SeededRandom| {
         let most = 20.0 * MIB * 16_f64.powf(random.uniform());
         move |hours: f64, list: &mut Buffer| list.hold(most * hours, &mut random)
     };
     let found = accused(filling);
-    let others = (0..RUNS).filter_map(|seed| reason(filling(Random::new(seed)), OTHERS));
-    let doubted = others.filter(|reason| *reason == Reason::Unproven).count();
+    let others = (0..RUNS).filter_map(|seed| reason(filling(SeededRandom::new(seed)), OTHERS));
+    let doubted = others
+        .filter(|reason| *reason == NotAccusedReason::Unproven)
+        .count();
     println!("of {RUNS} lists {found} accused, {doubted} unproven");
     assert!((17..=66).contains(&found), "{found}");
     assert_eq!(found + doubted, usize::try_from(RUNS).unwrap());
@@ -159,7 +149,7 @@ fn a_list_that_fills_evenly_is_accused_after_a_doubling_and_else_unproven() {
 /// Lists that fill until some time in the first two thirds of the hour, at a rate of their own.
 #[test]
 fn a_list_that_is_full_is_not_accused() {
-    let full = |mut random: Random| {
+    let full = |mut random: SeededRandom| {
         let (until, most) = (
             random.uniform() / 1.5,
             20.0 * MIB * 16_f64.powf(random.uniform()),
@@ -178,7 +168,7 @@ fn a_list_that_is_full_is_not_accused() {
 /// hundred a minute.
 #[test]
 fn a_buffer_for_the_largest_request_so_far_is_not_accused() {
-    let exponential = |mut random: Random| {
+    let exponential = |mut random: SeededRandom| {
         let mean = MIB * 10_f64.powf(random.uniform());
         let share = 100_f64.powf(random.uniform()) / f64::from(TICKS);
         move |_: f64, buffer: &mut Buffer| {
@@ -188,7 +178,7 @@ fn a_buffer_for_the_largest_request_so_far_is_not_accused() {
             }
         }
     };
-    let heavy = |mut random: Random| {
+    let heavy = |mut random: SeededRandom| {
         let share = 100_f64.powf(random.uniform()) / f64::from(TICKS);
         move |_: f64, buffer: &mut Buffer| {
             if random.uniform() <= share {
@@ -206,7 +196,7 @@ fn a_buffer_for_the_largest_request_so_far_is_not_accused() {
 /// Flushed at random, once in the hour to ten times, and filled anew.
 #[test]
 fn a_list_that_is_flushed_is_not_accused() {
-    let flushed = |mut random: Random| {
+    let flushed = |mut random: SeededRandom| {
         let flushes = 10_f64.powf(random.uniform());
         let per_hour = 20.0 * MIB * 16_f64.powf(random.uniform()) * flushes;
         let mut since = 0.0;
@@ -232,7 +222,7 @@ fn a_list_that_is_flushed_is_not_accused() {
 /// A buffer of random size, from 1 to 256 MiB, that comes in place of the last one at random.
 #[test]
 fn large_blocks_that_come_and_go_are_not_accused() {
-    let replaced = |mut random: Random| {
+    let replaced = |mut random: SeededRandom| {
         let per_hour = 100_f64.powf(random.uniform());
         move |_: f64, block: &mut Buffer| {
             if random.uniform() <= per_hour / f64::from(SNAPSHOTS * TICKS) {

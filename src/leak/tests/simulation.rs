@@ -4,11 +4,9 @@
 //! same noise as in a program. The seeds are fixed; the bounds say how much worse than measured a
 //! change may be before a test fails.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
-
-use super::{Reason, Verdict, find};
+use super::random::SeededRandom;
 use crate::Profile;
+use crate::leak::{NotAccusedReason, Verdict, find};
 use crate::profile::{
     Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Sample, ValueType,
 };
@@ -52,7 +50,7 @@ fn workload(name: &'static str, block: f64, mib_per_second: f64, life: Life) -> 
 }
 
 /// A service without a leak: everything that could be taken for one, and forty quiet stacks.
-fn innocent() -> Vec<Workload> {
+fn without_leak() -> Vec<Workload> {
     let mut all = vec![
         workload("cache", 8192.0, 4.0, Life::Evicted(15.0)),
         workload("churn", 16384.0, 16.0, Life::Random(0.5)),
@@ -74,19 +72,9 @@ struct Block {
     death: f64,
 }
 
-struct Random(Xoshiro256PlusPlus);
-
-impl Random {
-    fn exponential(&mut self, mean: f64) -> f64 {
-        // In (0, 1]: the logarithm is finite.
-        let uniform = ((self.0.next_u64() >> 11) + 1) as f64 / 2_f64.powi(53);
-        -mean * uniform.ln()
-    }
-}
-
 /// Runs the workloads for a minute and takes a profile at the start and after each second.
 fn run(workloads: &[Workload], seed: u64) -> Vec<Profile> {
-    let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(seed));
+    let mut random = SeededRandom::new(seed);
     let mut left = random.exponential(INTERVAL);
     let mut blocks: Vec<Vec<Block>> = workloads.iter().map(|_| vec![]).collect();
     let mut owed = vec![0.0; workloads.len()];
@@ -208,9 +196,9 @@ pub(super) fn whole(value: f64) -> i64 {
 
 fn accuses(verdict: &Verdict, name: &str) -> bool {
     verdict
-        .suspects
+        .leaks
         .iter()
-        .any(|s| s.function.name.starts_with(name))
+        .any(|leak| leak.blamed.name.starts_with(name))
 }
 
 /// Measured: none in 300 runs, 46 stacks each, and none in 1,000 runs of other seeds. The false
@@ -219,11 +207,11 @@ fn accuses(verdict: &Verdict, name: &str) -> bool {
 #[test]
 fn a_service_without_a_leak_is_not_accused() {
     const RUNS: u64 = 300;
-    let workloads = innocent();
+    let workloads = without_leak();
     let mut accused = Vec::new();
     for seed in 0..RUNS {
         let verdict = find(&run(&workloads, seed)).unwrap();
-        accused.extend(verdict.suspects.iter().map(|s| s.to_string()));
+        accused.extend(verdict.leaks.iter().map(ToString::to_string));
     }
     println!("false accusations in {RUNS} runs: {accused:#?}");
     assert!(accused.len() < 2, "{accused:#?}");
@@ -235,7 +223,7 @@ fn a_service_without_a_leak_is_not_accused() {
 #[test]
 fn a_leak_is_found_among_all_that_looks_like_one() {
     const RUNS: u64 = 200;
-    let mut workloads = innocent();
+    let mut workloads = without_leak();
     workloads.push(workload("leak", 4096.0, 1.5, Life::Forever));
     let (mut missed, mut accused, mut off, mut slope_off) = (0, Vec::new(), 0, 0);
     for seed in 0..RUNS {
@@ -243,15 +231,18 @@ fn a_leak_is_found_among_all_that_looks_like_one() {
         if !accuses(&verdict, "leak") {
             missed += 1;
         }
-        for suspect in &verdict.suspects {
-            if !suspect.function.name.starts_with("leak") {
-                accused.push(suspect.to_string());
+        for leak in &verdict.leaks {
+            if !leak.blamed.name.starts_with("leak") {
+                accused.push(leak.to_string());
                 continue;
             }
-            if !(suspect.rate * (1.0 / MIB)).interval_95().contains(&1.5) {
+            if !(leak.trend.rates.mean * (1.0 / MIB))
+                .interval_95()
+                .contains(&1.5)
+            {
                 off += 1;
             }
-            if !suspect.slope_95.contains(&(1.5 * MIB)) {
+            if !leak.trend.rates.slope_95.contains(&(1.5 * MIB)) {
                 slope_off += 1;
             }
         }
@@ -287,17 +278,17 @@ fn the_smallest_leak_is_what_it_says() {
 }
 
 #[test]
-fn the_innocent_are_acquitted_of_what_they_look_like() {
-    let verdict = find(&run(&innocent(), 3)).unwrap();
+fn stacks_without_a_leak_are_put_into_their_classes() {
+    let verdict = find(&run(&without_leak(), 3)).unwrap();
     let reason = |name: &str| {
         let found = verdict
-            .acquitted
+            .not_accused
             .iter()
-            .find(|a| a.trend.function.name.starts_with(name));
+            .find(|a| a.trend.site.name.starts_with(name));
         found.map(|a| a.reason)
     };
-    assert_eq!(reason("cache"), Some(Reason::LevelsOff));
-    assert_eq!(reason("warm_up"), Some(Reason::WarmsUp));
-    assert_eq!(reason("churn"), Some(Reason::Churns));
-    assert_eq!(reason("flushed"), Some(Reason::Sawtooth));
+    assert_eq!(reason("cache"), Some(NotAccusedReason::LevelsOff));
+    assert_eq!(reason("warm_up"), Some(NotAccusedReason::WarmsUp));
+    assert_eq!(reason("churn"), Some(NotAccusedReason::Churns));
+    assert_eq!(reason("flushed"), Some(NotAccusedReason::Sawtooth));
 }
