@@ -5,10 +5,10 @@
 //! cargo bench --bench leaks -- 200 20000
 //! ```
 //!
-//! Each snapshot is made, written to bytes, read back and added, as the command does with files; making and
-//! writing are not counted. Times are of the processor, so that other work on the machine does not count.
-//! Ends with an error above 10 s or 500 MB, or if the leak that is in them is not found, so that it can be
-//! run as a check.
+//! Each snapshot is made, written to bytes, read back and added, as the command does with files;
+//! making and writing are not counted. Times are of the processor, so that other work on the
+//! machine does not count. Ends with an error above 10 s or 500 MB, or if the leak that is in them
+//! is not found, so that it can be run as a check.
 
 use heaptide::{
     Profile,
@@ -29,8 +29,8 @@ const MIB: i64 = 1 << 20;
 const MOST_TIME: Duration = Duration::from_secs(10);
 const MOST_MEMORY: u64 = 500_000_000;
 
-/// A service's snapshot: stacks that share their roots, each of two size groups; stack 7 leaks, a quarter
-/// of the others churn, and the rest stand still.
+/// A service's snapshot: stacks that share their roots, each of two size groups; stack 7 leaks, a
+/// quarter of the others churn, and the rest stand still.
 fn snapshot(number: i64, stacks: usize) -> Profile {
     let kinds = [
         "alloc_objects",

@@ -1,13 +1,14 @@
-//! The leak zoo: small programs that leak, and that look as if they did, seen through real snapshots.
+//! The leak zoo: small programs that leak or look as if they did, seen through real snapshots.
 //!
-//! Each runs as fast as it can while a simulated clock stamps its snapshots, so its rates are per simulated
-//! second. Each has to be put into its class, and of the leaks the function to blame named first. One program
-//! at a time: they share the process and its profile.
+//! Each program runs as fast as it can while a simulated clock stamps its snapshots, so its rates
+//! are per simulated second. Each program must be put into its class, and a leak must be blamed on
+//! the right function. One program runs at a time: they share the process and its profile.
 //!
-//! Amounts are such that nothing depends on luck. A leak of `n` samples is missed if fewer than `n/8` of
-//! them come in the last quarter, where `n/4` are expected: with 600 of them or more those are five standard
-//! errors. A full cache of `n` samples, all replaced in the last quarter, is taken for a leak if it happens
-//! to grow by `n/8` of them, with a standard error of `sqrt(2n)`: five of these need 3,200.
+//! Amounts are so large that nothing depends on luck. A leak of `n` samples is missed if fewer than
+//! `n/8` of them come in the last quarter, where `n/4` are expected: with 600 of them or more those
+//! are five standard errors. A full cache of `n` samples, all replaced in the last quarter, is
+//! taken for a leak if it happens to grow by `n/8` of them, with a standard error of `sqrt(2n)`:
+//! five of these need 3,200.
 #![cfg(feature = "symbolize")]
 
 use heaptide::{
@@ -68,8 +69,8 @@ fn class(verdict: &Verdict, function: &str) -> Option<NotAccusedReason> {
     found.map(|stack| stack.reason)
 }
 
-/// Checks that one function alone is accused, at this rate in bytes per second within 30 %, which is
-/// more than five standard errors of 600 samples.
+/// Checks that one function alone is accused, at this rate in bytes per second within 30 %, which
+/// is more than five standard errors of 600 samples.
 #[track_caller]
 fn accuses_only(verdict: &Verdict, function: &str, rate: f64) {
     let accused: Vec<_> = verdict
@@ -147,27 +148,27 @@ fn a_slow_leak_beside_much_churn() {
     );
 }
 
-/// The function that allocates is the same: who calls it makes the difference.
+/// The function that allocates is the same, its callers make the difference.
 #[test]
 fn a_leak_in_a_shared_function() {
     #[inline(never)]
-    fn innocent() -> usize {
+    fn gives_back() -> usize {
         (0..100).map(|_| buffer(4 * KIB).capacity()).sum()
     }
     #[inline(never)]
-    fn guilty(kept: &mut Vec<Vec<u8>>) {
+    fn keeps(kept: &mut Vec<Vec<u8>>) {
         kept.extend((0..100).map(|_| buffer(4 * KIB)));
     }
     let _alone = alone();
     let mut kept = Vec::with_capacity(10_000);
     let verdict = watch(60, 6, |_| {
-        black_box(innocent());
-        guilty(&mut kept);
+        black_box(gives_back());
+        keeps(&mut kept);
     });
     let [leak] = verdict.leaks.as_slice() else {
         panic!("{verdict}");
     };
-    assert!(is(&leak.blamed.name, "guilty"), "{verdict}");
+    assert!(is(&leak.blamed.name, "keeps"), "{verdict}");
     assert!(is(&leak.trend.site.name, "buffer"), "{verdict}");
 }
 
@@ -254,7 +255,8 @@ fn what_shrinks() {
     assert!(is(shrinking[0], "pool"), "{verdict}");
 }
 
-/// One list that only grows, without spare room: each step is one block, a little larger than the last.
+/// One list that only grows, without spare room: each step is one block, a little larger than the
+/// last.
 #[test]
 fn a_vec_that_grows() {
     #[inline(never)]
@@ -270,8 +272,9 @@ fn a_vec_that_grows() {
     accuses_only(&verdict, "log", 64_000.0);
 }
 
-/// The same with the room that `push` makes: the list stands still between doublings, of which snapshots
-/// see one at 3, 7, 13, 26 and 52 s of 60. At each it is full, so that its length is known.
+/// The same with the room that `push` makes: the list stands still between doublings, of which
+/// snapshots see one at 3, 7, 13, 26 and 52 s of 60. At each it is full, so that its length is
+/// known.
 #[test]
 fn a_vec_that_doubles() {
     #[inline(never)]
@@ -287,8 +290,7 @@ fn a_vec_that_doubles() {
     assert!(leak.trend.rates.slope_95.contains(&160_000.0), "{verdict}");
 }
 
-/// The same, but looked at 20 s later: the next doubling will be at 105 s, and whether it comes only time can
-/// tell.
+/// The same, but looked at 20 s later. The next doubling comes at 105 s, if it comes.
 #[test]
 fn a_vec_that_doubled_some_time_ago_is_unproven() {
     #[inline(never)]

@@ -1,7 +1,7 @@
-//! The function that is blamed for a leak: where its stack first differs from those that do not leak.
+//! The function to blame for a leak: where its stack first differs from those that do not leak.
 //!
-//! Separate from `rules`, which judges stacks one by one. Several stacks may share the function that
-//! allocates, and only their callers tell them apart.
+//! Separate from `rules`, which judges stacks one by one. Several stacks may share the function
+//! that allocates, and only their callers tell them apart.
 
 use std::collections::BTreeMap;
 

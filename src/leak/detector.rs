@@ -19,8 +19,8 @@ const MOST_POINTS: usize = 32 << 20;
 
 /// Looks for leaks in heap profiles of one process, taken one at a time in time order.
 ///
-/// A thousand profiles need not be in memory at once. [`find`](super::find) is the same for profiles
-/// that are.
+/// A thousand profiles need not be in memory at once. [`find`](super::find) is the same for
+/// profiles that are.
 ///
 /// ```no_run
 /// use heaptide::{Profile, leak::LeakDetector};
@@ -59,16 +59,16 @@ impl LeakDetector {
 
     /// Adds a profile, later than all before it.
     ///
-    /// A profile that cannot be of the same process as the one before it starts a new series. This is
-    /// so if one of these holds:
+    /// A profile that cannot be of the same process as the one before it starts a new series. This
+    /// is so if one of these holds:
     ///
     /// * it states another process ([`Profile::is_same_process_as`]);
     /// * its executable is another one or lies elsewhere in memory;
     /// * the bytes that a stack ever allocated fell.
     ///
-    /// A profile that was dated by a clock set back starts a new series too: it is dated earlier than
-    /// the one before it, though more was allocated by then. The verdict is that of the longest
-    /// series, and its notes say so.
+    /// A profile that was dated by a clock set back starts a new series too: it is dated earlier
+    /// than the one before it, though more was allocated by then. The verdict is that of the
+    /// longest series, and its notes say so.
     ///
     /// # Errors
     ///
@@ -79,16 +79,16 @@ impl LeakDetector {
         let number = self.added + 1;
         if profile.duration_nanos != 0 {
             return Err(Error::mismatch(format!(
-                "profile {number} is a delta over {:.1} s: leaks are looked for in profiles that count \
-                 from the start of the process",
+                "profile {number} is a delta over {:.1} s: leaks are looked for in profiles that \
+                 count from the start of the process",
                 profile.duration_nanos as f64 / 1e9
             )));
         }
         let sums = SampleSums::of(profile, &mut self.interner)?;
         if self.interner.stacks().saturating_mul(number) > MOST_POINTS {
             return Err(Error::too_large(format!(
-                "{} call stacks in {number} profiles are more than the {MOST_POINTS} values that are \
-                 held: give fewer profiles, every second one for example",
+                "{} call stacks in {number} profiles are more than the {MOST_POINTS} values that \
+                 are held: give fewer profiles, every second one for example",
                 self.interner.stacks()
             )));
         }
@@ -114,8 +114,8 @@ impl LeakDetector {
         let series = longer(self.longest, self.current);
         let Some(series) = series.filter(|series| series.snapshots() > 1) else {
             let mut message = format!(
-                "a leak is growth from one profile to a later one of the same process: two or more are \
-                 needed, given {given}"
+                "a leak is growth from one profile to a later one of the same process: two or more \
+                 are needed, given {given}"
             );
             for why in notes {
                 message = format!("{message}; {why}");
@@ -151,8 +151,8 @@ impl LeakDetector {
 
     /// Why a profile does not continue the series of the one before it; `None` if it does.
     ///
-    /// Of two processes the later one may have the earlier time: a machine's clock is wrong until it
-    /// is set. Within one process the bytes ever allocated tell a clock that was set back from
+    /// Of two processes the later one may have the earlier time: a machine's clock is wrong until
+    /// it is set. Within one process the bytes ever allocated tell a clock that was set back from
     /// profiles in the wrong order.
     fn break_before(
         &mut self,
@@ -175,23 +175,23 @@ impl LeakDetector {
         if profile.time_nanos <= last {
             if loss.is_some() || !self.current.has_gained(sums) {
                 return Err(Error::mismatch(format!(
-                    "profile {number} is not later than profile {}: give the profiles in the order they were \
-                     taken",
+                    "profile {number} is not later than profile {}: give the profiles in the order \
+                     they were taken",
                     number - 1
                 )));
             }
             self.clock_was_set = true;
             return Ok(Some(format!(
-                "profile {number} is dated {:.1} s before profile {} but was taken after it, by what was ever \
-                 allocated: the clock was set back",
+                "profile {number} is dated {:.1} s before profile {} but was taken after it, by \
+                 what was ever allocated: the clock was set back",
                 last.saturating_sub(profile.time_nanos) as f64 / 1e9,
                 number - 1
             )));
         }
         Ok(loss.map(|(stack, before, now)| {
             other(format!(
-                "what {} ever allocated fell from {} to {}; was the program restarted, or is only one of the \
-                 two profiles symbolized?",
+                "what {} ever allocated fell from {} to {}; was the program restarted, or is only \
+                 one of the two profiles symbolized?",
                 self.interner.function_of(stack),
                 Bytes(before),
                 Bytes(now),
@@ -211,7 +211,8 @@ impl LeakDetector {
     }
 }
 
-/// How two stated processes differ; `None` if they are the same. In a container each may have the id 1.
+/// How two stated processes differ; `None` if they are the same. In a container each may have the
+/// id 1.
 fn other_process(before: Process, now: Process) -> Option<String> {
     if before.pid != now.pid {
         return Some(format!(

@@ -1,7 +1,8 @@
 //! The history of each call stack of one process: its bytes at each profile, and its growth.
 //!
-//! Live and allocated bytes are known at each profile, growth with its sampling error. Separate from
-//! `stats` so that lining up profiles and drawing conclusions stay apart: here nothing is judged.
+//! Live and allocated bytes are known at each profile, growth with its sampling error. Separate
+//! from `stats` so that lining up profiles and drawing conclusions stay apart: here nothing is
+//! judged.
 
 use std::collections::HashMap;
 
@@ -9,8 +10,9 @@ use super::frame::StackFrame;
 use super::interner::StackInterner;
 use crate::profile::{Estimate, Population};
 
-/// The share of the span, counted from its end, that is its later part. What stopped growing by the
-/// middle of the span is not a leak, and half of the span still holds half of a leak's growth.
+/// The share of the span, counted from its end, that is its later part. A stack that stops growing
+/// by the middle of the span does not leak, and half of the span still holds half of a leak's
+/// growth.
 pub(super) const LATE_SHARE: f64 = 0.5;
 
 /// Live and allocated bytes of a stack at each profile; empty for a stack of another process.
@@ -43,7 +45,8 @@ pub(super) struct ProcessHistory {
 }
 
 impl ProcessHistory {
-    /// Position of the profile nearest to where the last `share` of the span begins; never the last.
+    /// Position of the profile nearest to where the last `share` of the span begins; never the
+    /// last.
     pub(super) fn start_of_last(&self, share: f64) -> usize {
         start_of_last(&self.seconds, share)
     }
@@ -196,8 +199,8 @@ fn in_large_blocks(population: &Population) -> i64 {
     }
 }
 
-/// The positions of the two values, in order, with the largest rise from one to the other; the first
-/// such two.
+/// The positions of the two values, in order, with the largest rise from one to the other; the
+/// first such two.
 fn largest_rise(values: &[i128]) -> (usize, usize) {
     let (mut lowest, mut best, mut most) = ((0, i128::MAX), (0, 0), 0);
     for (at, &value) in values.iter().enumerate() {
@@ -211,8 +214,8 @@ fn largest_rise(values: &[i128]) -> (usize, usize) {
     best
 }
 
-/// The path that grew most among those through the line that grew most. If several grew alike, it is
-/// the first in the order in which they were met.
+/// The path that grew most among those through the line that grew most. If several grew alike, it
+/// is the first in the order in which they were met.
 fn hottest_path(populations: &[PopulationSeries], interner: &StackInterner) -> Option<u32> {
     let mut paths: Vec<(u32, i64)> = Vec::new();
     let mut numbers: HashMap<u32, usize> = HashMap::new();

@@ -32,8 +32,8 @@ pub(super) struct StackInterner {
     addresses: HashMap<u64, u32>,
     paths: Vec<InternedPath>,
     path_numbers: HashMap<Arc<[u32]>, u32>,
-    /// The functions of each rolled-up stack: from the innermost one outside the standard library to
-    /// the root.
+    /// The functions of each rolled-up stack: from the innermost one outside the standard library
+    /// to the root.
     stacks: Vec<Arc<[u32]>>,
     stack_numbers: HashMap<Arc<[u32]>, u32>,
     /// How many frames are held, inlined ones expanded.
@@ -226,16 +226,16 @@ fn number(next: usize) -> Result<u32> {
 
 fn too_many() -> Error {
     Error::too_large(format!(
-        "the profiles' call stacks have more than {MOST_FRAMES} frames, inlined ones expanded: leave out \
-         stacks that are of no interest, or give fewer profiles"
+        "the profiles' call stacks have more than {MOST_FRAMES} frames, inlined ones expanded: \
+         leave out stacks that are of no interest, or give fewer profiles"
     ))
 }
 
 /// Whether a function is code of the standard library, which allocates on behalf of its caller.
 ///
 /// The path decides where it is known: the library's own sources and its vendored dependencies
-/// (hashbrown lies behind every `HashMap`). A name alone can mislead (`<T as core::clone::Clone>` of
-/// a program's type is the program's code), so only names that *start* in the library count.
+/// (hashbrown lies behind every `HashMap`). A name alone can mislead (`<T as core::clone::Clone>`
+/// of a program's type is the program's code), so only names that *start* in the library count.
 fn is_standard(name: &str, file: &str) -> bool {
     const NAMES: [&str; 7] = [
         "alloc::",

@@ -114,14 +114,14 @@ fn blamed_functions(
     stacks.iter().map(function).collect()
 }
 
-/// The rate in bytes per second that a leak needs to be significant in the later part nine times out
-/// of ten, if it is the only leak and has a stack of its own.
+/// The rate in bytes per second that a leak needs to be significant in the later part nine times
+/// out of ten, if it is the only leak and has a stack of its own.
 ///
-/// Growth `G` of blocks smaller than the interval `R` has variance `G R`. Were it normal, it would be
-/// significant from `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)² R`. The
-/// exact test asks for `log2` of one over the chance in samples, which differs little from `z²`.
-/// Nine times out of ten so many samples come at a rate somewhat below this one. The rest is room
-/// for the other rules.
+/// Growth `G` of blocks smaller than the interval `R` has variance `G R`. Were it normal, it would
+/// be significant from `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)²
+/// R`. The exact test asks for `log2` of one over the chance in samples, which differs little from
+/// `z²`. Nine times out of ten so many samples come at a rate somewhat below this one. The rest is
+/// room for the other rules.
 fn smallest_leak(times: &ProfileTimes, stacks_tried: usize) -> f64 {
     let alone = FALSE_DISCOVERY_RATE / stacks_tried.max(1) as f64;
     let needed = (upper_quantile(alone) + NORMAL_90).powi(2);

@@ -7,7 +7,7 @@
 //! 2. `sample_sums` sums each profile by call stack; `numbering` and `interner` give the stacks
 //!    numbers.
 //! 3. `series` collects the sums of one process, and `history` lines up each of its stacks.
-//! 4. `stats` computes what the profiles say of each stack, a [`StackTrend`].
+//! 4. `stats` computes the [`StackTrend`] of each stack, which the rules read.
 //! 5. `judge` applies `rules` to each trend, and has `attribution` find the function to blame.
 //! 6. `verdict` is the result, which `text` and `json` write.
 
@@ -35,35 +35,37 @@ pub use frame::StackFrame;
 pub use stats::{Doublings, GrowthRates, GrowthTests, StackTrend, Steadiness, Swings, Turnover};
 pub use verdict::{Leak, NotAccused, NotAccusedReason, Verdict};
 
-/// Looks for leaks in heap profiles of one process, in time order.
+/// Looks for leaks in heap profiles of one process, which are in time order.
 ///
-/// Call stacks are rolled up: profile samples whose paths from the root to the innermost function
-/// outside the standard library are the same count as one stack, whatever the lines, and whatever
-/// the standard library did below. Such a stack is accused if all of this holds:
+/// Call stacks are rolled up: profile samples count as one stack if their paths from the root to
+/// the innermost function outside the standard library are the same. Neither lines nor
+/// calls within the standard library matter. Such a stack is accused if all of this holds:
 ///
-/// * it grew by more than noise (of sampling, and of blocks that come and go at random) over the
-///   whole span and over its later half, with the number of stacks tried taken into account
-///   (Benjamini and Hochberg, false discovery rate 1 %);
-/// * it still grows: in the last quarter of the span at no less than half its mean rate, so that a
-///   cache that filled up or a warm-up is not accused;
-/// * it never gave back more than half of what it grew by, it grew in more than half of the
-///   parts (at most eight) that the span is cut into, and the median slope between any two profiles is
-///   no less than half its mean rate;
-/// * it kept at least 5 % of what it allocated, or is at least 10 % of all growth.
+/// * It grew by more than noise over the whole span and over its later half. Noise is that of
+///   sampling, and of blocks that come and go at random. The number of stacks tried is taken into
+///   account (Benjamini and Hochberg, false discovery rate 1 %).
+/// * It still grows: in the last quarter of the span at no less than half its mean rate. So a cache
+///   that filled up or a warm-up is not accused.
+/// * It never gave back more than half of its growth.
+/// * It grew in more than half of the parts (at most eight) that the span is cut into, and the
+///   median slope between any two profiles is no less than half its mean rate.
+/// * It kept at least 5 % of its allocations, or is at least 10 % of all growth.
 ///
-/// Or it is one large list that doubles: at least four times, spread over half the span or more and the last
-/// in its last quarter, without a fall, and filled no slower of late. At a doubling a list is exactly full, so
-/// its length is known at each of them, and sampling misses no block as large.
+/// A stack is also accused if it is one large list that keeps doubling. It doubled at least four
+/// times, without a fall, and lately was filled no slower. The doublings are spread over half the
+/// span or more, and the last is in its last quarter. At a doubling a list is exactly full, so its
+/// length is known at each of them, and sampling misses no block as large.
 ///
-/// To blame for a stack is the function where it first differs from those that do not leak: if the one
-/// that allocates is called by others that give back, its caller.
+/// The function to blame is the one where the stack first differs from those that do not leak. If
+/// other callers of the function that allocates give the memory back, it is the caller.
 ///
-/// A restart between two profiles is noticed, said in the verdict's notes, and the longest time of one
-/// process judged. A thousand profiles need not be in memory at once: see [`Watch`].
+/// A restart between two profiles is noticed. The verdict is then that of the longest time of one
+/// process, and its notes say so. A thousand profiles need not be in memory at once: see
+/// [`LeakDetector`].
 ///
-/// What these rules cannot see: growth that has not ended *yet*. A cache that is still filling at
-/// the last profile looks like a leak; longer watching tells them apart. With two profiles there is
-/// no later half, and anything that grew significantly is accused.
+/// These rules cannot see growth that has not ended *yet*. A cache that is still filling at the
+/// last profile looks like a leak; longer watching tells them apart. With two profiles there is no
+/// later half, and any significant growth is accused.
 ///
 /// ```
 /// use heaptide::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
@@ -102,9 +104,9 @@ pub use verdict::{Leak, NotAccused, NotAccusedReason, Verdict};
 ///
 /// # Errors
 ///
-/// A mismatch that names the profile, if there are fewer than two of any one process, one is not a heap
-/// profile, is a delta, or is not later than the one before it; too large, if there are more stacks or
-/// frames than are held.
+/// A mismatch that names the profile, if it is not a heap profile, is a delta, or is not later than
+/// the one before it; a mismatch, if there are fewer than two profiles of any one process; too
+/// large, if there are more stacks or frames than are held.
 pub fn find(profiles: &[Profile]) -> Result<Verdict> {
     let mut detector = LeakDetector::new();
     for profile in profiles {

@@ -2,7 +2,7 @@
 //!
 //! Each constant says why it has its value. The simulations in `tests` measure how often the rules
 //! accuse wrongly and how often they miss a leak. A rule sees one stack at a time, by its
-//! [`StackTrend`], and what it needs of all stacks by its [`RuleContext`].
+//! [`StackTrend`], and the sums over all stacks by its [`RuleContext`].
 
 use super::stats::StackTrend;
 use super::verdict::NotAccusedReason;
@@ -12,37 +12,37 @@ use super::verdict::NotAccusedReason;
 pub(super) const FALSE_DISCOVERY_RATE: f64 = 0.01;
 
 /// The last part of the span, in which growth must not have faded. A quarter is late enough to show
-/// that what filled up in the third quarter is full, and holds enough samples to tell.
+/// that a cache which filled up in the third quarter is full, and holds enough samples to tell.
 pub(super) const LAST_SHARE: f64 = 0.25;
 
 /// Least rate over the last part, and least slope over all snapshots, relative to the mean rate. A
-/// leak has 1, what filled up has 0.
+/// leak has 1, a cache that filled up has 0.
 pub(super) const STILL_GROWING: f64 = 0.5;
 
-/// Largest fall from a peak relative to the growth. What leaked does not come back; a buffer that is
-/// flushed falls by all it grew by.
+/// Largest fall from a peak relative to the growth. A leak gives nothing back; a buffer that
+/// is flushed falls by all its growth.
 pub(super) const LARGEST_FALL: f64 = 0.5;
 
-/// Least share kept of what was allocated during a rise, for a sawtooth. A buffer that doubles
+/// Least share kept of the allocations during a rise, for a sawtooth. A buffer that doubles
 /// allocates two or three times what it holds at last, churn many times.
 pub(super) const KEPT_WHILE_RISING: f64 = 0.25;
 
 /// Most that is still allocated in the last part, relative to an even share of it, for a warm-up.
-/// What levels off and goes on allocating replaces what it holds: a cache.
+/// A stack that levels off and goes on allocating replaces its blocks: a cache.
 const STILL_ALLOCATING: f64 = 0.1;
 
-/// Least share kept of what was allocated since the first profile. Below it a stack mostly churns;
+/// Least share kept of the allocations since the first profile. Below it a stack mostly churns;
 /// a few accidental survivors are not worth an accusation.
 const NOTABLE_RETENTION: f64 = 0.05;
 
 /// Least part of the live bytes in blocks too large for sampling to miss, for a list that doubles.
 pub(super) const IN_LARGE_BLOCKS: f64 = 0.9;
 
-/// Share of the process's growth that outweighs low retention: one block kept of a hundred is a leak
-/// if it makes up most of the growth of the memory.
+/// Share of the process's growth that outweighs low retention: one block kept of a hundred is a
+/// leak if it makes up most of the growth of the memory.
 const NOTABLE_SHARE: f64 = 0.1;
 
-/// What the rules need to know of all stacks together.
+/// Facts about all stacks together that the rules need.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RuleContext {
     /// The largest p-value that is significant, given the number of stacks tried.
@@ -93,8 +93,8 @@ pub(super) fn reason_not_accused(
 
 /// The reason of a stack that did not grow by more than noise.
 fn without_significant_growth(trend: &StackTrend) -> NotAccusedReason {
-    // A list that doubles is one block at a time: a single event to the test of growth. That it grew
-    // is sure, whether it goes on is not.
+    // A list that doubles is one block at a time: a single event to the test of growth. That it
+    // grew is sure, whether it goes on is not.
     let has_grown = has_surely_grown(trend);
     if trend.doublings.is_recent && has_grown {
         return NotAccusedReason::Unproven;
@@ -129,7 +129,7 @@ fn falls_back(trend: &StackTrend) -> bool {
     trend.swings.largest_fall > trend.growth.value.abs() * LARGEST_FALL
 }
 
-/// Whether it keeps next to nothing of what it allocates.
+/// Whether it keeps next to nothing of its allocations.
 fn is_mostly_churn(trend: &StackTrend) -> bool {
     trend.turnover.retention < NOTABLE_RETENTION
 }

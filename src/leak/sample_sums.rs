@@ -8,8 +8,8 @@ use super::numbering::Numbering;
 use crate::profile::Population;
 use crate::{Profile, Result};
 
-/// The key of a population: path, largest block, sample interval. The finer the key, the tighter the
-/// bound of the error.
+/// The key of a population: path, largest block, sample interval. The finer the key, the tighter
+/// the bound of the error.
 pub(super) type PopulationKey = (u32, i64, i64);
 
 /// The sums of one profile's samples.

@@ -22,9 +22,9 @@ const MARKS: usize = 32;
 
 /// Once marks had to be dropped, the least time from mark to mark is this part of the time so far.
 ///
-/// That is a little less than two of the 32 steps, so that every second one of evenly spaced profiles
-/// stays. Any time for which there is a profile then has a mark within an eighth of the span, and
-/// within a sixteenth if profiles are evenly spaced.
+/// That is a little less than two of the 32 steps, so that every second one of evenly spaced
+/// profiles stays. Any time for which there is a profile then has a mark within an eighth of the
+/// span, and within a sixteenth if profiles are evenly spaced.
 const STEPS: i64 = 18;
 
 const NANOS_PER_SECOND: f64 = 1e9;

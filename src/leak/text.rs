@@ -14,7 +14,8 @@ use crate::units::{Bytes, PlusMinus};
 /// allocated most.
 const LISTED: usize = 6;
 
-/// How many frames of a leak's stack the text shows: those from the leaf to about a handler.
+/// How many frames of a leak's stack the text shows, from the leaf on. They usually reach the
+/// handler of a request.
 const SHOWN_FRAMES: usize = 8;
 
 impl fmt::Display for Verdict {
@@ -46,8 +47,8 @@ impl fmt::Display for Verdict {
         }
         write!(
             f,
-            "{} call stack{} tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is one \
-             standard error",
+            "{} call stack{} tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is \
+             one standard error",
             self.stacks_tried,
             end(self.stacks_tried),
             self.false_discovery_rate * 100.0,
@@ -93,8 +94,8 @@ impl fmt::Display for Leak {
         let intervals = trend.steadiness.intervals;
         write!(
             f,
-            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {intervals} \
-             interval{})",
+            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of \
+             {intervals} interval{})",
             self.blamed,
             slope(trend.rates.slope, &trend.rates.slope_95),
             amount(trend.growth),
@@ -175,7 +176,8 @@ fn amount(estimate: Estimate) -> PlusMinus {
     }
 }
 
-/// An estimated rate with its error, per second, or per hour where it is less than 1 KiB per second.
+/// An estimated rate with its error, per second, or per hour where it is less than 1 KiB per
+/// second.
 fn rate(per_second: Estimate) -> String {
     let (factor, unit) = time_unit(per_second.value);
     let rate = PlusMinus {
@@ -198,7 +200,8 @@ fn slope(slope: f64, reach: &RangeInclusive<f64>) -> String {
     )
 }
 
-/// A rate in the unit of time that suits `typical`, so that rates that are compared have the same unit.
+/// A rate in the unit of time that suits `typical`, so that rates that are compared have the same
+/// unit.
 fn per_time(bytes_per_second: f64, typical: f64) -> String {
     let (factor, unit) = time_unit(typical);
     format!("{}/{unit}", Bytes::nearest(bytes_per_second * factor))

@@ -1,6 +1,7 @@
 //! The verdict: the leaks with their stacks, every other stack with the reason, and notes.
 //!
-//! These are values for programs to act on. `text` writes them for people, `json` for other programs.
+//! These are values for programs to act on. `text` writes them for people, `json` for other
+//! programs.
 
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ pub struct Verdict {
     /// out of ten. It is on a stack of its own and made of blocks smaller than the sample interval.
     /// The span and the number of stacks tried are those of this verdict.
     pub smallest_leak: f64,
-    /// Sentences about what else was noticed: restarts, losses of the profiler, missing names.
+    /// Sentences about other things that were noticed: restarts, losses of the profiler, missing
+    /// names.
     pub notes: Vec<String>,
 }
 
@@ -66,10 +68,10 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Leak {
-    /// What the profiles say of the stack.
+    /// The trend of the stack over the profiles.
     pub trend: StackTrend,
-    /// The function to blame, at the line that grew most: where the stack, counted from the function
-    /// that allocates, first differs from those that do not leak.
+    /// The function to blame, at the line that grew most: where the stack, counted from the
+    /// function that allocates, first differs from those that do not leak.
     pub blamed: StackFrame,
 }
 
@@ -77,7 +79,7 @@ pub struct Leak {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NotAccused {
-    /// What the profiles say of the stack.
+    /// The trend of the stack over the profiles.
     pub trend: StackTrend,
     /// Why it is not accused.
     pub reason: NotAccusedReason,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Process, Profile};
 
 impl Profile {
-    /// The process that this is a profile of, if it states one. All profiles of heaptide do; a sum of
-    /// several processes gives `None`.
+    /// The process that this is a profile of, if it states one. All profiles of heaptide do; a sum
+    /// of several processes gives `None`.
     #[must_use]
     pub fn process(&self) -> Option<Process> {
         let processes = self.processes();
@@ -15,21 +15,23 @@ impl Profile {
 
     /// Whether both profiles are of one process: the same process id, and the same start.
     ///
-    /// `None` if one of them does not state its process. This is the one rule for what profiles state.
-    /// For other profiles each caller looks at other signs, since a wrong guess costs something else
-    /// in each place:
+    /// `None` if one of them does not state its process. This is the one rule for what profiles
+    /// state. For other profiles each caller looks at other signs, since a wrong guess costs
+    /// something else in each place:
     ///
-    /// - [`LeakDetector`](crate::leak::LeakDetector) takes two profiles to be of two processes if their
-    ///   known build ids differ, the executable lies elsewhere, or the bytes that a stack ever
-    ///   allocated fell. It does so for the same stated process too, since `exec` keeps id and start.
-    /// - `heaptide watch` takes them to be of two if the build ids or the addresses of the executable
-    ///   differ, unknown ones too, or the number of objects ever allocated fell. A stated process
-    ///   decides alone.
+    /// - [`LeakDetector`](crate::leak::LeakDetector) takes two profiles to be of two processes if
+    ///   their known build ids differ, the executable lies elsewhere, or the bytes that a stack
+    ///   ever allocated fell. It does so for the same stated process too, since `exec` keeps id and
+    ///   start.
+    /// - `heaptide watch` takes them to be of two if the build ids or the addresses of the
+    ///   executable differ, unknown ones too, or the number of objects ever allocated fell. A
+    ///   stated process decides alone.
     /// - `heaptide merge` takes them to be of one only if the build ids and the addresses of the
     ///   executable are equal, and the process stated, or the address not a fixed one.
     /// - `heaptide diff` takes them to be of one.
     /// - [`estimates`](Self::estimates) of a difference takes them to be of two if the bytes ever
-    ///   allocated fell on one stack and rose on another. It does so for the same stated process too.
+    ///   allocated fell on one stack and rose on another. It does so for the same stated process
+    ///   too.
     ///
     /// ```
     /// use heaptide::Profile;

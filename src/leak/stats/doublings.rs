@@ -21,8 +21,8 @@ const WAVER: f64 = 0.1;
 /// Fewest doublings of a list that keeps doubling: it is at least sixteen times as large as it was.
 const HABIT: usize = 4;
 
-/// Least part of the time that the doublings are spread over. A list that fills evenly makes its last
-/// four doublings in seven eighths of its life; a burst makes them in no time.
+/// Least part of the time that the doublings are spread over. A list that fills evenly makes its
+/// last four doublings in seven eighths of its life; a burst makes them in no time.
 const SPREAD: f64 = 0.5;
 
 /// Whether a stack is a list that grows by doubling.
@@ -136,8 +136,8 @@ impl DoublingSteps {
             && rate(before, last) >= rate(first, before) * still
     }
 
-    /// How fast the list is filled in bytes per second, with the range that the time between profiles
-    /// leaves open. `None` for fewer than two doublings, or if they may have come at once.
+    /// How fast the list is filled in bytes per second, with the range that the time between
+    /// profiles leaves open. `None` for fewer than two doublings, or if they may have come at once.
     fn rate(&self) -> Option<(f64, RangeInclusive<f64>)> {
         let [first, .., last] = self.steps.as_slice() else {
             return None;
@@ -152,8 +152,8 @@ impl DoublingSteps {
     }
 }
 
-/// Whether the last large step of a series was about a doubling, and as much time as before it has not
-/// passed since.
+/// Whether the last large step of a series was about a doubling, and as much time as before it has
+/// not passed since.
 ///
 /// A list that grows by doubling stands still that long before it doubles again.
 fn doubled_lately(seconds: &[f64], values: &[i64]) -> bool {

@@ -8,8 +8,8 @@ use crate::leak::history::StackHistory;
 use crate::leak::rules::LARGEST_FALL;
 use crate::profile::Estimate;
 
-/// Chances that noise alone, of sampling and of blocks that come and go at random, shows what
-/// the profiles show.
+/// Chances that noise alone, of sampling and of blocks that come and go at random, shows the
+/// growth or the loss in the profiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GrowthTests {
@@ -39,7 +39,7 @@ impl GrowthTests {
 /// Chance that noise alone shows the growth from one profile to the last, by its amount or by the
 /// number of intervals in which it grew, whichever tells more.
 ///
-/// The sign test is asked only of what does not fall back, since a sawtooth rises most of the
+/// The sign test is only for stacks that do not fall back, since a sawtooth rises most of the
 /// time.
 fn chance_of_growth(stack: &StackHistory, drift: Estimate, from: usize) -> f64 {
     let is_steady = largest_fall(&stack.inuse_space) <= stack.growth.value * LARGEST_FALL;

@@ -1,8 +1,8 @@
-//! What the profiles say of one rolled-up call stack: its trend, in groups, one for each question.
+//! The trend of one rolled-up call stack, in groups of numbers, one group for each question.
 //!
 //! Each group is computed in its own file, from the history of the stack and the times of the
 //! profiles alone. A new kind of evidence is a new file here, a field of [`StackTrend`], and a
-//! rule in `rules` that reads it. Nothing here decides what is a leak.
+//! rule in `rules` that reads it. Nothing here decides which stacks leak.
 
 mod doublings;
 mod growth_tests;
@@ -26,7 +26,7 @@ pub use steadiness::Steadiness;
 pub use swings::Swings;
 pub use turnover::Turnover;
 
-/// What the profiles say of one rolled-up call stack, whether it leaks or not.
+/// The trend of one rolled-up call stack over the profiles, whether it leaks or not.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StackTrend {
@@ -49,7 +49,7 @@ pub struct StackTrend {
     pub steadiness: Steadiness,
     /// Its largest rise and its largest fall.
     pub swings: Swings,
-    /// What it allocated, and the share that it kept.
+    /// Its allocations, and the share of them that it kept.
     pub turnover: Turnover,
     /// Whether it is a list that grows by doubling.
     pub doublings: Doublings,
@@ -124,7 +124,7 @@ impl ProfileTimes {
     }
 }
 
-/// What a series gained from one position to its end.
+/// The gain of a series from one position to its end.
 fn gain(series: &[i64], from: usize) -> f64 {
     let end = series.last().copied().unwrap_or_default();
     let start = series.get(from).copied().unwrap_or_default();

@@ -43,12 +43,12 @@ impl GrowthRates {
         stack: &StackHistory,
         fill_rate: Option<(f64, RangeInclusive<f64>)>,
     ) -> Self {
-        // What a sampled live set gained in one interval is (nearly) independent of what it gained
-        // in another, since other blocks were drawn. The whole growth over the whole span thus
+        // The gains of a sampled live set in two intervals are (nearly) independent, since other
+        // blocks were drawn. The whole growth over the whole span thus
         // holds all that the profiles know of a steady rate, and its variance is the rate's.
         let mean = stack.growth * times.span.recip();
-        // The list's length is the trend, and known at each doubling. Its live bytes are up to
-        // twice as many.
+        // The trend is that of the list's length, which is known at each doubling. The live bytes
+        // are up to twice as many.
         let (slope, slope_95) = fill_rate.unwrap_or_else(|| median_slope(times, stack, mean));
         Self {
             mean,

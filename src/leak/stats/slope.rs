@@ -37,8 +37,8 @@ pub(super) fn slope(seconds: &[f64], values: &[i64]) -> f64 {
 /// The points, of which those closer together than a part in [`POINTS`] of the time are joined to
 /// their means.
 ///
-/// Points are joined by time and not by number: a thousand profiles of one busy minute are one point
-/// of a day, or their pairs would outvote it.
+/// Points are joined by time and not by number: a thousand profiles of one busy minute are one
+/// point of a day, or their pairs would outvote it.
 fn joined(seconds: &[f64], values: &[i64]) -> Vec<(f64, f64)> {
     let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
         return Vec::new();

@@ -10,7 +10,7 @@ use crate::leak::history::{StackHistory, Swing};
 pub struct Swings {
     /// The largest fall from an earlier peak, in bytes.
     pub largest_fall: f64,
-    /// The largest rise divided by what was allocated during it.
+    /// The largest rise divided by the bytes allocated during it.
     pub kept_while_rising: f64,
     /// Chance that noise alone shows a rise and a fall as large as the largest ones.
     pub p_value: f64,
@@ -41,7 +41,7 @@ pub(super) fn largest_fall(series: &[i64]) -> f64 {
     falls.max().unwrap_or_default() as f64
 }
 
-/// The share kept of what was allocated during a swing; 0 if nothing was allocated.
+/// The share kept of the allocations during a swing; 0 if nothing was allocated.
 fn kept_share(times: &ProfileTimes, stack: &StackHistory, swing: Swing) -> f64 {
     let allocated_at = |point: usize| {
         let at = times.points.get(point)?;

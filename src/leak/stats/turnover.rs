@@ -3,7 +3,7 @@
 use super::{ProfileTimes, gain};
 use crate::leak::history::StackHistory;
 
-/// What a stack allocated between the first profile and the last, and the share that it kept.
+/// The allocations of a stack between the first profile and the last, and the share that it kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Turnover {

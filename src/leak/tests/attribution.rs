@@ -4,19 +4,20 @@ use super::{GROW, MAIN, TestFrame, profile};
 use crate::Profile;
 use crate::leak::{StackFrame, find};
 
-/// All make buffers in one function; one caller keeps them. Where all callers do, it is the function.
+/// All callers make buffers in one function. If one caller keeps them, it is blamed; if all callers
+/// keep them, the function is.
 #[test]
 fn the_caller_that_differs_is_to_blame() {
     let buffer: TestFrame = ("app::buffer", "src/buffer.rs", 5);
     let fold: TestFrame = ("core::iter::fold", "/rustc/1/library/core/src/iter.rs", 1);
-    let guilty: TestFrame = ("app::guilty", "src/guilty.rs", 8);
+    let keeper: TestFrame = ("app::keeper", "src/keeper.rs", 8);
     let other: TestFrame = ("app::other", "src/other.rs", 9);
     let judged = |kept_by_other: i64| {
         let profiles: Vec<Profile> = (1..=9)
             .map(|second| {
                 let stacks: [(&[TestFrame], i64, i64); 2] = [
                     (
-                        &[GROW, buffer, fold, guilty, MAIN],
+                        &[GROW, buffer, fold, keeper, MAIN],
                         10 * second,
                         10 * second,
                     ),
@@ -33,7 +34,7 @@ fn the_caller_that_differs_is_to_blame() {
     };
     let verdict = judged(0);
     let leak = &verdict.leaks[0];
-    assert_eq!((&*leak.blamed.name, leak.blamed.line), ("app::guilty", 8));
+    assert_eq!((&*leak.blamed.name, leak.blamed.line), ("app::keeper", 8));
     assert_eq!(&*leak.trend.site.name, "app::buffer");
     assert!(
         verdict

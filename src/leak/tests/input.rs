@@ -56,8 +56,8 @@ fn stacks_with_too_many_inlined_frames_are_refused() {
 }
 
 proptest! {
-    /// Profiles are foreign input: any of a heap's types and in order are judged or refused, and
-    /// what is said of them is fit for a terminal.
+    /// Profiles are foreign input. Any heap profiles in time order are judged or refused, and the
+    /// text is fit for a terminal.
     #[test]
     fn any_valid_profiles_can_be_judged(
         profiles in vec(arbitrary::profile(), 2..5),
@@ -83,8 +83,8 @@ proptest! {
             match find(profiles) {
                 Ok(verdict) => {
                     let text = format!("{verdict:#}");
-                    let command = text.chars().find(|&c| c.is_control() && c != '\n');
-                    prop_assert_eq!(command, None, "{}", text);
+                    let control = text.chars().find(|&c| c.is_control() && c != '\n');
+                    prop_assert_eq!(control, None, "{}", text);
                     let json = verdict.to_json();
                     prop_assert!(!json.chars().any(char::is_control), "{}", json);
                 }

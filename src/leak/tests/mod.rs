@@ -25,7 +25,7 @@ const GROW: TestFrame = (
     9,
 );
 
-/// A profile at a second: each sample is a stack, leaf first, with MiB allocated and live.
+/// A profile taken at a second. Each sample is a stack, leaf first, with MiB allocated and live.
 fn profile(second: i64, samples: &[(&[TestFrame], i64, i64)]) -> Profile {
     let kinds = [
         "alloc_objects",
@@ -67,7 +67,7 @@ fn profile(second: i64, samples: &[(&[TestFrame], i64, i64)]) -> Profile {
     profile
 }
 
-/// Nine profiles; `live` gives the live MiB of one stack after each second, none is ever freed.
+/// Nine profiles of one stack that never frees, with its live MiB after each second.
 fn kept(live: [i64; 9]) -> Vec<Profile> {
     let stack: &[TestFrame] = &[("app::keep", "src/keep.rs", 5), MAIN];
     (0..)

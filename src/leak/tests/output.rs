@@ -30,7 +30,7 @@ fn one_function_over_several_lines_and_library_calls_is_one_leak() {
         panic!("{verdict}");
     };
     assert_eq!(leak.trend.rates.mean.value, 15.0 * 1_048_576.0);
-    // Line 42 grows by 9 MiB/s, more than line 57, and most of it below `insert`.
+    // Line 42 grows by 9 MiB/s, more than line 57, and more than half of it below `insert`.
     let names: Vec<&str> = leak.trend.stack.iter().map(|frame| &*frame.name).collect();
     assert_eq!(
         names,
@@ -40,9 +40,9 @@ fn one_function_over_several_lines_and_library_calls_is_one_leak() {
     // 120 MiB in samples of 512 KiB: sqrt(120 * 0.5) = 7.75 MiB in 8 s, 0.97 MiB/s; 1.96 times that
     // and 1.095 for the slope is 2.08, a little less down and more up.
     let headline = "leak: app::Tracker::track at src/tracker.rs:42 grows 15.00 MiB/s, 95 % \
-                    interval 12.97 MiB/s to 17.21 MiB/s (120.00 ± 7.74 MiB in all, 135.00 ± 8.21 MiB live, 100 % of what it \
-                    allocated; grew \
-                    in 8 of 8 intervals)\n    hashbrown::raw::insert at ";
+                    interval 12.97 MiB/s to 17.21 MiB/s (120.00 ± 7.74 MiB in all, 135.00 ± 8.21 \
+                    MiB live, 100 % of what it allocated; grew in 8 of 8 intervals)\n    \
+                    hashbrown::raw::insert at ";
     assert!(text.starts_with(headline), "{text}");
     assert!(text.contains(
         "not accused:\n    app::idle at src/idle.rs:1, 50.00 ± 5.00 MiB live: within noise"
@@ -55,7 +55,7 @@ fn a_verdict_without_leaks_states_the_smallest_leak_it_would_find() {
     let verdict = find(&kept([10; 9])).unwrap();
     // One stack: z(1 %) = 2.326, so (2.326 + 1.282)² = 13.02 samples of 512 KiB in 4 s.
     assert!((verdict.smallest_leak / (13.017 * 524_288.0 / 4.0) - 1.0).abs() < 1e-3);
-    // An interval that only the samples state is as good.
+    // It is the same if only the samples state the interval.
     let mut labeled = kept([10; 9]);
     for profile in &mut labeled {
         let value = LabelValue::Number {

@@ -5,23 +5,24 @@ use crate::Profile;
 use crate::leak::find;
 use crate::profile::Mapping;
 
-/// Half of the leak and more is before the restart, so that is what is judged.
+/// The longer time is before the restart, so it is judged.
 #[test]
 fn a_restart_is_noted_and_the_longest_series_is_judged() {
     let verdict = find(&kept([10, 20, 30, 40, 50, 5, 6, 7, 8])).unwrap();
     assert_eq!((verdict.snapshots, verdict.leaks.len()), (5, 1));
     let text = verdict.to_string();
     assert!(text.contains(
-        "note: profile 6 is not of the same process as profile 5: what app::keep at src/keep.rs ever \
-         allocated fell from 50.00 MiB to 5.00 MiB; was the program restarted, or is only one of the \
-         two profiles symbolized?\nnote: judged are profiles 1 to 5, the longest"
+        "note: profile 6 is not of the same process as profile 5: what app::keep at src/keep.rs \
+         ever allocated fell from 50.00 MiB to 5.00 MiB; was the program restarted, or is only one \
+         of the two profiles symbolized?\nnote: judged are profiles 1 to 5, the longest"
     ));
     let verdict = find(&kept([10, 20, 2, 22, 42, 62, 82, 102, 122])).unwrap();
     assert_eq!(verdict.leaks[0].trend.inuse_space.len(), 7);
     assert_eq!(verdict.leaks[0].trend.growth.value, 120.0 * 1_048_576.0);
 }
 
-/// What was ever allocated only grows, and the id is that of a container's first process.
+/// The bytes ever allocated only grow, so only the stated process tells. Its id may be the same: in
+/// each container the first process has the id 1.
 #[test]
 fn a_profile_that_states_another_process_starts_a_new_series() {
     let said = |comments: [&str; 4]| {
@@ -106,7 +107,7 @@ fn a_clock_that_was_set_back_ends_a_series() {
             "judged are profiles 1 to 5, the longest time of one process and one clock"
         ]
     );
-    // By a profile that says the same as the one before it nothing is shown.
+    // A profile with the same content as the one before it shows nothing about the clock.
     profiles[5] = Profile {
         time_nanos: 0,
         ..profiles[4].clone()
@@ -114,7 +115,7 @@ fn a_clock_that_was_set_back_ends_a_series() {
     assert!(find(&profiles).unwrap_err().is_mismatch());
 }
 
-/// A container that was started again, on a machine whose clock was wrong.
+/// A container that is started again on a machine whose clock is wrong.
 #[test]
 fn another_process_may_be_dated_earlier() {
     let mut profiles = kept([10, 20, 30, 40, 50, 60, 70, 80, 90]);

@@ -28,14 +28,14 @@ fn growth_that_ended_or_jumped_is_not_a_leak() {
     );
 }
 
-/// Of 15 MiB only the last 2, four samples, came in the later half: the odds of that by chance
-/// are one in 16, though over the whole span they are one in a billion.
+/// Of 15 MiB only the last 2, four samples, came in the later half. The odds of that by chance are
+/// one in 16, though over the whole span they are one in a billion.
 #[test]
 fn growth_must_be_significant_in_the_later_half_too() {
     let verdict = find(&kept([10, 20, 21, 22, 23, 23, 23, 24, 25])).unwrap();
     let reason = verdict.not_accused.first().map(|stack| stack.reason);
     assert_eq!(reason, Some(NotAccusedReason::LevelsOff), "{verdict}");
-    // With a steady leak's rate in the later half there is no reason to say so.
+    // At the rate of a steady leak in the later half it does not level off.
     let verdict = find(&kept([10, 11, 11, 12, 12, 12, 13, 13, 14])).unwrap();
     let reason = verdict.not_accused.first().map(|stack| stack.reason);
     assert_eq!(reason, Some(NotAccusedReason::Unproven), "{verdict}");
@@ -90,7 +90,7 @@ fn a_full_cache_goes_on_allocating_and_a_warm_up_does_not() {
     );
 }
 
-/// The ends are equal: only what lies between tells.
+/// The first and the last profile are equal: only the profiles in between tell.
 #[test]
 fn a_sawtooth_is_told_from_churn_whatever_its_ends() {
     let stack: &[TestFrame] = &[("app::buffer", "src/buffer.rs", 5), MAIN];
@@ -110,7 +110,7 @@ fn a_sawtooth_is_told_from_churn_whatever_its_ends() {
     );
 }
 
-/// The ends say 6 MiB/s, the eight steps between them 1 for all but the last one.
+/// From the first profile to the last it grows 6 MiB/s, and 1 MiB/s in all steps but the last.
 #[test]
 fn a_jump_at_the_end_is_not_a_trend() {
     let judged = |live| find(&kept(live)).unwrap().not_accused[0].reason;
@@ -118,7 +118,8 @@ fn a_jump_at_the_end_is_not_a_trend() {
     assert_eq!(judged(jump), NotAccusedReason::Unsteady);
 }
 
-/// Half a day of nothing, and two hundred snapshots of the three minutes in which the memory filled up.
+/// Half a day without growth, and two hundred snapshots of three minutes in which the memory fills
+/// up.
 #[test]
 fn a_jump_with_many_snapshots_is_not_a_trend() {
     let stack: &[TestFrame] = &[("app::load", "src/load.rs", 5), MAIN];
@@ -137,7 +138,7 @@ fn a_jump_with_many_snapshots_is_not_a_trend() {
     );
 }
 
-/// Too little came in the first minutes for a profile each to show it.
+/// In the first minutes there is too little growth for profiles a minute apart to show it.
 #[test]
 fn a_steady_leak_is_found_however_the_profiles_are_spread() {
     let stack: &[TestFrame] = &[("app::keep", "src/keep.rs", 5), MAIN];
