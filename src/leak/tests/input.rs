@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::kept;
 use crate::Profile;
 use crate::leak::find;
-use crate::profile::{LocationId, Sample, arbitrary};
+use crate::profile::arbitrary;
+use crate::profile::{LocationId, Sample};
 
 #[test]
 fn profiles_that_do_not_line_up_are_refused_by_number() {
