@@ -5,14 +5,14 @@
 //! cargo bench --bench leaks -- 200 20000
 //! ```
 //!
-//! Each snapshot is made, written to bytes, read back and added, as the command does with files; making and
-//! writing are not counted. Times are of the processor, so that other work on the machine does not count.
-//! Ends with an error above 10 s or 500 MB, or if the leak that is in them is not found, so that it can be
-//! run as a check.
+//! Each snapshot is made, written to bytes, read back and added, as the command does with files;
+//! making and writing are not counted. Times are of the processor, so that other work on the
+//! machine does not count. Ends with an error above 10 s or 500 MB, or if the leak that is in them
+//! is not found, so that it can be run as a check.
 
 use heaptide::{
     Profile,
-    leak::Watch,
+    leak::LeakDetector,
     profile::{
         Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, Sample,
         ValueType,
@@ -29,8 +29,8 @@ const MIB: i64 = 1 << 20;
 const MOST_TIME: Duration = Duration::from_secs(10);
 const MOST_MEMORY: u64 = 500_000_000;
 
-/// A service's snapshot: stacks that share their roots, each of two size groups; stack 7 leaks, a quarter
-/// of the others churn, and the rest stand still.
+/// A service's snapshot: stacks that share their roots, each of two size groups; stack 7 leaks, a
+/// quarter of the others churn, and the rest stand still.
 fn snapshot(number: i64, stacks: usize) -> Profile {
     let kinds = [
         "alloc_objects",
@@ -142,7 +142,7 @@ fn main() -> ExitCode {
     let snapshots = numbers.next().unwrap_or(1_000);
     let stacks = numbers.next().unwrap_or(2_000);
     let (mut reading, mut adding) = (Duration::ZERO, Duration::ZERO);
-    let mut watch = Watch::new();
+    let mut detector = LeakDetector::new();
     for number in 0..snapshots as i64 {
         let mut bytes = Vec::new();
         snapshot(number, stacks)
@@ -152,11 +152,11 @@ fn main() -> ExitCode {
         let profile = Profile::read(&bytes).expect("what was written");
         reading += busy() - start;
         let start = busy();
-        watch.add(&profile).expect("of one process");
+        detector.add(&profile).expect("of one process");
         adding += busy() - start;
     }
     let start = busy();
-    let verdict = watch.verdict().expect("more than two");
+    let verdict = detector.verdict().expect("more than two");
     let judging = busy() - start;
     let memory = peak_memory().expect("/proc/self/status has VmHWM");
     let total = reading + adding + judging;
@@ -165,7 +165,10 @@ fn main() -> ExitCode {
          {adding:.2?}, judged {judging:.2?}; {} MB at most",
         memory / 1_000_000
     );
-    let found = verdict.leaks().iter().map(|leak| leak.inuse_space.last());
+    let found = verdict
+        .leaks
+        .iter()
+        .map(|leak| leak.trend.inuse_space.last());
     let is_found = found.eq([Some(&(2 * snapshots as i64 * MIB))]);
     if is_found && total < MOST_TIME && memory < MOST_MEMORY {
         return ExitCode::SUCCESS;

@@ -517,7 +517,7 @@ fn leaks_believes_names_where_a_clock_was_set_back() {
 fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
     let folder = folder();
     let verdict = leak::find(&snapshots_of(KEPT)).expect("one process");
-    assert_eq!(&*verdict.suspects[0].function.name, "server::track");
+    assert_eq!(&*verdict.leaks[0].blamed.name, "server::track");
     for (command_line, code, expected) in [
         ("leaks snapshots", 0, verdict.to_string()),
         ("leaks --fail-on leak snapshots", 1, verdict.to_string()),

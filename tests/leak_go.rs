@@ -2,7 +2,7 @@
 
 use heaptide::{
     Profile,
-    leak::{Reason, Watch},
+    leak::{LeakDetector, NotAccusedReason},
 };
 use std::{fs, process::Command};
 
@@ -29,30 +29,33 @@ fn the_leak_of_a_go_program_is_found() {
         "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
-    let mut watch = Watch::new();
+    let mut detector = LeakDetector::new();
     for second in 0..16_i64 {
         let path = folder.path().join(format!("heap-{second:02}.pb.gz"));
         let mut profile = Profile::read(&fs::read(path).unwrap()).unwrap();
         // The program takes no time between its seconds.
         profile.time_nanos = second * 1_000_000_000;
-        watch.add(&profile).unwrap();
+        detector.add(&profile).unwrap();
     }
-    let verdict = watch.verdict().unwrap();
+    let verdict = detector.verdict().unwrap();
     println!("{verdict}");
-    let [leak] = verdict.leaks() else {
+    let [leak] = verdict.leaks.as_slice() else {
         panic!("{verdict}");
     };
-    // Who keeps the buffers, and not the function that makes them for others too.
-    assert_eq!(&*leak.function.name, "main.openSession");
-    assert_eq!(&*leak.site.name, "main.newBuffer");
-    assert!(leak.function.file.ends_with("go-leak.go"));
+    // The function that keeps the buffers is blamed, not the one that makes them for others too.
+    assert_eq!(&*leak.blamed.name, "main.openSession");
+    assert_eq!(&*leak.trend.site.name, "main.newBuffer");
+    assert!(leak.blamed.file.ends_with("go-leak.go"));
     // 1 MiB in each of 15 seconds, 3,840 blocks of which 63 % are sampled: a tenth is eight errors.
-    assert!((leak.slope / 1_048_576.0 - 1.0).abs() < 0.1, "{verdict}");
+    assert!(
+        (leak.trend.rates.slope / 1_048_576.0 - 1.0).abs() < 0.1,
+        "{verdict}"
+    );
     let cache = verdict
-        .acquitted
+        .not_accused
         .iter()
-        .find(|a| &*a.trend.function.name == "main.cachePage");
-    let churn = verdict.acquitted.iter().find(|a| {
+        .find(|a| &*a.trend.site.name == "main.cachePage");
+    let churn = verdict.not_accused.iter().find(|a| {
         a.trend
             .stack
             .get(1)
@@ -60,8 +63,12 @@ fn the_leak_of_a_go_program_is_found() {
     });
     assert_eq!(
         cache.map(|a| a.reason),
-        Some(Reason::LevelsOff),
+        Some(NotAccusedReason::LevelsOff),
         "{verdict}"
     );
-    assert_eq!(churn.map(|a| a.reason), Some(Reason::Churns), "{verdict}");
+    assert_eq!(
+        churn.map(|a| a.reason),
+        Some(NotAccusedReason::Churns),
+        "{verdict}"
+    );
 }

@@ -1,18 +1,19 @@
-//! The leak zoo: small programs that leak, and that look as if they did, seen through real snapshots.
+//! The leak zoo: small programs that leak or look as if they did, seen through real snapshots.
 //!
-//! Each runs as fast as it can while a simulated clock stamps its snapshots, so its rates are per simulated
-//! second. Each has to be put into its class, and of the leaks the guilty function named first. One program
-//! at a time: they share the process and its profile.
+//! Each program runs as fast as it can while a simulated clock stamps its snapshots, so its rates
+//! are per simulated second. Each program must be put into its class, and a leak must be blamed on
+//! the right function. One program runs at a time: they share the process and its profile.
 //!
-//! Amounts are such that nothing depends on luck. A leak of `n` samples is missed if fewer than `n/8` of
-//! them come in the last quarter, where `n/4` are expected: with 600 of them or more those are five standard
-//! errors. A full cache of `n` samples, all replaced in the last quarter, is taken for a leak if it happens
-//! to grow by `n/8` of them, with a standard error of `sqrt(2n)`: five of these need 3,200.
+//! Amounts are so large that nothing depends on luck. A leak of `n` samples is missed if fewer than
+//! `n/8` of them come in the last quarter, where `n/4` are expected: with 600 of them or more those
+//! are five standard errors. A full cache of `n` samples, all replaced in the last quarter, is
+//! taken for a leak if it happens to grow by `n/8` of them, with a standard error of `sqrt(2n)`:
+//! five of these need 3,200.
 #![cfg(feature = "symbolize")]
 
 use heaptide::{
     Profile, ProfileOptions,
-    leak::{self, Reason, Verdict},
+    leak::{self, NotAccusedReason, Verdict},
 };
 use std::{
     cell::RefCell,
@@ -59,32 +60,32 @@ fn is(name: &str, function: &str) -> bool {
 }
 
 /// What the verdict says of a function that is not accused.
-fn class(verdict: &Verdict, function: &str) -> Option<Reason> {
+fn class(verdict: &Verdict, function: &str) -> Option<NotAccusedReason> {
     let is_it = |name: &str| is(name, function);
     let found = verdict
-        .acquitted
+        .not_accused
         .iter()
-        .find(|a| is_it(&a.trend.function.name));
-    found.map(|acquitted| acquitted.reason)
+        .find(|a| is_it(&a.trend.site.name));
+    found.map(|stack| stack.reason)
 }
 
-/// Checks that one function alone is accused, at this rate in bytes per second within 30 %, which is
-/// more than five standard errors of 600 samples.
+/// Checks that one function alone is accused, at this rate in bytes per second within 30 %, which
+/// is more than five standard errors of 600 samples.
 #[track_caller]
 fn accuses_only(verdict: &Verdict, function: &str, rate: f64) {
     let accused: Vec<_> = verdict
-        .leaks()
+        .leaks
         .iter()
-        .map(|leak| &*leak.function.name)
+        .map(|leak| &*leak.blamed.name)
         .collect();
-    let [leak] = verdict.leaks() else {
+    let [leak] = verdict.leaks.as_slice() else {
         panic!("accused {accused:?}\n{verdict}");
     };
-    assert!(is(&leak.function.name, function), "{verdict}");
+    assert!(is(&leak.blamed.name, function), "{verdict}");
     assert!(
-        (leak.slope / rate - 1.0).abs() < 0.3,
+        (leak.trend.rates.slope / rate - 1.0).abs() < 0.3,
         "{} for {rate}: {verdict}",
-        leak.slope
+        leak.trend.rates.slope
     );
 }
 
@@ -119,7 +120,11 @@ fn a_fast_leak() {
         fast_leak(&mut kept);
     });
     accuses_only(&verdict, "fast_leak", 256.0 * KIB as f64);
-    assert_eq!(class(&verdict, "churn"), Some(Reason::Churns), "{verdict}");
+    assert_eq!(
+        class(&verdict, "churn"),
+        Some(NotAccusedReason::Churns),
+        "{verdict}"
+    );
 }
 
 /// 20 KiB a second beside 200 MiB a second that come and go: one byte in ten thousand stays.
@@ -136,31 +141,35 @@ fn a_slow_leak_beside_much_churn() {
         slow_leak(&mut kept);
     });
     accuses_only(&verdict, "slow_leak", 20.0 * KIB as f64);
-    assert_eq!(class(&verdict, "churn"), Some(Reason::Churns), "{verdict}");
+    assert_eq!(
+        class(&verdict, "churn"),
+        Some(NotAccusedReason::Churns),
+        "{verdict}"
+    );
 }
 
-/// The function that allocates is the same: who calls it makes the difference.
+/// The function that allocates is the same, its callers make the difference.
 #[test]
 fn a_leak_in_a_shared_function() {
     #[inline(never)]
-    fn innocent() -> usize {
+    fn gives_back() -> usize {
         (0..100).map(|_| buffer(4 * KIB).capacity()).sum()
     }
     #[inline(never)]
-    fn guilty(kept: &mut Vec<Vec<u8>>) {
+    fn keeps(kept: &mut Vec<Vec<u8>>) {
         kept.extend((0..100).map(|_| buffer(4 * KIB)));
     }
     let _alone = alone();
     let mut kept = Vec::with_capacity(10_000);
     let verdict = watch(60, 6, |_| {
-        black_box(innocent());
-        guilty(&mut kept);
+        black_box(gives_back());
+        keeps(&mut kept);
     });
-    let [leak] = verdict.leaks() else {
+    let [leak] = verdict.leaks.as_slice() else {
         panic!("{verdict}");
     };
-    assert!(is(&leak.function.name, "guilty"), "{verdict}");
-    assert!(is(&leak.site.name, "buffer"), "{verdict}");
+    assert!(is(&leak.blamed.name, "keeps"), "{verdict}");
+    assert!(is(&leak.trend.site.name, "buffer"), "{verdict}");
 }
 
 #[test]
@@ -180,7 +189,7 @@ fn a_bounded_cache_levels_off() {
     accuses_nobody(&verdict);
     assert_eq!(
         class(&verdict, "cache"),
-        Some(Reason::LevelsOff),
+        Some(NotAccusedReason::LevelsOff),
         "{verdict}"
     );
 }
@@ -200,7 +209,7 @@ fn a_sawtooth() {
     accuses_nobody(&verdict);
     assert_eq!(
         class(&verdict, "batch"),
-        Some(Reason::Sawtooth),
+        Some(NotAccusedReason::Sawtooth),
         "{verdict}"
     );
 }
@@ -222,7 +231,7 @@ fn a_one_time_initialization_is_a_warm_up() {
     accuses_nobody(&verdict);
     assert_eq!(
         class(&verdict, "initialize"),
-        Some(Reason::WarmsUp),
+        Some(NotAccusedReason::WarmsUp),
         "{verdict}"
     );
 }
@@ -239,14 +248,15 @@ fn what_shrinks() {
     let verdict = watch(60, 5, |_| blocks.truncate(blocks.len().saturating_sub(95)));
     accuses_nobody(&verdict);
     let shrinking = verdict
-        .acquitted
+        .not_accused
         .iter()
-        .filter(|a| a.reason == Reason::Shrinks);
-    let shrinking: Vec<_> = shrinking.map(|a| &*a.trend.function.name).collect();
+        .filter(|a| a.reason == NotAccusedReason::Shrinks);
+    let shrinking: Vec<_> = shrinking.map(|a| &*a.trend.site.name).collect();
     assert!(is(shrinking[0], "pool"), "{verdict}");
 }
 
-/// One list that only grows, without spare room: each step is one block, a little larger than the last.
+/// One list that only grows, without spare room: each step is one block, a little larger than the
+/// last.
 #[test]
 fn a_vec_that_grows() {
     #[inline(never)]
@@ -262,8 +272,9 @@ fn a_vec_that_grows() {
     accuses_only(&verdict, "log", 64_000.0);
 }
 
-/// The same with the room that `push` makes: the list stands still between doublings, of which snapshots
-/// see one at 3, 7, 13, 26 and 52 s of 60. At each it is full, so that its length is known.
+/// The same with the room that `push` makes: the list stands still between doublings, of which
+/// snapshots see one at 3, 7, 13, 26 and 52 s of 60. At each it is full, so that its length is
+/// known.
 #[test]
 fn a_vec_that_doubles() {
     #[inline(never)]
@@ -274,13 +285,12 @@ fn a_vec_that_doubles() {
     let mut lines = Vec::new();
     let verdict = watch(60, 2, |_| push(&mut lines));
     accuses_only(&verdict, "push", 160_000.0);
-    let leak = &verdict.leaks()[0];
-    assert!(leak.doublings >= 4, "{verdict}");
-    assert!(leak.slope_95.contains(&160_000.0), "{verdict}");
+    let leak = &verdict.leaks[0];
+    assert!(leak.trend.doublings.count >= 4, "{verdict}");
+    assert!(leak.trend.rates.slope_95.contains(&160_000.0), "{verdict}");
 }
 
-/// The same, but looked at 20 s later: the next doubling will be at 105 s, and whether it comes only time can
-/// tell.
+/// The same, but looked at 20 s later. The next doubling comes at 105 s, if it comes.
 #[test]
 fn a_vec_that_doubled_some_time_ago_is_unproven() {
     #[inline(never)]
@@ -292,7 +302,7 @@ fn a_vec_that_doubled_some_time_ago_is_unproven() {
     let verdict = watch(80, 2, |_| push_on(&mut lines));
     accuses_nobody(&verdict);
     let class = class(&verdict, "push_on");
-    assert_eq!(class, Some(Reason::Unproven), "{verdict}");
+    assert_eq!(class, Some(NotAccusedReason::Unproven), "{verdict}");
 }
 
 /// A list that is filled while the program starts, and then is full.
@@ -310,7 +320,11 @@ fn a_vec_that_doubled_at_the_start_is_a_warm_up() {
         }
     });
     accuses_nobody(&verdict);
-    assert_eq!(class(&verdict, "load"), Some(Reason::WarmsUp), "{verdict}");
+    assert_eq!(
+        class(&verdict, "load"),
+        Some(NotAccusedReason::WarmsUp),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -391,26 +405,29 @@ fn the_json_says_the_same() {
     assert_eq!(json["snapshots"], 9);
     assert_eq!(json["span_seconds"], 40.0);
     assert_eq!(json["leaks"].as_array().map(Vec::len), Some(1));
-    let (leak, said) = (&verdict.leaks()[0], &json["leaks"][0]);
+    let (leak, said) = (&verdict.leaks[0], &json["leaks"][0]);
     assert_eq!(said["class"], "leak");
-    assert_eq!(said["function"]["name"], *leak.function.name);
-    assert_eq!(said["function"]["line"], leak.function.line);
+    assert_eq!(said["function"]["name"], *leak.blamed.name);
+    assert_eq!(said["function"]["line"], leak.blamed.line);
     assert_eq!(
         said["stack"].as_array().map(Vec::len),
-        Some(leak.stack.len())
+        Some(leak.trend.stack.len())
     );
-    assert_eq!(said["inuse_space"], serde_json::json!(leak.inuse_space));
+    assert_eq!(
+        said["inuse_space"],
+        serde_json::json!(leak.trend.inuse_space)
+    );
     let slope = said["slope_bytes_per_hour"]["value"].as_f64();
-    assert!((slope.expect("a number") / (leak.slope * 3600.0) - 1.0).abs() < 1e-12);
+    assert!((slope.expect("a number") / (leak.trend.rates.slope * 3600.0) - 1.0).abs() < 1e-12);
     assert_eq!(
         said["growth_bytes"]["value"].as_f64(),
-        Some(leak.growth.value)
+        Some(leak.trend.growth.value)
     );
     let rest = json["not_accused"].as_array().expect("a list");
-    assert_eq!(rest.len(), verdict.acquitted.len());
+    assert_eq!(rest.len(), verdict.not_accused.len());
     assert!(
         rest.iter()
-            .zip(&verdict.acquitted)
+            .zip(&verdict.not_accused)
             .all(|(said, a)| said["class"] == a.reason.name())
     );
 }

@@ -1,6 +1,6 @@
-//! A call on a stack as people read it: function, file and line.
+//! A call on a stack for people: function, file and line.
 //!
-//! Apart from `stack`, which keeps each name once under a number, because this is what a verdict gives out.
+//! Separate from `interner`, which keeps each name once under a number: this is public.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct StackFrame {
 }
 
 impl StackFrame {
-    /// What stands for the frames of a stack that has none.
+    /// The frame that stands for a stack without frames.
     pub(super) fn none() -> Self {
         Self {
             name: "[no stack]".into(),
@@ -42,8 +42,10 @@ impl fmt::Display for StackFrame {
     }
 }
 
-/// A path as people name it: from the crate's folder on for a crate of a registry, from `library` on for
-/// the standard library, whole otherwise.
+/// The part of a path that people need.
+///
+/// It begins at the crate's folder for a crate of a registry, and at `library` for the standard
+/// library. Other paths stay whole.
 fn short_path(file: &str) -> &str {
     if let Some((_, rest)) = file.split_once("/registry/src/") {
         return rest.split_once('/').map_or(rest, |(_, path)| path);

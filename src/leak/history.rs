@@ -1,29 +1,30 @@
-//! What became of each call stack of one process over its profiles: its live and allocated bytes at each of
-//! them, and its growth with the sampling error.
+//! The history of each call stack of one process: its bytes at each profile, and its growth.
 //!
-//! Separate from `evidence` so that lining up profiles and drawing conclusions stay two things. It has no
-//! opinion on growth.
+//! Live and allocated bytes are known at each profile, growth with its sampling error. Separate
+//! from `stats` so that lining up profiles and drawing conclusions stay apart: here nothing is
+//! judged.
 
 use std::collections::HashMap;
 
 use super::frame::StackFrame;
-use super::stack::Names;
+use super::interner::StackInterner;
 use crate::profile::{Estimate, Population};
 
-/// Share of the span, counted from its end, that is its later part: what has stopped growing by
-/// the middle of the watch is no leak, and half of the span still holds half of a leak's growth.
+/// The share of the span, counted from its end, that is its later part. A stack that stops growing
+/// by the middle of the span does not leak, and half of the span still holds half of a leak's
+/// growth.
 pub(super) const LATE_SHARE: f64 = 0.5;
 
 /// Live and allocated bytes of a stack at each profile; empty for a stack of another process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Series {
+pub(super) struct ByteSeries {
     pub(super) inuse_space: Vec<i64>,
     pub(super) alloc_space: Vec<i64>,
 }
 
 /// One population at the marks and at the last profile.
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(super) struct PopulationSeries {
     pub(super) path: u32,
     pub(super) at_marks: Vec<Population>,
     pub(super) last: Population,
@@ -31,10 +32,10 @@ pub(super) struct Cell {
 
 /// Every call stack of the profiles of one process, lined up.
 #[derive(Debug)]
-pub(super) struct History {
+pub(super) struct ProcessHistory {
     /// When each profile was taken, in seconds after the first.
     pub(super) seconds: Vec<f64>,
-    /// Positions of the profiles that drifts are known between: marks, and the last one.
+    /// Positions of the profiles between which drifts are known: the marks and the last profile.
     pub(super) points: Vec<usize>,
     /// Position of the profile where the later part begins.
     pub(super) late_start: usize,
@@ -43,8 +44,9 @@ pub(super) struct History {
     pub(super) stacks: Vec<StackHistory>,
 }
 
-impl History {
-    /// Position of the profile nearest to where the last `share` of the span begins; never the last.
+impl ProcessHistory {
+    /// Position of the profile nearest to where the last `share` of the span begins; never the
+    /// last.
     pub(super) fn start_of_last(&self, share: f64) -> usize {
         start_of_last(&self.seconds, share)
     }
@@ -71,11 +73,11 @@ pub(super) fn start_of_last(seconds: &[f64], share: f64) -> usize {
 /// One rolled-up call stack.
 #[derive(Debug)]
 pub(super) struct StackHistory {
-    /// Its number among the names.
+    /// Its number in the interner.
     pub(super) number: u32,
     /// The whole stack that grew most, leaf first.
     pub(super) frames: Vec<StackFrame>,
-    /// Position in it of the frame where the rolled-up stack begins.
+    /// Position in `frames` of the frame where the rolled-up stack begins.
     pub(super) skipped: usize,
     /// Live bytes at each profile.
     pub(super) inuse_space: Vec<i64>,
@@ -83,7 +85,7 @@ pub(super) struct StackHistory {
     pub(super) alloc_space: Vec<i64>,
     /// Live bytes at the last profile.
     pub(super) live: Estimate,
-    /// Those of them in blocks of which sampling misses one in three thousand.
+    /// The live bytes in blocks so large that sampling misses one in three thousand.
     pub(super) live_in_large_blocks: i64,
     /// Growth of the live bytes from the first profile to the last.
     pub(super) growth: Estimate,
@@ -91,76 +93,98 @@ pub(super) struct StackHistory {
     pub(super) drift: Estimate,
     /// The drift from the profile where the later part starts.
     pub(super) late_drift: Estimate,
-    /// The drift over the largest rise between any two points, which it begins and ends with.
+    /// The largest rise between any two points.
     pub(super) rise: Swing,
-    /// The same for the largest fall.
+    /// The largest fall between any two points.
     pub(super) fall: Swing,
 }
 
-/// What a stack gained from one point to another.
+/// The gain of a stack from one point to another.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Swing {
-    /// Positions among [`History::points`].
+    /// Its first point, as a position in [`ProcessHistory::points`].
     pub(super) from: usize,
+    /// Its last point, in the same way.
     pub(super) to: usize,
+    /// The drift between the two.
     pub(super) drift: Estimate,
 }
 
 impl StackHistory {
     pub(super) fn new(
         number: u32,
-        series: Series,
-        cells: &[Cell],
+        series: ByteSeries,
+        populations: &[PopulationSeries],
         late: usize,
-        names: &Names,
+        interner: &StackInterner,
     ) -> Self {
-        let hottest = hottest_path(cells, names);
-        let between = |measure: fn(&Population, &Population) -> Estimate, from: usize| {
-            let changes = cells.iter().filter_map(|cell| {
-                let (from, to) = (cell.at_marks.get(from)?, cell.at_marks.last()?);
-                Some(measure(to, from))
-            });
-            changes.sum::<Estimate>()
-        };
-        let swing = |(from, to): (usize, usize)| Swing {
-            from,
-            to,
-            drift: cells
-                .iter()
-                .filter_map(|cell| {
-                    Some(cell.at_marks.get(to)?.drift_since(cell.at_marks.get(from)?))
-                })
-                .sum(),
-        };
-        let points = cells.iter().map(|cell| cell.at_marks.len()).max();
-        let at = |point: usize| {
-            let values = cells.iter().filter_map(|cell| cell.at_marks.get(point));
-            let live = values.map(|population| i128::from(population.inuse_space));
-            live.sum::<i128>()
-        };
-        let values: Vec<i128> = (0..points.unwrap_or(0)).map(at).collect();
-        let turned: Vec<i128> = values.iter().map(|value| -value).collect();
+        let hottest = hottest_path(populations, interner);
+        let last = populations.iter().map(|population| &population.last);
+        let (rise, fall) = swings(populations);
         Self {
             number,
-            frames: hottest.map_or_else(Vec::new, |path| names.frames(path)),
-            skipped: hottest.map_or(0, |path| names.skipped(path)),
-            live: cells.iter().map(|cell| cell.last.live()).sum(),
-            live_in_large_blocks: cells
-                .iter()
-                .map(|cell| in_large_blocks(&cell.last))
-                .fold(0, i64::saturating_add),
-            growth: between(Population::growth_since, 0),
-            drift: between(Population::drift_since, 0),
-            late_drift: between(Population::drift_since, late),
-            rise: swing(largest_rise(&values)),
-            fall: swing(largest_rise(&turned)),
+            frames: hottest.map_or_else(Vec::new, |path| interner.frames(path)),
+            skipped: hottest.map_or(0, |path| interner.skipped(path)),
+            live: last.clone().map(Population::live).sum(),
+            live_in_large_blocks: last.map(in_large_blocks).fold(0, i64::saturating_add),
+            growth: change_since(populations, Population::growth_since, 0),
+            drift: change_since(populations, Population::drift_since, 0),
+            late_drift: change_since(populations, Population::drift_since, late),
+            rise,
+            fall,
             inuse_space: series.inuse_space,
             alloc_space: series.alloc_space,
         }
     }
+
+    /// The frame that the rolled-up stack begins with.
+    pub(super) fn site(&self) -> StackFrame {
+        let site = self.frames.get(self.skipped).cloned();
+        site.unwrap_or_else(StackFrame::none)
+    }
 }
 
-/// The live bytes of a population if its blocks are large: at eight sample intervals `exp(-8)` are missed.
+/// The sum over all populations of a change from a point to the last one.
+fn change_since(
+    populations: &[PopulationSeries],
+    change: fn(&Population, &Population) -> Estimate,
+    from: usize,
+) -> Estimate {
+    let changes = populations.iter().filter_map(|population| {
+        let (from, to) = (population.at_marks.get(from)?, population.at_marks.last()?);
+        Some(change(to, from))
+    });
+    changes.sum()
+}
+
+/// The largest rise and the largest fall of the live bytes of all populations together.
+fn swings(populations: &[PopulationSeries]) -> (Swing, Swing) {
+    let points = populations.iter().map(|series| series.at_marks.len()).max();
+    let live = |point: usize| {
+        let values = populations
+            .iter()
+            .filter_map(|series| series.at_marks.get(point));
+        let live = values.map(|population| i128::from(population.inuse_space));
+        live.sum::<i128>()
+    };
+    let values: Vec<i128> = (0..points.unwrap_or(0)).map(live).collect();
+    let turned: Vec<i128> = values.iter().map(|value| -value).collect();
+    let swing = |(from, to): (usize, usize)| {
+        let drifts = populations.iter().filter_map(|series| {
+            let (before, after) = (series.at_marks.get(from)?, series.at_marks.get(to)?);
+            Some(after.drift_since(before))
+        });
+        Swing {
+            from,
+            to,
+            drift: drifts.sum(),
+        }
+    };
+    (swing(largest_rise(&values)), swing(largest_rise(&turned)))
+}
+
+/// The live bytes of a population if its blocks are large, else 0. Of blocks of eight sample
+/// intervals a share of `exp(-8)` is missed.
 fn in_large_blocks(population: &Population) -> i64 {
     const INTERVALS: i64 = 8;
     let blocks = population.inuse_objects.max(1);
@@ -175,7 +199,8 @@ fn in_large_blocks(population: &Population) -> i64 {
     }
 }
 
-/// The positions of the two values, in order, whose difference is largest; the first such two.
+/// The positions of the two values, in order, with the largest rise from one to the other; the
+/// first such two.
 fn largest_rise(values: &[i128]) -> (usize, usize) {
     let (mut lowest, mut best, mut most) = ((0, i128::MAX), (0, 0), 0);
     for (at, &value) in values.iter().enumerate() {
@@ -189,23 +214,24 @@ fn largest_rise(values: &[i128]) -> (usize, usize) {
     best
 }
 
-/// The path that grew most among those through the line that grew most; the first in the order they
-/// were met, if several are alike.
-fn hottest_path(cells: &[Cell], names: &Names) -> Option<u32> {
+/// The path that grew most among those through the line that grew most. If several grew alike, it
+/// is the first in the order in which they were met.
+fn hottest_path(populations: &[PopulationSeries], interner: &StackInterner) -> Option<u32> {
     let mut paths: Vec<(u32, i64)> = Vec::new();
     let mut numbers: HashMap<u32, usize> = HashMap::new();
-    for cell in cells {
-        let first = cell.at_marks.first().map_or(0, |first| first.inuse_space);
-        let growth = cell.last.inuse_space.saturating_sub(first);
+    for population in populations {
+        let first = population.at_marks.first();
+        let first = first.map_or(0, |first| first.inuse_space);
+        let growth = population.last.inuse_space.saturating_sub(first);
         let next = paths.len();
-        let at = *numbers.entry(cell.path).or_insert(next);
+        let at = *numbers.entry(population.path).or_insert(next);
         match paths.get_mut(at) {
             Some(path) => path.1 = path.1.saturating_add(growth),
-            None => paths.push((cell.path, growth)),
+            None => paths.push((population.path, growth)),
         }
     }
     let mut lines: HashMap<_, i64> = HashMap::new();
-    let sites: Vec<_> = paths.iter().map(|path| names.site(path.0)).collect();
+    let sites: Vec<_> = paths.iter().map(|path| interner.site(path.0)).collect();
     for (site, (_, growth)) in sites.iter().zip(&paths) {
         let line = lines.entry(*site).or_default();
         *line = line.saturating_add(*growth);

@@ -1,10 +1,11 @@
-//! The verdict as JSON, by hand: one kind of object, whose fields are listed in docs/leaks.md.
+//! The verdict as JSON: one object, whose fields docs/leaks.md lists.
 //!
-//! Separate from `text` since programs rely on it. No serializer: the library would depend on one for
-//! this alone; `crate::json` writes values. Numbers that JSON has no word for are `null`.
+//! Separate from `text`, since programs rely on it. It is written by hand: the library would depend
+//! on a serializer for this alone. Numbers without a form in JSON are `null`.
 
 use super::frame::StackFrame;
-use super::verdict::{Suspect, Verdict};
+use super::stats::StackTrend;
+use super::verdict::Verdict;
 use crate::json::{array, number, object, string};
 use crate::profile::Estimate;
 
@@ -12,16 +13,16 @@ const SECONDS_PER_HOUR: f64 = 3600.0;
 
 /// The whole verdict, in one line.
 pub(super) fn verdict(verdict: &Verdict) -> String {
-    let leaks = verdict.suspects.iter().map(|suspect| {
-        let series = suspect.inuse_space.iter().map(ToString::to_string);
-        let mut fields = trend("leak", suspect);
+    let leaks = verdict.leaks.iter().map(|leak| {
+        let series = leak.trend.inuse_space.iter().map(ToString::to_string);
+        let mut fields = fields("leak", &leak.blamed, &leak.trend);
         fields.push(("inuse_space", array(series)));
         object(fields)
     });
-    let rest = verdict
-        .acquitted
-        .iter()
-        .map(|acquitted| object(trend(acquitted.reason.name(), &acquitted.trend)));
+    let rest = verdict.not_accused.iter().map(|stack| {
+        let trend = &stack.trend;
+        object(fields(stack.reason.name(), &trend.site, trend))
+    });
     object([
         ("has_leak", verdict.has_leak().to_string()),
         ("leaks", array(leaks)),
@@ -41,28 +42,30 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
     ])
 }
 
-fn trend(class: &str, trend: &Suspect) -> Vec<(&'static str, String)> {
+/// The fields that leaks and other stacks have in common.
+fn fields(class: &str, function: &StackFrame, trend: &StackTrend) -> Vec<(&'static str, String)> {
+    let rates = &trend.rates;
     let slope = object([
-        ("value", number(trend.slope * SECONDS_PER_HOUR)),
-        ("low_95", number(trend.slope_95.start() * SECONDS_PER_HOUR)),
-        ("high_95", number(trend.slope_95.end() * SECONDS_PER_HOUR)),
+        ("value", number(rates.slope * SECONDS_PER_HOUR)),
+        ("low_95", number(rates.slope_95.start() * SECONDS_PER_HOUR)),
+        ("high_95", number(rates.slope_95.end() * SECONDS_PER_HOUR)),
     ]);
-    let intervals = trend.inuse_space.len().saturating_sub(1);
+    let steadiness = &trend.steadiness;
     vec![
         ("class", string(class)),
-        ("function", frame(&trend.function)),
+        ("function", frame(function)),
         ("site", frame(&trend.site)),
         ("stack", array(trend.stack.iter().map(frame))),
         ("live_bytes", estimate(trend.live)),
         ("growth_bytes", estimate(trend.growth)),
         ("slope_bytes_per_hour", slope),
-        ("allocated_bytes", number(trend.allocated)),
-        ("retention", number(trend.retention)),
-        ("largest_fall_bytes", number(trend.largest_fall)),
-        ("intervals_grown", trend.intervals_grown.to_string()),
-        ("intervals", intervals.to_string()),
-        ("doublings", trend.doublings.to_string()),
-        ("p_value", number(trend.p_value)),
+        ("allocated_bytes", number(trend.turnover.allocated)),
+        ("retention", number(trend.turnover.retention)),
+        ("largest_fall_bytes", number(trend.swings.largest_fall)),
+        ("intervals_grown", steadiness.intervals_grown.to_string()),
+        ("intervals", steadiness.intervals.to_string()),
+        ("doublings", trend.doublings.count.to_string()),
+        ("p_value", number(trend.tests.p_value)),
     ]
 }
 

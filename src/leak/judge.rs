@@ -1,82 +1,89 @@
-//! From the histories of all stacks to a verdict: how many were tried, which of them the rules accuse, and whom of
-//! a stack to blame.
+//! From the histories of all stacks to a verdict: which stacks leak, and the function to blame.
 //!
-//! Separate from `rules`, which sees one stack: here is what takes all of them together.
+//! Separate from `rules`, which sees one stack at a time. Here all stacks are taken together: how
+//! many were tried, and how the process grew.
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::blame::{Siblings, blamed};
-use super::evidence::{Times, trend};
+use super::attribution::{NotAccusedBySite, blamed};
 use super::frame::StackFrame;
-use super::history::History;
-use super::rules::{FALSE_DISCOVERY_RATE, acquit};
-use super::significance::{discovery_cutoff, upper_quantile};
-use super::stack::Names;
-use super::verdict::{Acquitted, Reason, Suspect, Verdict};
+use super::history::ProcessHistory;
+use super::interner::StackInterner;
+use super::rules::{FALSE_DISCOVERY_RATE, RuleContext, reason_not_accused};
+use super::stats::{ProfileTimes, StackTrend, discovery_cutoff, upper_quantile};
+use super::verdict::{Leak, NotAccused, NotAccusedReason, Verdict};
 use crate::units::Bytes;
 
-/// Standard normal quantile of 0.9: growth as many standard errors above what is needed is seen nine
-/// times out of ten.
+/// Standard normal quantile of 0.9: growth that is so many standard errors above the significant
+/// amount is seen nine times out of ten.
 const NORMAL_90: f64 = 1.281_551_565_544_600_5;
 
+/// A stack on its way to the verdict.
+struct Judged {
+    /// Its number in the interner.
+    number: u32,
+    /// Position of its site among the frames of the trend.
+    site: usize,
+    trend: StackTrend,
+    /// Why it is not accused; `None` for a leak.
+    reason: Option<NotAccusedReason>,
+}
+
 /// Judges every stack.
-pub(super) fn judge(history: History, names: &Names, notes: Vec<String>) -> Verdict {
-    let times = Times::of(&history);
-    let trends: Vec<(u32, usize, Suspect)> = history
+pub(super) fn judge(
+    history: ProcessHistory,
+    interner: &StackInterner,
+    notes: Vec<String>,
+) -> Verdict {
+    let times = ProfileTimes::of(&history);
+    let mut stacks: Vec<Judged> = history
         .stacks
         .into_iter()
-        .map(|stack| (stack.number, stack.skipped, trend(&times, stack)))
+        .map(|stack| Judged {
+            number: stack.number,
+            site: stack.skipped,
+            trend: StackTrend::of(&times, stack),
+            reason: None,
+        })
         .collect();
-    let cutoff = discovery_cutoff(
-        trends.iter().map(|(_, _, trend)| trend.p_value).collect(),
-        FALSE_DISCOVERY_RATE,
-    );
-    let total_growth: f64 = trends.iter().map(|(_, _, t)| t.growth.value.max(0.0)).sum();
-
-    let stacks_tried = trends.len();
-    let reasons = trends
-        .iter()
-        .map(|(_, _, t)| acquit(t, cutoff, total_growth));
-    let reasons: Vec<Option<Reason>> = reasons.collect();
-    let mut siblings = Siblings::default();
-    for ((stack, _, trend), _) in trends.iter().zip(&reasons).filter(|(_, r)| r.is_some()) {
-        siblings.add(names, *stack, trend);
+    let stacks_tried = stacks.len();
+    let p_values = stacks.iter().map(|stack| stack.trend.tests.p_value);
+    let growth = stacks.iter().map(|stack| stack.trend.growth.value.max(0.0));
+    let context = RuleContext {
+        cutoff: discovery_cutoff(p_values.collect(), FALSE_DISCOVERY_RATE),
+        total_growth: growth.sum(),
+    };
+    for stack in &mut stacks {
+        stack.reason = reason_not_accused(&stack.trend, context);
     }
-    let functions = trends
-        .iter()
-        .zip(&reasons)
-        .map(|((stack, skipped, trend), reason)| {
-            let above = match reason {
-                None => blamed(names, (*stack, trend), &siblings, times.interval_bytes),
-                Some(_) => 0,
-            };
-            let function = trend.stack.get(skipped + above).cloned();
-            function.unwrap_or_else(StackFrame::none)
-        });
-    let functions: Vec<StackFrame> = functions.collect();
-
-    let mut suspects = Vec::new();
-    let mut acquitted = Vec::new();
-    for (((_, _, mut trend), reason), function) in trends.into_iter().zip(reasons).zip(functions) {
-        trend.function = function;
-        match reason {
-            Some(reason) => acquitted.push(Acquitted { trend, reason }),
-            None => suspects.push(trend),
+    let functions = blamed_functions(&stacks, interner, times.interval_bytes);
+    let mut leaks = Vec::new();
+    let mut not_accused = Vec::new();
+    for (stack, function) in stacks.into_iter().zip(functions) {
+        let trend = stack.trend;
+        match stack.reason {
+            Some(reason) => not_accused.push(NotAccused { trend, reason }),
+            None => leaks.push(Leak {
+                trend,
+                blamed: function.unwrap_or_else(StackFrame::none),
+            }),
         }
     }
-    suspects.sort_by(|a, b| {
-        let by_rate = b.rate.value.total_cmp(&a.rate.value);
-        by_rate.then_with(|| a.function.name.cmp(&b.function.name))
+    leaks.sort_by(|a, b| {
+        let rate = |leak: &Leak| leak.trend.rates.mean.value;
+        let by_rate = rate(b).total_cmp(&rate(a));
+        by_rate.then_with(|| a.blamed.name.cmp(&b.blamed.name))
     });
-    acquitted.sort_by_cached_key(|a| {
-        let live = a.trend.inuse_space.last().copied();
-        let allocated = Bytes::nearest(a.trend.allocated);
-        (Reverse((live, allocated)), a.trend.function.name.clone())
+    not_accused.sort_by_cached_key(|stack| {
+        let trend = &stack.trend;
+        let live = trend.inuse_space.last().copied();
+        let allocated = Bytes::nearest(trend.turnover.allocated);
+        (Reverse((live, allocated)), trend.site.name.clone())
     });
     Verdict {
-        suspects,
-        acquitted,
+        leaks,
+        not_accused,
         span: Duration::try_from_secs_f64(times.span).unwrap_or_default(),
         snapshots: times.seconds.len(),
         stacks_tried,
@@ -86,15 +93,37 @@ pub(super) fn judge(history: History, names: &Names, notes: Vec<String>) -> Verd
     }
 }
 
-/// The rate in bytes per second that a leak on a stack of its own needs to be significant in the
-/// later part nine times out of ten, if it is the only one.
+/// The function to blame for each stack that leaks; `None` for other stacks and without frames.
+fn blamed_functions(
+    stacks: &[Judged],
+    interner: &StackInterner,
+    interval_bytes: i64,
+) -> Vec<Option<StackFrame>> {
+    let mut others = NotAccusedBySite::default();
+    for stack in stacks.iter().filter(|stack| stack.reason.is_some()) {
+        others.add(interner, stack.number, &stack.trend);
+    }
+    let function = |stack: &Judged| {
+        if stack.reason.is_some() {
+            return None;
+        }
+        let leak = (stack.number, &stack.trend);
+        let above = blamed(interner, leak, &others, interval_bytes);
+        stack.trend.stack.get(stack.site + above).cloned()
+    };
+    stacks.iter().map(function).collect()
+}
+
+/// The rate in bytes per second that a leak needs to be significant in the later part nine times
+/// out of ten, if it is the only leak and has a stack of its own.
 ///
-/// Growth `G` of blocks smaller than the interval `R` has variance `G R`, and were it normal, it would be
-/// significant from `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)² R`. The
-/// exact test asks for `log2` of one over the chance in samples, hardly other than `z²`; so many are
-/// there nine times of ten at somewhat less than this, and what remains is room for the other rules.
-fn smallest_leak(times: &Times, stacks_tried: usize) -> f64 {
+/// Growth `G` of blocks smaller than the interval `R` has variance `G R`. Were it normal, it would
+/// be significant from `z` standard errors on: `G / sqrt(G R) = z + 1.28` gives `G = (z + 1.28)²
+/// R`. The exact test asks for `log2` of one over the chance in samples, which differs little from
+/// `z²`. Nine times out of ten so many samples come at a rate somewhat below this one. The rest is
+/// room for the other rules.
+fn smallest_leak(times: &ProfileTimes, stacks_tried: usize) -> f64 {
     let alone = FALSE_DISCOVERY_RATE / stacks_tried.max(1) as f64;
     let needed = (upper_quantile(alone) + NORMAL_90).powi(2);
-    needed * times.interval_bytes as f64 / times.late_seconds
+    needed * times.interval_bytes as f64 / times.late.seconds
 }

@@ -1,31 +1,33 @@
-//! The stacks of one profile by numbers: its tables looked up as far as its samples need them.
+//! The stacks of one profile as numbers of the interner, looked up as its samples need them.
 //!
-//! Apart from `stack`, which has the names of all profiles: this is thrown away with its profile.
+//! Separate from `interner`, which has the names of all profiles: this is dropped with its profile.
 
-use super::stack::Names;
+use super::interner::StackInterner;
 use crate::profile::{Location, LocationId, Sample};
 use crate::{Profile, Result};
 
-/// A profile whose tables are being numbered, as far as its samples need them.
+/// A profile whose tables are being numbered, as far as its samples need it.
 #[derive(Debug)]
 pub(super) struct Numbering<'a> {
-    names: &'a mut Names,
+    interner: &'a mut StackInterner,
     profile: &'a Profile,
+    /// The interner's numbers of the profile's functions, once they are known.
     functions: Vec<Option<u32>>,
-    places: Vec<Option<u32>>,
-    /// The places of the sample in hand.
+    /// The interner's numbers of the profile's locations, once they are known.
+    locations: Vec<Option<u32>>,
+    /// The locations of the current sample, by the interner's numbers.
     path: Vec<u32>,
-    /// The locations of the sample before, and the number of its path.
+    /// The locations of the previous sample, and the number of its path.
     last: Option<(&'a [LocationId], u32)>,
 }
 
 impl<'a> Numbering<'a> {
-    /// Of a profile, none of whose samples is numbered yet.
-    pub(super) fn of(names: &'a mut Names, profile: &'a Profile) -> Self {
+    /// Begins with a profile.
+    pub(super) fn of(interner: &'a mut StackInterner, profile: &'a Profile) -> Self {
         Self {
-            names,
+            interner,
             functions: vec![None; profile.functions.len()],
-            places: vec![None; profile.locations.len()],
+            locations: vec![None; profile.locations.len()],
             path: Vec::new(),
             last: None,
             profile,
@@ -36,7 +38,7 @@ impl<'a> Numbering<'a> {
     ///
     /// # Errors
     ///
-    /// Too large, if there are more frames than are remembered.
+    /// Too large if there are more frames than are held.
     pub(super) fn path(&mut self, sample: &'a Sample) -> Result<u32> {
         // Samples of several size groups share a stack, and often follow each other.
         if let Some((locations, path)) = self.last
@@ -46,32 +48,32 @@ impl<'a> Numbering<'a> {
         }
         self.path.clear();
         for id in &sample.locations {
-            let place = match self.places.get(id.index()) {
-                Some(Some(place)) => *place,
+            let number = match self.locations.get(id.index()) {
+                Some(Some(number)) => *number,
                 _ => {
                     let Some(location) = self.profile.locations.get(id.index()) else {
                         continue;
                     };
-                    let place = self.place(location)?;
-                    if let Some(slot) = self.places.get_mut(id.index()) {
-                        *slot = Some(place);
+                    let number = self.location(location)?;
+                    if let Some(slot) = self.locations.get_mut(id.index()) {
+                        *slot = Some(number);
                     }
-                    place
+                    number
                 }
             };
-            self.path.push(place);
+            self.path.push(number);
         }
-        let path = match self.names.known_path(&self.path) {
+        let path = match self.interner.known_path(&self.path) {
             Some(path) => path,
-            None => self.names.add_path(self.path.as_slice().into())?,
+            None => self.interner.add_path(self.path.as_slice().into())?,
         };
         self.last = Some((&sample.locations, path));
         Ok(path)
     }
 
-    fn place(&mut self, location: &Location) -> Result<u32> {
+    fn location(&mut self, location: &Location) -> Result<u32> {
         if location.lines.is_empty() {
-            return self.names.unnamed(location.address);
+            return self.interner.unnamed_location(location.address);
         }
         let mut calls = Vec::with_capacity(location.lines.len());
         for line in &location.lines {
@@ -80,10 +82,10 @@ impl<'a> Numbering<'a> {
             let function = match (known, self.profile.functions.get(index)) {
                 (Some(number), _) => number,
                 (None, Some(function)) => match function.shown_name() {
-                    Some(name) => self.names.function(name, &function.file, false)?,
-                    None => self.names.address(location.address)?,
+                    Some(name) => self.interner.function(name, &function.file, false)?,
+                    None => self.interner.address(location.address)?,
                 },
-                (None, None) => self.names.address(location.address)?,
+                (None, None) => self.interner.address(location.address)?,
             };
             let has_name = self.profile.functions.get(index);
             if has_name.is_some_and(|f| f.shown_name().is_some())
@@ -93,6 +95,6 @@ impl<'a> Numbering<'a> {
             }
             calls.push((function, line.line));
         }
-        self.names.add_place(calls.into())
+        self.interner.add_location(calls.into())
     }
 }

@@ -1,101 +1,156 @@
-//! The rules: which growth is a leak, and what every other stack is acquitted of.
+//! The rules: which growth is a leak, and why any other stack is not accused.
 //!
-//! Each constant says why it is what it is; the simulation beside this file measures what they let
-//! through and what they miss. It sees one stack at a time, and what `evidence` says of it.
+//! Each constant says why it has its value. The simulations in `tests` measure how often the rules
+//! accuse wrongly and how often they miss a leak. A rule sees one stack at a time, by its
+//! [`StackTrend`], and the sums over all stacks by its [`RuleContext`].
 
-use super::verdict::{Reason, Suspect};
+use super::stats::StackTrend;
+use super::verdict::NotAccusedReason;
 
-/// Share of accusations that chance may account for. An accusation costs someone an afternoon, and a
-/// slow leak missed today is found by watching longer, so it is strict.
+/// Share of accusations that chance may account for. An accusation costs someone an afternoon, and
+/// a slow leak missed today is found by watching longer, so it is strict.
 pub(super) const FALSE_DISCOVERY_RATE: f64 = 0.01;
 
-/// The last part of the span, in which growth must not have faded. A quarter is late enough that
-/// what filled up in the third quarter is seen to be full, and holds enough samples to tell.
+/// The last part of the span, in which growth must not have faded. A quarter is late enough to show
+/// that a cache which filled up in the third quarter is full, and holds enough samples to tell.
 pub(super) const LAST_SHARE: f64 = 0.25;
 
-/// Least rate over the last part relative to the mean rate, and of the trend over all snapshots. A leak
-/// has 1, what filled up has 0.
+/// Least rate over the last part, and least slope over all snapshots, relative to the mean rate. A
+/// leak has 1, a cache that filled up has 0.
 pub(super) const STILL_GROWING: f64 = 0.5;
 
-/// Largest fall from a peak relative to the growth. What leaked does not come back; a buffer that
-/// is flushed falls by all it grew by.
+/// Largest fall from a peak relative to the growth. A leak gives nothing back; a buffer that
+/// is flushed falls by all its growth.
 pub(super) const LARGEST_FALL: f64 = 0.5;
 
-/// Least part of a rise that was kept of what was allocated during it, for a sawtooth: a buffer that doubles
+/// Least share kept of the allocations during a rise, for a sawtooth. A buffer that doubles
 /// allocates two or three times what it holds at last, churn many times.
 pub(super) const KEPT_WHILE_RISING: f64 = 0.25;
 
-/// Most that is still allocated in the last part, relative to an even share of it, for a warm-up. What
-/// levels off and goes on allocating replaces what it holds: a cache.
+/// Most that is still allocated in the last part, relative to an even share of it, for a warm-up.
+/// A stack that levels off and goes on allocating replaces its blocks: a cache.
 const STILL_ALLOCATING: f64 = 0.1;
 
-/// Least share kept of what was allocated since the first profile. Below it a stack mostly churns;
-/// accidental survivors are not worth an accusation.
+/// Least share kept of the allocations since the first profile. Below it a stack mostly churns;
+/// a few accidental survivors are not worth an accusation.
 const NOTABLE_RETENTION: f64 = 0.05;
 
-/// Least part of the live bytes that is in blocks too large for sampling to miss, for a list that doubles.
+/// Least part of the live bytes in blocks too large for sampling to miss, for a list that doubles.
 pub(super) const IN_LARGE_BLOCKS: f64 = 0.9;
 
-/// Share of the process's growth that outweighs low retention: a leak of one block in a hundred is
-/// one if it is where the memory goes.
+/// Share of the process's growth that outweighs low retention: one block kept of a hundred is a
+/// leak if it makes up most of the growth of the memory.
 const NOTABLE_SHARE: f64 = 0.1;
 
-/// Why a stack is not accused, if so; the first reason that holds.
-pub(super) fn acquit(trend: &Suspect, cutoff: f64, total_growth: f64) -> Option<Reason> {
-    let growth = trend.growth.value;
-    let steady = trend.rate.value * STILL_GROWING;
-    let churns = trend.retention < NOTABLE_RETENTION;
-    let falls_back = trend.largest_fall > growth.abs() * LARGEST_FALL;
-    let swings = trend.swing_p_value <= cutoff && trend.kept_while_rising >= KEPT_WHILE_RISING;
-    if falls_back && swings {
-        return Some(Reason::Sawtooth);
+/// Facts about all stacks together that the rules need.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RuleContext {
+    /// The largest p-value that is significant, given the number of stacks tried.
+    pub(super) cutoff: f64,
+    /// The sum of the growth of all stacks that grew, in bytes.
+    pub(super) total_growth: f64,
+}
+
+/// Why a stack is not accused, by the first reason that holds; `None` for a leak.
+pub(super) fn reason_not_accused(
+    trend: &StackTrend,
+    context: RuleContext,
+) -> Option<NotAccusedReason> {
+    let is_significant = |p_value: f64| p_value <= context.cutoff;
+    if falls_back(trend)
+        && is_significant(trend.swings.p_value)
+        && trend.swings.kept_while_rising >= KEPT_WHILE_RISING
+    {
+        return Some(NotAccusedReason::Sawtooth);
     }
-    if trend.shrink_p_value <= cutoff {
-        return Some(Reason::Shrinks);
+    if is_significant(trend.tests.shrink_p_value) {
+        return Some(NotAccusedReason::Shrinks);
     }
-    if trend.keeps_doubling {
+    if trend.doublings.keeps_doubling {
         return None;
     }
-    // A list that doubles is one block at a time: its growth is sure, and whether it goes on is not.
-    let is_sure = *trend.growth.interval_95().start() > 0.0;
-    if trend.growth_p_value > cutoff {
-        if trend.doubled_lately && is_sure {
-            return Some(Reason::Unproven);
-        }
-        if trend.is_one_list && is_sure && trend.last_rate < steady {
-            return Some(Reason::WarmsUp);
-        }
-        let live = trend.inuse_space.last().copied().unwrap_or_default();
-        let replaced = trend.allocated > live as f64;
-        return Some(if churns && replaced {
-            Reason::Churns
-        } else {
-            Reason::WithinNoise
-        });
+    if !is_significant(trend.tests.growth_p_value) {
+        return Some(without_significant_growth(trend));
     }
-    if churns && growth < total_growth * NOTABLE_SHARE {
-        return Some(Reason::Churns);
+    if is_mostly_churn(trend) && trend.growth.value < context.total_growth * NOTABLE_SHARE {
+        return Some(NotAccusedReason::Churns);
     }
-    let is_unproven = trend.p_value > cutoff;
-    if trend.last_rate < steady || (is_unproven && trend.late_rate < steady) {
-        if trend.doubled_lately && is_sure {
-            return Some(Reason::Unproven);
-        }
-        let evenly = trend.allocated * trend.last_share;
-        return Some(if trend.last_allocated < evenly * STILL_ALLOCATING {
-            Reason::WarmsUp
-        } else {
-            Reason::LevelsOff
-        });
+    let grows_lately = is_significant(trend.tests.p_value);
+    if slows_down(trend) || (!grows_lately && trend.rates.late < steady_rate(trend)) {
+        return Some(after_growth(trend));
     }
-    if is_unproven {
-        return Some(Reason::Unproven);
+    if !grows_lately {
+        return Some(NotAccusedReason::Unproven);
     }
-    if falls_back {
-        return Some(Reason::Sawtooth);
+    if falls_back(trend) {
+        return Some(NotAccusedReason::Sawtooth);
     }
-    if trend.parts_grown * 2 <= trend.parts || trend.slope < steady {
-        return Some(Reason::Unsteady);
+    if is_unsteady(trend) {
+        return Some(NotAccusedReason::Unsteady);
     }
     None
+}
+
+/// The reason of a stack that did not grow by more than noise.
+fn without_significant_growth(trend: &StackTrend) -> NotAccusedReason {
+    // A list that doubles is one block at a time: a single event to the test of growth. That it
+    // grew is sure, whether it goes on is not.
+    let has_grown = has_surely_grown(trend);
+    if trend.doublings.is_recent && has_grown {
+        return NotAccusedReason::Unproven;
+    }
+    if trend.doublings.is_one_list && has_grown && slows_down(trend) {
+        return NotAccusedReason::WarmsUp;
+    }
+    let is_replaced = trend.turnover.allocated > trend.live_bytes() as f64;
+    if is_mostly_churn(trend) && is_replaced {
+        NotAccusedReason::Churns
+    } else {
+        NotAccusedReason::WithinNoise
+    }
+}
+
+/// The reason of a stack that grew and slowed down.
+fn after_growth(trend: &StackTrend) -> NotAccusedReason {
+    if trend.doublings.is_recent && has_surely_grown(trend) {
+        return NotAccusedReason::Unproven;
+    }
+    let turnover = &trend.turnover;
+    let even_share = turnover.allocated * turnover.last_share;
+    if turnover.last_allocated < even_share * STILL_ALLOCATING {
+        NotAccusedReason::WarmsUp
+    } else {
+        NotAccusedReason::LevelsOff
+    }
+}
+
+/// Whether it once gave back a large part of its growth.
+fn falls_back(trend: &StackTrend) -> bool {
+    trend.swings.largest_fall > trend.growth.value.abs() * LARGEST_FALL
+}
+
+/// Whether it keeps next to nothing of its allocations.
+fn is_mostly_churn(trend: &StackTrend) -> bool {
+    trend.turnover.retention < NOTABLE_RETENTION
+}
+
+/// Whether its growth is more than the sampling error.
+fn has_surely_grown(trend: &StackTrend) -> bool {
+    *trend.growth.interval_95().start() > 0.0
+}
+
+/// The least rate of a stack that still grows, in bytes per second.
+fn steady_rate(trend: &StackTrend) -> f64 {
+    trend.rates.mean.value * STILL_GROWING
+}
+
+/// Whether its growth faded in the last part of the span.
+fn slows_down(trend: &StackTrend) -> bool {
+    trend.rates.last < steady_rate(trend)
+}
+
+/// Whether it grew in few parts of the span only.
+fn is_unsteady(trend: &StackTrend) -> bool {
+    let steadiness = &trend.steadiness;
+    steadiness.parts_grown * 2 <= steadiness.parts || trend.rates.slope < steady_rate(trend)
 }

@@ -1,29 +1,31 @@
-//! The verdict as people read it.
+//! The verdict as text for people.
 //!
 //! Separate from `verdict`, which is for programs: this text may change.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::verdict::{Acquitted, Reason, Suspect, Verdict};
+use super::verdict::{Leak, NotAccused, NotAccusedReason, Verdict};
 use crate::printable::printable;
 use crate::profile::Estimate;
 use crate::units::{Bytes, PlusMinus};
 
-/// How many acquitted stacks the text lists: those with most live bytes, then those that allocated most.
+/// How many stacks that are not accused the text lists: those with most live bytes, then those that
+/// allocated most.
 const LISTED: usize = 6;
 
-/// How many frames of a suspect's stack the text shows: what leads from the handler to the leaf.
+/// How many frames of a leak's stack the text shows, from the leaf on. They usually reach the
+/// handler of a request.
 const SHOWN_FRAMES: usize = 8;
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for suspect in &self.suspects {
-            writeln!(f, "leak: {suspect}")?;
-            suspect.write_stack(f)?;
+        for leak in &self.leaks {
+            writeln!(f, "leak: {leak}")?;
+            leak.write_stack(f)?;
             writeln!(f)?;
         }
-        if self.suspects.is_empty() {
+        if self.leaks.is_empty() {
             writeln!(
                 f,
                 "no leak found: one of {} or more on a call stack of its own would have stood out \
@@ -31,12 +33,12 @@ impl fmt::Display for Verdict {
                 per_time(self.smallest_leak, self.smallest_leak)
             )?;
         }
-        if !self.acquitted.is_empty() {
+        if !self.not_accused.is_empty() {
             writeln!(f, "not accused:")?;
-            for acquitted in self.acquitted.iter().take(LISTED) {
-                writeln!(f, "    {acquitted}")?;
+            for stack in self.not_accused.iter().take(LISTED) {
+                writeln!(f, "    {stack}")?;
             }
-            let more = self.acquitted.len().saturating_sub(LISTED);
+            let more = self.not_accused.len().saturating_sub(LISTED);
             if more > 0 {
                 let hold = if more == 1 { "holds" } else { "hold" };
                 writeln!(f, "    and {more} more that {hold} less")?;
@@ -45,8 +47,8 @@ impl fmt::Display for Verdict {
         }
         write!(
             f,
-            "{} call stack{} tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is one \
-             standard error",
+            "{} call stack{} tried, false discovery rate {} %, {} snapshots over {:.1} s; ± is \
+             one standard error",
             self.stacks_tried,
             end(self.stacks_tried),
             self.false_discovery_rate * 100.0,
@@ -64,19 +66,20 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl Suspect {
-    /// The stack from the leaf on, as far as it tells people something; whole with `{:#}`.
+impl Leak {
+    /// Writes the stack from the leaf on: its innermost frames, or all of them with `{:#}`.
     fn write_stack(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stack = &self.trend.stack;
         let shown = if f.alternate() {
-            self.stack.len()
+            stack.len()
         } else {
             SHOWN_FRAMES
         };
-        for frame in self.stack.iter().take(shown) {
+        for frame in stack.iter().take(shown) {
             writeln!(f, "    {frame}")?;
         }
-        let more = self.stack.len().saturating_sub(shown);
-        match self.stack.last() {
+        let more = stack.len().saturating_sub(shown);
+        match stack.last() {
             Some(root) if more > 0 => {
                 writeln!(f, "    and {more} more, up to {}", printable(&root.name))
             }
@@ -85,81 +88,83 @@ impl Suspect {
     }
 }
 
-impl fmt::Display for Suspect {
+impl fmt::Display for Leak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let intervals = self.inuse_space.len().saturating_sub(1);
+        let trend = &self.trend;
+        let intervals = trend.steadiness.intervals;
         write!(
             f,
-            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of {intervals} \
-             interval{})",
-            self.function,
-            trend(self.slope, &self.slope_95),
-            amount(self.growth),
-            amount(self.live),
-            self.retention * 100.0,
-            self.intervals_grown,
+            "{} grows {} ({} in all, {} live, {:.0} % of what it allocated; grew in {} of \
+             {intervals} interval{})",
+            self.blamed,
+            slope(trend.rates.slope, &trend.rates.slope_95),
+            amount(trend.growth),
+            amount(trend.live),
+            trend.turnover.retention * 100.0,
+            trend.steadiness.intervals_grown,
             end(intervals),
         )?;
-        if self.keeps_doubling {
-            write!(f, ", a list that doubled {} times", self.doublings)?;
+        let doublings = &trend.doublings;
+        if doublings.keeps_doubling {
+            write!(f, ", a list that doubled {} times", doublings.count)?;
         }
-        if self.site != self.function {
-            write!(f, ", allocated by {}", self.site)?;
+        if trend.site != self.blamed {
+            write!(f, ", allocated by {}", trend.site)?;
         }
         Ok(())
     }
 }
 
-impl fmt::Display for Acquitted {
+impl fmt::Display for NotAccused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let trend = &self.trend;
         let growth = amount(trend.growth);
-        write!(f, "{}, {} live: ", trend.function, amount(trend.live))?;
+        write!(f, "{}, {} live: ", trend.site, amount(trend.live))?;
         match self.reason {
-            Reason::Shrinks => write!(f, "shrinking, {growth:+}"),
-            Reason::WithinNoise => write!(f, "within noise, {growth:+}"),
-            Reason::Churns => write!(
+            NotAccusedReason::Shrinks => write!(f, "shrinking, {growth:+}"),
+            NotAccusedReason::WithinNoise => write!(f, "within noise, {growth:+}"),
+            NotAccusedReason::Churns => write!(
                 f,
                 "churns, {growth:+} while allocating {}",
-                Bytes::nearest(trend.allocated)
+                Bytes::nearest(trend.turnover.allocated)
             ),
-            Reason::LevelsOff | Reason::WarmsUp => write!(
+            NotAccusedReason::LevelsOff | NotAccusedReason::WarmsUp => write!(
                 f,
                 "{}, {} at last against {} over the span",
-                if self.reason == Reason::WarmsUp {
+                if self.reason == NotAccusedReason::WarmsUp {
                     "warm-up"
                 } else {
                     "levels off"
                 },
-                per_time(trend.last_rate, trend.rate.value),
-                rate(trend.rate)
+                per_time(trend.rates.last, trend.rates.mean.value),
+                rate(trend.rates.mean)
             ),
-            Reason::Unproven => write!(
+            NotAccusedReason::Unproven => write!(
                 f,
                 "unproven, {growth:+}, but {}: watch longer",
-                if trend.doubled_lately {
+                if trend.doublings.is_recent {
                     "by a doubling that may be the last"
                 } else {
                     "within noise in the later half"
                 }
             ),
-            Reason::Sawtooth => write!(
+            NotAccusedReason::Sawtooth => write!(
                 f,
                 "sawtooth, rises and gave back {} at once or in steps, {growth:+} in all",
-                Bytes::nearest(trend.largest_fall)
+                Bytes::nearest(trend.swings.largest_fall)
             ),
-            Reason::Unsteady => write!(
+            NotAccusedReason::Unsteady => write!(
                 f,
                 "unsteady, {growth:+} in {} of {} part{} of the span",
-                trend.parts_grown,
-                trend.parts,
-                end(trend.parts)
+                trend.steadiness.parts_grown,
+                trend.steadiness.parts,
+                end(trend.steadiness.parts)
             ),
         }
     }
 }
 
-/// What a noun ends with after a number of its things.
+/// The ending of a noun after a number of things.
 fn end(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
@@ -171,7 +176,8 @@ fn amount(estimate: Estimate) -> PlusMinus {
     }
 }
 
-/// An estimated rate with its error, per second, or per hour where it is less than 1 KiB per second.
+/// An estimated rate with its error, per second, or per hour where it is less than 1 KiB per
+/// second.
 fn rate(per_second: Estimate) -> String {
     let (factor, unit) = time_unit(per_second.value);
     let rate = PlusMinus {
@@ -181,8 +187,8 @@ fn rate(per_second: Estimate) -> String {
     format!("{rate}/{unit}")
 }
 
-/// A trend with its 95 % interval, in one unit.
-fn trend(slope: f64, reach: &RangeInclusive<f64>) -> String {
+/// A slope with its 95 % interval, in one unit.
+fn slope(slope: f64, reach: &RangeInclusive<f64>) -> String {
     let largest = slope.abs().max(reach.end().abs());
     let (factor, unit) = time_unit(largest);
     let bytes = |value: f64| Bytes::nearest(value * factor);
@@ -194,7 +200,8 @@ fn trend(slope: f64, reach: &RangeInclusive<f64>) -> String {
     )
 }
 
-/// A rate in the unit of time that `typical` has, so that rates that are compared have the same.
+/// A rate in the unit of time that suits `typical`, so that rates that are compared have the same
+/// unit.
 fn per_time(bytes_per_second: f64, typical: f64) -> String {
     let (factor, unit) = time_unit(typical);
     format!("{}/{unit}", Bytes::nearest(bytes_per_second * factor))

@@ -103,7 +103,7 @@ impl Profile {
             may_be_earlier: false,
         };
         // What says so is as good as what shows it, and a filter leaves it in.
-        let start = if self.processes().len() > 1 {
+        let start = if self.is_of_several_processes() {
             none
         } else {
             any

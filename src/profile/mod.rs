@@ -23,10 +23,10 @@ mod label_units;
 mod merge;
 mod period;
 mod population;
+mod same_process;
 mod sum;
 mod tables;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use crate::process::Process;
@@ -245,22 +245,6 @@ impl ValueType {
 }
 
 impl Profile {
-    /// The process that this is a profile of, if it says so: all that heaptide writes do. `None` of a sum of
-    /// several.
-    #[must_use]
-    pub fn process(&self) -> Option<Process> {
-        let processes = self.processes();
-        processes.first().copied().filter(|_| processes.len() == 1)
-    }
-
-    /// The processes that its comments name.
-    fn processes(&self) -> BTreeSet<Process> {
-        let comments = self.comments.iter();
-        comments
-            .filter_map(|comment| Process::from_comment(comment))
-            .collect()
-    }
-
     /// The logical calls of a sample, leaf first, inlined ones expanded. A location without lines
     /// gives one frame without a function.
     pub fn frames<'a>(&'a self, sample: &'a Sample) -> impl Iterator<Item = Frame<'a>> {

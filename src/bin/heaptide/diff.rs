@@ -26,9 +26,7 @@ pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Answer, Fa
     let whole = new.profile.diff_keeping_base(&base.profile).map_err(fail)?;
     let view = table::view(report, total(&whole, index));
     let ([base_part, new_part], mut remarks) = filters.apply_to([&base.profile, &new.profile]);
-    if let (Some(before), Some(after)) = (base.profile.process(), new.profile.process())
-        && before != after
-    {
+    if base.profile.is_same_process_as(&new.profile) == Some(false) {
         let remark = "the profiles are of two processes, so that nothing cancels and the errors of both add up";
         remarks.push(remark.to_owned());
     }

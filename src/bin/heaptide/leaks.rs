@@ -2,7 +2,7 @@
 
 use heaptide::{
     Profile,
-    leak::{Verdict, Watch},
+    leak::{LeakDetector, Verdict},
     units::Instant,
 };
 use regex::{Captures, Regex};
@@ -68,7 +68,7 @@ fn judge(mut series: Series) -> Result<Verdict, Failure> {
 /// What was looked at, and what its profiles are called.
 #[derive(Default)]
 struct Watched {
-    watch: Watch,
+    detector: LeakDetector,
     names: Vec<String>,
     /// When the last was taken.
     time_nanos: i64,
@@ -87,14 +87,16 @@ impl Watched {
         }
         self.time_nanos = profile.time_nanos;
         self.names.push(name.to_owned());
-        self.watch
+        self.detector
             .add(profile)
             .map_err(|error| fail(&error, &self.names))
     }
 
     fn verdict(self) -> Result<Verdict, Failure> {
-        let Self { watch, names, .. } = self;
-        let mut verdict = watch.verdict().map_err(|error| fail(&error, &names))?;
+        let Self {
+            detector, names, ..
+        } = self;
+        let mut verdict = detector.verdict().map_err(|error| fail(&error, &names))?;
         for note in &mut verdict.notes {
             *note = with_names(note, &names);
         }

@@ -296,8 +296,8 @@ fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<
 /// Whether two profiles say that they are of two processes. If they do not say, what cannot be with one: that
 /// it is loaded elsewhere, is another build, or has unallocated.
 fn is_restarted(before: &Profile, now: &Profile) -> bool {
-    if let (Some(before), Some(now)) = (before.process(), now.process()) {
-        return before != now;
+    if let Some(is_same) = before.is_same_process_as(now) {
+        return !is_same;
     }
     let place = |profile: &Profile| {
         let main = profile.mappings.first();

@@ -1,16 +1,14 @@
-//! The least leak that is found: the table of docs/leaks.md, measured on simulated stacks that leak a part of
-//! what they allocate.
+//! The least leak that is found: the table of docs/leaks.md, measured on simulated stacks.
 //!
-//! Unlike in `simulation`, only what snapshots see is drawn: they are a minute apart and blocks that are freed
-//! live five seconds, so what is live in one of them tells nothing of the next. Blocks are small, each
-//! sample stands for an interval's bytes, and the numbers of samples are Poisson.
+//! Each stack leaks a part of what it allocates. Unlike in `simulation`, only the state at the
+//! snapshots is drawn. They are a minute apart, and blocks that are freed live five seconds, so the
+//! live churn of two snapshots is independent. Blocks are small, each sample stands for an
+//! interval's bytes, and the numbers of samples are Poisson.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
-
-use super::find;
+use super::random::SeededRandom;
 use super::simulation::whole;
 use crate::Profile;
+use crate::leak::find;
 use crate::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
 
 const INTERVAL: f64 = 512.0 * 1024.0;
@@ -20,13 +18,14 @@ const SECONDS_APART: f64 = 60.0;
 const LIFE_SECONDS: f64 = 5.0;
 /// Other stacks, which stand still and count as tried.
 const OTHERS: usize = 49;
-/// Runs for each figure; the figures were found with twice as many.
+/// Runs for each figure of the table; the figures were measured with twice as many.
 const RUNS: u64 = 20;
 
 /// Numbers of snapshots, the columns of the table.
 const SNAPSHOTS: [u32; 4] = [10, 30, 60, 120];
-/// MiB a second that come and go on the stack that leaks, and the least leak in KiB a second in each column:
-/// the least of a ladder with steps of a fifth that was found in 36 of 40 runs.
+/// Each row: MiB a second that come and go on the stack that leaks, and for each column the least
+/// leak in KiB a second. It is the least of a ladder with steps of a fifth that was found in 36 of
+/// 40 runs.
 const TABLE: [(f64, [f64; 4]); 4] = [
     (0.0, [33.0, 13.5, 7.8, 3.1]),
     (1.0, [119.0, 40.0, 23.0, 9.3]),
@@ -34,34 +33,10 @@ const TABLE: [(f64, [f64; 4]); 4] = [
     (100.0, [600.0, 175.0, 83.0, 40.0]),
 ];
 
-struct Random(Xoshiro256PlusPlus);
-
-impl Random {
-    /// In (0, 1]: the logarithm is finite.
-    fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) + 1) as f64 / 2_f64.powi(53)
-    }
-
-    /// A Poisson number: arrivals within a time where few are expected, else a normal number (Box and
-    /// Muller), whose tails are close enough from a hundred on.
-    fn poisson(&mut self, mean: f64) -> f64 {
-        if mean > 100.0 {
-            let radius = (-2.0 * self.uniform().ln()).sqrt();
-            let angle = 2.0 * std::f64::consts::PI * self.uniform();
-            return (mean + mean.sqrt() * radius * angle.cos()).round().max(0.0);
-        }
-        let (mut count, mut time) = (0.0, -self.uniform().ln());
-        while time < mean {
-            count += 1.0;
-            time -= self.uniform().ln();
-        }
-        count
-    }
-}
-
-/// Whether a leak of so many KiB a second is found behind so many MiB a second of churn on the same stack.
+/// Whether a leak of so many KiB a second is found beside so many MiB a second of churn on its
+/// stack.
 fn is_found(leak: f64, churn: f64, snapshots: u32, seed: u64) -> bool {
-    let mut random = Random(Xoshiro256PlusPlus::seed_from_u64(seed));
+    let mut random = SeededRandom::new(seed);
     let per_second = |bytes: f64| bytes / INTERVAL;
     let (mut kept, mut freed) = (0.0, 0.0);
     let template = template();
@@ -77,12 +52,7 @@ fn is_found(leak: f64, churn: f64, snapshots: u32, seed: u64) -> bool {
         })
         .collect();
     let verdict = find(&profiles).unwrap();
-    assert!(
-        verdict
-            .leaks()
-            .iter()
-            .all(|leak| &*leak.function.name == "f0")
-    );
+    assert!(verdict.leaks.iter().all(|leak| &*leak.blamed.name == "f0"));
     verdict.has_leak()
 }
 
@@ -115,7 +85,7 @@ fn template() -> Profile {
     }
 }
 
-/// Stack 0 with so many samples, allocated and live, and the others.
+/// A profile of stack 0 with so many samples, allocated and live, and of the other stacks.
 fn profile(template: &Profile, number: u32, allocated: f64, live: f64) -> Profile {
     let bytes = |samples: f64| whole(samples * INTERVAL);
     let sample = |at: usize| {
@@ -137,7 +107,8 @@ fn profile(template: &Profile, number: u32, allocated: f64, live: f64) -> Profil
     }
 }
 
-/// Nine in ten are promised, 18 of 20: fewer than 13 have odds of 1 in 400. Of half the leak 18 are not found.
+/// Nine in ten are promised, which is 18 of 20. Fewer than 13 have odds of 1 in 400. A leak of half
+/// the size is found fewer than 18 times.
 #[test]
 fn the_least_leak_is_what_the_table_says() {
     for (churn, row) in TABLE {

@@ -1,15 +1,13 @@
-//! Simulated lists that double: which of them are accused, and how often one that is full is.
+//! Simulated lists that double: how often growing lists are accused, and how often full ones.
 //!
-//! Apart from `simulation`, whose processes last a minute, because lists are judged by when they doubled:
-//! what counts here are sizes and times, of which there are more kinds to try. Snapshots are a minute
-//! apart; each block is sampled by its odds, once, as in a program.
+//! Lists are judged by the times of their doublings, so sizes and times vary here. Separate from
+//! `simulation`, whose processes last a minute. Snapshots are a minute apart. Each block is sampled
+//! once, with the probability that it has in a program.
 
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
-
+use super::random::SeededRandom;
 use super::simulation::whole;
-use super::{Reason, find};
 use crate::Profile;
+use crate::leak::{NotAccusedReason, find};
 use crate::profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
 
 const INTERVAL: f64 = 512.0 * 1024.0;
@@ -21,37 +19,25 @@ const TICKS: u32 = 60;
 const OTHERS: usize = 49;
 const RUNS: u64 = 100;
 
-struct Random(Xoshiro256PlusPlus);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
-    }
-
-    /// In (0, 1]: the logarithm is finite.
-    fn uniform(&mut self) -> f64 {
-        ((self.0.next_u64() >> 11) + 1) as f64 / 2_f64.powi(53)
-    }
-}
-
-/// A buffer of a power of two of bytes, and what the profiler knows of it and of all before it.
+/// A buffer of a power of two of bytes, and the profiler's sums for it and all buffers before it.
 #[derive(Default)]
-struct Buffer {
+struct SimulatedBuffer {
     capacity: f64,
     /// Its weight; 0 if it was not sampled.
     weight: f64,
+    /// Estimated objects and bytes ever allocated.
     allocated: (f64, f64),
 }
 
-impl Buffer {
-    /// A block in its place, if it has no room for so many bytes.
-    fn hold(&mut self, bytes: f64, random: &mut Random) {
+impl SimulatedBuffer {
+    /// Replaces the block by a larger one if it has no room for so many bytes.
+    fn hold(&mut self, bytes: f64, random: &mut SeededRandom) {
         if bytes > self.capacity {
             self.replace(bytes.log2().ceil().exp2(), random);
         }
     }
 
-    fn replace(&mut self, capacity: f64, random: &mut Random) {
+    fn replace(&mut self, capacity: f64, random: &mut SeededRandom) {
         let odds = -(-capacity / INTERVAL).exp_m1();
         self.capacity = capacity;
         self.weight = if random.uniform() <= odds {
@@ -71,9 +57,12 @@ impl Buffer {
     }
 }
 
-/// What became of the buffer's stack over an hour; `None` if it was accused.
-fn reason(mut step: impl FnMut(f64, &mut Buffer), others: usize) -> Option<Reason> {
-    let mut buffer = Buffer::default();
+/// Why the buffer's stack is not accused after an hour; `None` if it is.
+fn reason(
+    mut step: impl FnMut(f64, &mut SimulatedBuffer),
+    others: usize,
+) -> Option<NotAccusedReason> {
+    let mut buffer = SimulatedBuffer::default();
     let profiles = (0..=SNAPSHOTS).map(|number| {
         if number > 0 {
             for tick in 1..=TICKS {
@@ -84,18 +73,21 @@ fn reason(mut step: impl FnMut(f64, &mut Buffer), others: usize) -> Option<Reaso
         profile(number, &buffer, others)
     });
     let verdict = find(&profiles.collect::<Vec<_>>()).unwrap();
-    let acquitted = verdict.acquitted.iter();
-    let reason = acquitted
+    let others = verdict.not_accused.iter();
+    let reason = others
         .filter(|a| &*a.trend.site.name == "f0")
         .map(|a| a.reason);
-    let reasons: Vec<Reason> = reason.collect();
-    let is_accused = verdict.leaks().iter().any(|leak| &*leak.site.name == "f0");
+    let reasons: Vec<NotAccusedReason> = reason.collect();
+    let is_accused = verdict
+        .leaks
+        .iter()
+        .any(|leak| &*leak.trend.site.name == "f0");
     assert!(is_accused || reasons.len() == 1, "{verdict}");
-    assert_eq!(verdict.leaks().len(), usize::from(is_accused), "{verdict}");
+    assert_eq!(verdict.leaks.len(), usize::from(is_accused), "{verdict}");
     reasons.first().copied()
 }
 
-fn profile(number: u32, buffer: &Buffer, others: usize) -> Profile {
+fn profile(number: u32, buffer: &SimulatedBuffer, others: usize) -> Profile {
     let kinds = [
         "alloc_objects",
         "alloc_space",
@@ -133,38 +125,40 @@ fn profile(number: u32, buffer: &Buffer, others: usize) -> Profile {
     }
 }
 
-/// How many of all runs are accused, each a program of its own.
-fn accused<F: FnMut(f64, &mut Buffer)>(program: impl Fn(Random) -> F) -> usize {
-    let runs = (0..RUNS).map(|seed| reason(program(Random::new(seed)), OTHERS));
+/// In how many of all runs the stack is accused. Each run is a program of its own.
+fn accused<F: FnMut(f64, &mut SimulatedBuffer)>(program: impl Fn(SeededRandom) -> F) -> usize {
+    let runs = (0..RUNS).map(|seed| reason(program(SeededRandom::new(seed)), OTHERS));
     runs.filter(Option::is_none).count()
 }
 
-/// From 20 to 320 MiB in the hour, by a rate that is as likely to be half as twice another: the last doubling
-/// is in the last quarter of the time with odds of log2(4/3), 41.5 of 100 with a standard error of 5. None
-/// of the others is ever said to be full.
+/// The list fills to between 20 and 320 MiB in the hour. The logarithm of its rate is uniform, so
+/// the last doubling is in the last quarter of the time with probability log2(4/3): 41.5 of 100,
+/// with a standard error of 5. Each of the other lists is unproven.
 #[test]
 fn a_list_that_fills_evenly_is_accused_after_a_doubling_and_else_unproven() {
-    let filling = |mut random: Random| {
+    let filling = |mut random: SeededRandom| {
         let most = 20.0 * MIB * 16_f64.powf(random.uniform());
-        move |hours: f64, list: &mut Buffer| list.hold(most * hours, &mut random)
+        move |hours: f64, list: &mut SimulatedBuffer| list.hold(most * hours, &mut random)
     };
     let found = accused(filling);
-    let others = (0..RUNS).filter_map(|seed| reason(filling(Random::new(seed)), OTHERS));
-    let doubted = others.filter(|reason| *reason == Reason::Unproven).count();
+    let others = (0..RUNS).filter_map(|seed| reason(filling(SeededRandom::new(seed)), OTHERS));
+    let doubted = others
+        .filter(|reason| *reason == NotAccusedReason::Unproven)
+        .count();
     println!("of {RUNS} lists {found} accused, {doubted} unproven");
     assert!((17..=66).contains(&found), "{found}");
     assert_eq!(found + doubted, usize::try_from(RUNS).unwrap());
 }
 
-/// Lists that fill until some time in the first two thirds of the hour, at a rate of their own.
+/// Each list fills until a random time in the first two thirds of the hour, at a random rate.
 #[test]
 fn a_list_that_is_full_is_not_accused() {
-    let full = |mut random: Random| {
+    let full = |mut random: SeededRandom| {
         let (until, most) = (
             random.uniform() / 1.5,
             20.0 * MIB * 16_f64.powf(random.uniform()),
         );
-        move |hours: f64, list: &mut Buffer| {
+        move |hours: f64, list: &mut SimulatedBuffer| {
             list.hold(most * (hours / until).min(1.0), &mut random);
         }
     };
@@ -173,24 +167,25 @@ fn a_list_that_is_full_is_not_accused() {
     assert_eq!(accused, 0);
 }
 
-/// A buffer that is kept between requests and is as large as the largest so far. Sizes are exponential about
-/// a megabyte or ten, or log-normal with a factor of three to each standard deviation; a request or a
-/// hundred a minute.
+/// A buffer that is kept between requests and is as large as the largest request so far.
+///
+/// Sizes of requests are exponential with a mean of one to ten megabytes, or log-normal with a
+/// factor of three for each standard deviation. One to a hundred requests come in a minute.
 #[test]
 fn a_buffer_for_the_largest_request_so_far_is_not_accused() {
-    let exponential = |mut random: Random| {
+    let exponential = |mut random: SeededRandom| {
         let mean = MIB * 10_f64.powf(random.uniform());
         let share = 100_f64.powf(random.uniform()) / f64::from(TICKS);
-        move |_: f64, buffer: &mut Buffer| {
+        move |_: f64, buffer: &mut SimulatedBuffer| {
             if random.uniform() <= share {
                 let bytes = -mean * random.uniform().ln();
                 buffer.hold(bytes, &mut random);
             }
         }
     };
-    let heavy = |mut random: Random| {
+    let heavy = |mut random: SeededRandom| {
         let share = 100_f64.powf(random.uniform()) / f64::from(TICKS);
-        move |_: f64, buffer: &mut Buffer| {
+        move |_: f64, buffer: &mut SimulatedBuffer| {
             if random.uniform() <= share {
                 let radius = (-2.0 * random.uniform().ln()).sqrt();
                 let normal = radius * (2.0 * std::f64::consts::PI * random.uniform()).cos();
@@ -203,18 +198,18 @@ fn a_buffer_for_the_largest_request_so_far_is_not_accused() {
     assert!(counts.iter().all(|&count| count < 2), "{counts:?}");
 }
 
-/// Flushed at random, once in the hour to ten times, and filled anew.
+/// The list is flushed at random, one to ten times in the hour, and fills again.
 #[test]
 fn a_list_that_is_flushed_is_not_accused() {
-    let flushed = |mut random: Random| {
+    let flushed = |mut random: SeededRandom| {
         let flushes = 10_f64.powf(random.uniform());
         let per_hour = 20.0 * MIB * 16_f64.powf(random.uniform()) * flushes;
         let mut since = 0.0;
-        // One for certain, and not so early that the list was next to nothing: a list that is never flushed
-        // is a leak.
+        // One flush is certain, since a list that is never flushed is a leak. It is not so early
+        // that the list is still small.
         let first = 0.2 + random.uniform() / 2.0;
         let mut is_first = true;
-        move |hours: f64, list: &mut Buffer| {
+        move |hours: f64, list: &mut SimulatedBuffer| {
             let ticks = f64::from(SNAPSHOTS * TICKS);
             if random.uniform() <= flushes / ticks || (is_first && hours >= first) {
                 is_first &= hours < first;
@@ -229,12 +224,12 @@ fn a_list_that_is_flushed_is_not_accused() {
     assert!(accused < 2, "{accused}");
 }
 
-/// A buffer of random size, from 1 to 256 MiB, that comes in place of the last one at random.
+/// At random times a buffer of random size, from 1 to 256 MiB, replaces the one before it.
 #[test]
 fn large_blocks_that_come_and_go_are_not_accused() {
-    let replaced = |mut random: Random| {
+    let replaced = |mut random: SeededRandom| {
         let per_hour = 100_f64.powf(random.uniform());
-        move |_: f64, block: &mut Buffer| {
+        move |_: f64, block: &mut SimulatedBuffer| {
             if random.uniform() <= per_hour / f64::from(SNAPSHOTS * TICKS) {
                 let bytes = MIB * 256_f64.powf(random.uniform());
                 block.replace(bytes, &mut random);

@@ -1,21 +1,22 @@
-//! The arithmetic of chance: tails of the binomial and the normal distribution, and many tests at once.
+//! Tails of the binomial and the normal distribution, and the cutoff for many tests at once.
 //!
-//! The rules are in `rules`; this knows nothing of memory.
+//! Arithmetic on numbers alone.
 
 use statrs::function::beta::checked_beta_reg;
 
-/// From so many events on the normal distribution stands in for the binomial one: its tails are as good
-/// then as is of use, and the continued fraction of the other wants more steps than `statrs` makes.
+/// Above this number of events the normal distribution stands in for the binomial one. Its tails
+/// are then close enough, and the continued fraction of the binomial one needs more steps than
+/// `statrs` makes.
 const EVENTS_ARE_MANY: f64 = 2000.0;
 
-/// Chance that of `more + less` events, each as likely to be of one kind as of the other, at least
-/// `more` are of the first.
+/// Chance that of `more + less` events of two equally likely kinds at least `more` are of the
+/// first.
 ///
-/// The test of two Poisson rates by [Przyborowski and Wilenski,
-/// 1940](https://doi.org/10.1093/biomet/31.3-4.313): given their sum, the count of the one is binomial
-/// with a half, and its tail is an incomplete beta function
-/// ([DLMF 8.17.5](https://dlmf.nist.gov/8.17.E5)), which takes counts that are not whole as well. Unlike
-/// a normal tail it holds for few events: five against none have a chance of 1 in 32, where the
+/// This is the test of two Poisson rates by [Przyborowski and Wilenski,
+/// 1940](https://doi.org/10.1093/biomet/31.3-4.313). Given the sum of two counts, each of them is
+/// binomial with a half. The tail is an incomplete beta function ([DLMF
+/// 8.17.5](https://dlmf.nist.gov/8.17.E5)), which also takes counts that are not whole. Unlike a
+/// normal tail it holds for few events: five against none have a chance of 1 in 32, where the
 /// normal tail says 1 in 79.
 pub(super) fn chance_of_so_many(more: f64, less: f64) -> f64 {
     if more <= 0.0 {
@@ -25,15 +26,16 @@ pub(super) fn chance_of_so_many(more: f64, less: f64) -> f64 {
     if more + less > EVENTS_ARE_MANY {
         return upper_tail((more - less) / (more + less).sqrt());
     }
-    // Never fails: both are positive and a half is in range. What cannot be told is no evidence.
+    // It never fails: both are positive and a half is in range. 1 means no evidence.
     checked_beta_reg(more, less + 1.0, 0.5).unwrap_or(1.0)
 }
 
 /// Chance that a standard normal value exceeds `z`.
 ///
-/// Two expansions from Abramowitz and Stegun, *Handbook of Mathematical Functions*: the series
-/// 26.2.11 near the middle and the continued fraction 26.2.14 in the tail, where one minus the
-/// series would cancel. Relative error below 1e-12 up to where the result underflows (`z` = 38).
+/// It uses two expansions from Abramowitz and Stegun, *Handbook of Mathematical Functions*: the
+/// series 26.2.11 near the middle and the continued fraction 26.2.14 in the tail, where one minus
+/// the series would cancel. The relative error is below 1e-12 up to where the result underflows
+/// (`z` = 38).
 pub(super) fn upper_tail(z: f64) -> f64 {
     // From 2 on, 120 steps of the fraction give full precision; below, 60 terms of the series do.
     const TAIL_FROM: f64 = 2.0;
@@ -58,7 +60,7 @@ pub(super) fn upper_tail(z: f64) -> f64 {
 }
 
 /// The `z` that a standard normal value exceeds with chance `p`, for `p` in (0, 1).
-pub(super) fn upper_quantile(p: f64) -> f64 {
+pub(in crate::leak) fn upper_quantile(p: f64) -> f64 {
     // The tail falls monotonically, so halving finds it; 38 is where it underflows, and 60 halvings
     // leave less than the spacing of the numbers.
     let (mut low, mut high) = (-38.0, 38.0);
@@ -73,13 +75,14 @@ pub(super) fn upper_quantile(p: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// The largest p-value that still counts as a discovery if at most a share `rate` of the discoveries
-/// may be false: the step-up procedure of [Benjamini and Hochberg,
-/// 1995](https://doi.org/10.1111/j.2517-6161.1995.tb02031.x) for independent tests, which those of
-/// different stacks are, as every block is sampled independently.
+/// The largest p-value that counts as a discovery if at most a share `rate` of the discoveries may
+/// be false.
 ///
-/// Without any discovery it is `rate / m`, what a first one among `m` would have needed.
-pub(super) fn discovery_cutoff(mut p_values: Vec<f64>, rate: f64) -> f64 {
+/// This is the step-up procedure of [Benjamini and Hochberg,
+/// 1995](https://doi.org/10.1111/j.2517-6161.1995.tb02031.x) for independent tests. The tests of
+/// different stacks are independent, as every block is sampled independently. Without any discovery
+/// it is `rate / m`: the p-value that a first discovery among `m` tests needs.
+pub(in crate::leak) fn discovery_cutoff(mut p_values: Vec<f64>, rate: f64) -> f64 {
     p_values.sort_by(f64::total_cmp);
     let step = rate / p_values.len().max(1) as f64;
     p_values
@@ -96,7 +99,7 @@ mod tests {
     use super::{EVENTS_ARE_MANY, chance_of_so_many, discovery_cutoff, upper_quantile, upper_tail};
 
     #[test]
-    fn so_many_of_two_kinds_have_the_binomial_chance() {
+    fn the_chance_of_two_counts_is_binomial() {
         let near = |value: f64, expected: f64| {
             assert!(
                 (value / expected - 1.0).abs() < 1e-9,
@@ -114,8 +117,8 @@ mod tests {
         assert_eq!(chance_of_so_many(1e300, 0.0), 0.0);
     }
 
-    /// How often a p-value of `level` or less is seen where nothing grows, as many samples of `mean` being
-    /// expected to come as to go: summed over all counts, nothing is drawn.
+    /// How often a p-value of `level` or less is seen where nothing grows. `mean` samples are
+    /// expected to come and as many to go. It is summed over all counts, nothing is drawn.
     fn false_alarms(level: f64, mean: f64, p_value: fn(f64, f64) -> f64) -> f64 {
         let mut chances = vec![(-mean).exp()];
         for n in 1..200 {
@@ -135,7 +138,7 @@ mod tests {
             for mean in [0.5, 1.0, 3.0, 6.0, 12.0, 50.0] {
                 let share = false_alarms(level, mean, chance_of_so_many);
                 assert!(share <= level, "{level} at {mean}: {share}");
-                // Not so rarely either that nothing would be found.
+                // Nor is it so rare that nothing would be found.
                 assert!(
                     mean < 50.0 || share > 0.4 * level,
                     "{level} at {mean}: {share}"
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn few_events_join_the_many() {
+    fn the_two_distributions_agree_where_they_meet() {
         for sigmas in [1.0, 3.0, 5.0] {
             let apart = sigmas * EVENTS_ARE_MANY.sqrt();
             let (more, less) = (
@@ -192,9 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn the_cutoff_steps_up_over_a_missed_rank() {
-        // 0.03 misses its own threshold (0.025) but 0.04 meets the one of its rank (0.0375 is missed,
-        // 0.05 met by the fourth), which takes all four in.
+    fn the_cutoff_steps_over_ranks_that_miss_their_threshold() {
+        // Sorted, the second and third miss their thresholds (0.025 and 0.0375), but the fourth
+        // meets its own (0.05), so all four are discoveries.
         let p_values = vec![0.03, 0.04, 0.001, 0.045];
         assert!((discovery_cutoff(p_values, 0.05) - 0.05).abs() < 1e-12);
         assert!((discovery_cutoff(vec![0.9, 0.5], 0.05) - 0.025).abs() < 1e-12);

@@ -1,7 +1,7 @@
-//! Call stacks by name: what makes two samples the same stack, and which frame gets the blame.
+//! Call stacks by name, each kept once under a number that stands for it in all profiles.
 //!
-//! Separate from `run` because it decides where a stack begins: never in the standard library. It
-//! judges names and paths only, never amounts, and keeps each once, however many profiles name it.
+//! It decides where a rolled-up stack begins: never in the standard library. It looks at names and
+//! paths only, never at amounts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,29 +10,33 @@ use super::frame::StackFrame;
 use crate::symbolize::is_standard_library;
 use crate::{Error, Result};
 
-/// A function by its number in [`Names`], and a line in it.
-pub(super) type Call = (u32, i64);
+/// A function by its number in [`StackInterner`], and a line in it.
+pub(super) type InternedCall = (u32, i64);
 
-/// Most frames that are remembered of all different stacks together: a quarter of a gigabyte at worst.
-/// The stacks of a large service are some millions, while a few bytes of a file can name a location with
-/// many lines over and over.
+/// Most frames that are held of all different stacks together: a quarter of a gigabyte at worst.
+///
+/// A large service has some millions of stacks. A bound is needed since a few bytes of a file can
+/// name a location with many lines over and over.
 const MOST_FRAMES: usize = 16 << 20;
 
-/// The functions, places and stacks met so far, numbered in the order they were met, so that those of
-/// different profiles compare by numbers and each is kept once.
+/// The functions, locations and stacks met so far, numbered in the order in which they were met.
+///
+/// Stacks of different profiles compare by numbers, and each name is kept once.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct StackInterner {
     functions: Vec<NamedFunction>,
     function_numbers: HashMap<(Arc<str>, Arc<str>), u32>,
-    /// The calls of a location: as many as were inlined there.
-    places: Vec<Arc<[Call]>>,
-    place_numbers: HashMap<Arc<[Call]>, u32>,
+    /// The calls of each location, inlined ones first.
+    locations: Vec<Arc<[InternedCall]>>,
+    location_numbers: HashMap<Arc<[InternedCall]>, u32>,
     addresses: HashMap<u64, u32>,
-    paths: Vec<Path>,
+    paths: Vec<InternedPath>,
     path_numbers: HashMap<Arc<[u32]>, u32>,
-    /// From the innermost function outside the standard library to the root.
+    /// The functions of each rolled-up stack: from the innermost one outside the standard library
+    /// to the root.
     stacks: Vec<Arc<[u32]>>,
     stack_numbers: HashMap<Arc<[u32]>, u32>,
+    /// How many frames are held, inlined ones expanded.
     frames: usize,
 }
 
@@ -44,17 +48,17 @@ struct NamedFunction {
     is_address: bool,
 }
 
-/// The places of a call stack, leaf first, and the rolled-up stack it is a part of.
+/// The locations of a call stack, leaf first, and the number of its rolled-up stack.
 #[derive(Debug)]
-struct Path {
-    places: Arc<[u32]>,
+struct InternedPath {
+    locations: Arc<[u32]>,
     stack: u32,
 }
 
-impl Names {
-    /// The number of a path that is known.
-    pub(super) fn known_path(&self, places: &[u32]) -> Option<u32> {
-        self.path_numbers.get(places).copied()
+impl StackInterner {
+    /// The number of a path, if the path is known.
+    pub(super) fn known_path(&self, locations: &[u32]) -> Option<u32> {
+        self.path_numbers.get(locations).copied()
     }
 
     /// The rolled-up stack of a path.
@@ -72,14 +76,14 @@ impl Names {
         self.stacks.get(stack as usize).map_or(&[], |stack| stack)
     }
 
-    /// Whether a function is the standard library's.
+    /// Whether a function belongs to the standard library.
     pub(super) fn is_standard(&self, function: u32) -> bool {
         self.functions
             .get(function as usize)
             .is_some_and(|f| f.is_standard)
     }
 
-    /// Whether the function that a stack is blamed on has no name but its address.
+    /// Whether the function that allocates has no name but its address.
     pub(super) fn is_unnamed(&self, stack: u32) -> bool {
         let function = self.functions(stack).first();
         function.is_some_and(|&f| self.functions.get(f as usize).is_some_and(|f| f.is_address))
@@ -90,15 +94,15 @@ impl Names {
         self.calls(path).map(|call| self.frame(call)).collect()
     }
 
-    /// Position in a path of the frame that its rolled-up stack begins with: what lies before it is the
-    /// standard library's.
+    /// Position in a path of the frame that its rolled-up stack begins with. The frames before it
+    /// belong to the standard library.
     pub(super) fn skipped(&self, path: u32) -> usize {
-        let of_program = |call: Call| !self.is_standard(call.0);
+        let of_program = |call: InternedCall| !self.is_standard(call.0);
         self.calls(path).position(of_program).unwrap_or(0)
     }
 
     /// The call that a path's rolled-up stack begins with; `None` for a stack without frames.
-    pub(super) fn site(&self, path: u32) -> Option<Call> {
+    pub(super) fn site(&self, path: u32) -> Option<InternedCall> {
         self.calls(path).nth(self.skipped(path))
     }
 
@@ -110,15 +114,15 @@ impl Names {
         }
     }
 
-    fn calls(&self, path: u32) -> impl Iterator<Item = Call> {
-        let places = self.paths.get(path as usize).map(|path| &*path.places);
-        let places = places.unwrap_or_default().iter();
-        places
-            .filter_map(|&place| self.places.get(place as usize))
+    fn calls(&self, path: u32) -> impl Iterator<Item = InternedCall> {
+        let locations = self.paths.get(path as usize).map(|path| &*path.locations);
+        let locations = locations.unwrap_or_default().iter();
+        locations
+            .filter_map(|&location| self.locations.get(location as usize))
             .flat_map(|calls| calls.iter().copied())
     }
 
-    fn frame(&self, (function, line): Call) -> StackFrame {
+    fn frame(&self, (function, line): InternedCall) -> StackFrame {
         let Some(function) = self.functions.get(function as usize) else {
             return StackFrame::none();
         };
@@ -154,33 +158,39 @@ impl Names {
         self.function(&format!("{address:#x}").into(), &"".into(), true)
     }
 
-    pub(super) fn unnamed(&mut self, address: u64) -> Result<u32> {
-        if let Some(&place) = self.addresses.get(&address) {
-            return Ok(place);
+    pub(super) fn unnamed_location(&mut self, address: u64) -> Result<u32> {
+        if let Some(&location) = self.addresses.get(&address) {
+            return Ok(location);
         }
         let function = self.address(address)?;
-        let place = self.add_place([(function, 0)].into())?;
-        self.addresses.insert(address, place);
-        Ok(place)
+        let location = self.add_location([(function, 0)].into())?;
+        self.addresses.insert(address, location);
+        Ok(location)
     }
 
-    pub(super) fn add_place(&mut self, calls: Arc<[Call]>) -> Result<u32> {
-        if let Some(&place) = self.place_numbers.get(&calls) {
-            return Ok(place);
+    pub(super) fn add_location(&mut self, calls: Arc<[InternedCall]>) -> Result<u32> {
+        if let Some(&location) = self.location_numbers.get(&calls) {
+            return Ok(location);
         }
-        let place = self.spend(self.places.len(), calls.len())?;
-        self.places.push(Arc::clone(&calls));
-        self.place_numbers.insert(calls, place);
-        Ok(place)
+        let location = self.spend(self.locations.len(), calls.len())?;
+        self.locations.push(Arc::clone(&calls));
+        self.location_numbers.insert(calls, location);
+        Ok(location)
     }
 
-    pub(super) fn add_path(&mut self, places: Arc<[u32]>) -> Result<u32> {
-        let path = self.spend(self.paths.len(), places.len())?;
-        let of = |place: &u32| self.places.get(*place as usize);
-        let frames: usize = places.iter().filter_map(of).map(|calls| calls.len()).sum();
-        // Before they are expanded.
+    pub(super) fn add_path(&mut self, locations: Arc<[u32]>) -> Result<u32> {
+        let path = self.spend(self.paths.len(), locations.len())?;
+        let of = |location: &u32| self.locations.get(*location as usize);
+        let frames: usize = locations
+            .iter()
+            .filter_map(of)
+            .map(|calls| calls.len())
+            .sum();
+        // The bound is checked before the frames are expanded.
         self.spend(self.stacks.len(), frames)?;
-        let calls = places.iter().filter_map(|&p| self.places.get(p as usize));
+        let calls = locations
+            .iter()
+            .filter_map(|&p| self.locations.get(p as usize));
         let functions: Vec<u32> = calls.flat_map(|calls| calls.iter().map(|c| c.0)).collect();
         let of_program = functions.iter().position(|&f| !self.is_standard(f));
         let rolled = functions.get(of_program.unwrap_or(0)..).unwrap_or_default();
@@ -194,13 +204,13 @@ impl Names {
                 stack
             }
         };
-        let key = Arc::clone(&places);
-        self.paths.push(Path { places, stack });
+        let key = Arc::clone(&locations);
+        self.paths.push(InternedPath { locations, stack });
         self.path_numbers.insert(key, path);
         Ok(path)
     }
 
-    /// Takes frames off what may be remembered, and numbers what they are for.
+    /// Counts frames against the bound, and gives the number of the entry that holds them.
     fn spend(&mut self, next: usize, frames: usize) -> Result<u32> {
         self.frames = self.frames.saturating_add(frames);
         if self.frames > MOST_FRAMES {
@@ -216,16 +226,16 @@ fn number(next: usize) -> Result<u32> {
 
 fn too_many() -> Error {
     Error::too_large(format!(
-        "the profiles' call stacks have more than {MOST_FRAMES} frames, inlined ones expanded: leave out \
-         stacks that are of no interest, or give fewer profiles"
+        "the profiles' call stacks have more than {MOST_FRAMES} frames, inlined ones expanded: \
+         leave out stacks that are of no interest, or give fewer profiles"
     ))
 }
 
 /// Whether a function is code of the standard library, which allocates on behalf of its caller.
 ///
 /// The path decides where it is known: the library's own sources and its vendored dependencies
-/// (hashbrown lies behind every `HashMap`). A name alone can mislead (`<T as core::clone::Clone>` of
-/// a program's type is the program's code), so only names that *start* in the library count.
+/// (hashbrown lies behind every `HashMap`). A name alone can mislead (`<T as core::clone::Clone>`
+/// of a program's type is the program's code), so only names that *start* in the library count.
 fn is_standard(name: &str, file: &str) -> bool {
     const NAMES: [&str; 7] = [
         "alloc::",
