@@ -19,6 +19,7 @@ mod delta;
 mod endpoints;
 mod hosts;
 mod index;
+mod legacy_text;
 mod limits;
 #[cfg(feature = "axum")]
 mod mount;

@@ -7,12 +7,13 @@ use super::{
     builder::{Shared, gone},
     caller::Caller,
     delta,
+    legacy_text::legacy_text,
     query::Query,
     render::{self, Format},
     reply::{self, Reply, Result},
     status,
 };
-use crate::{Profile, ProfileOptions, pprof::legacy_text};
+use crate::{Profile, ProfileOptions};
 use ::http::{HeaderValue, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use std::time::{Duration, Instant};

@@ -5,16 +5,17 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{asked::Asked, moments::Moment};
+use super::{
+    asked::Asked,
+    call_tree::{CallFunction, CallKind, CallNode, CallTree},
+    moments::Moment,
+};
 use crate::{
     Profile,
     http::{builder::gone, caller::Caller, reply::Result},
     json::{array, number, object, string},
     profile::{Estimate, Filter},
-    report::{
-        CallFunction, CallKind, CallNode, CallTree, Change, Diff, Inlined, Top, TopRow, View,
-        shorten, total,
-    },
+    report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total},
 };
 
 /// More than anyone scrolls through; a filter finds the others.

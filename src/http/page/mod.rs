@@ -5,6 +5,7 @@
 
 mod asked;
 mod assets;
+mod call_tree;
 mod data;
 mod moments;
 

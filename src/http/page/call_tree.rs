@@ -6,14 +6,10 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use super::{
-    column::Column,
-    places::{address_name, clean},
-    top::RowEstimates,
-};
 use crate::{
     Result,
     profile::{Estimate, Function, Location, Profile, Sample},
+    report::{Column, RowEstimates, address_name, clean},
     units::clamp,
 };
 
@@ -25,48 +21,48 @@ const MAX_NODES: usize = 20_000;
 
 /// The stacks of a profile, merged by function from the root. Inlined calls are nodes of their own.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CallTree {
+pub(super) struct CallTree {
     /// The functions that nodes are calls of.
-    pub(crate) functions: Vec<CallFunction>,
+    pub(super) functions: Vec<CallFunction>,
     /// Each behind its parent, siblings by falling width, then by name, before them what is summed up; the
     /// first is the root, which is no function.
-    pub(crate) nodes: Vec<CallNode>,
+    pub(super) nodes: Vec<CallNode>,
     /// How many nodes were too small and are summed up in others.
-    pub(crate) folded: usize,
+    pub(super) folded: usize,
 }
 
 /// A function, or an address without a name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct CallFunction {
-    pub(crate) name: Arc<str>,
+pub(super) struct CallFunction {
+    pub(super) name: Arc<str>,
     /// Its source file; empty where it is not known.
-    pub(crate) file: String,
+    pub(super) file: String,
     /// The line that most of its value goes through; 0 where it is not known.
-    pub(crate) line: i64,
+    pub(super) line: i64,
 }
 
 /// A function called from a stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct CallNode {
+pub(super) struct CallNode {
     /// A position among the nodes.
-    pub(crate) parent: usize,
-    pub(crate) call: CallKind,
-    pub(crate) flat: i64,
-    pub(crate) cum: i64,
+    pub(super) parent: usize,
+    pub(super) call: CallKind,
+    pub(super) flat: i64,
+    pub(super) cum: i64,
     /// What the base of a difference has of `cum`.
-    pub(crate) base: i64,
+    pub(super) base: i64,
     /// The sizes of all flat values at and below it. In a difference that is growth plus shrinkage, so a
     /// part that grew beside one that shrank has its width.
-    pub(crate) width: i64,
+    pub(super) width: i64,
     /// Exact zeros where no sampling error is known.
-    pub(crate) estimates: RowEstimates,
+    pub(super) estimates: RowEstimates,
     /// Whether it is inlined into its parent wherever it is called from there.
-    pub(crate) is_inlined: bool,
+    pub(super) is_inlined: bool,
 }
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum CallKind {
+pub(super) enum CallKind {
     /// All stacks.
     #[default]
     Root,
@@ -82,7 +78,7 @@ impl CallTree {
     /// # Errors
     ///
     /// A mismatch if the profile has no such sample type.
-    pub(crate) fn new(profile: &Profile, sample_index: usize) -> Result<Self> {
+    pub(super) fn new(profile: &Profile, sample_index: usize) -> Result<Self> {
         Self::bounded(profile, sample_index, MAX_NODES)
     }
 

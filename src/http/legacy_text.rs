@@ -19,7 +19,7 @@ use crate::profile::{Location, LocationId, Sample};
 
 /// The profile as text: what is live first, the most bytes first; then `trailer`, whose lines begin with `#`;
 /// then where the program's files are loaded.
-pub(crate) fn legacy_text(profile: &Profile, trailer: &str) -> String {
+pub(super) fn legacy_text(profile: &Profile, trailer: &str) -> String {
     let mut rows: Vec<(Row, &Sample)> = profile
         .samples
         .iter()
