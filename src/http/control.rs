@@ -1,49 +1,49 @@
-//! `control`: the state of the profiler, and the one thing about it that can be changed from outside, the
-//! sample interval. Off unless the builder turns it on, and never without a token.
+//! `control`: shows the profiler's state, and sets its sample interval.
+//!
+//! It is off unless the builder turns it on, and always needs a token.
 
 use super::{
-    builder::Shared,
+    credential::Credential,
     query::Query,
-    reply::{self, Reply, Result},
+    reply::{self, Reply, ReplyResult},
+    state::EndpointState,
     status,
-    token::Shown,
 };
 use crate::{record::parse_size, set_sample_interval};
 use ::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 
-pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, shown: Shown) -> Result<Reply> {
-    if !shared.has_control {
-        return reply::refused(
-            StatusCode::FORBIDDEN,
-            "the profiler cannot be controlled over HTTP: enable it with `EndpointsBuilder::control`",
-        );
-    }
-    if shown == Shown::Nothing {
-        return reply::refused(
-            StatusCode::FORBIDDEN,
-            "the profiler is controlled with a token only: set one with `EndpointsBuilder::token`",
-        );
-    }
-    if *request.method() == Method::POST {
-        // A browser adds a password to what any page makes it send; the other form only a program adds.
-        if shown != Shown::Bearer {
-            return reply::refused(
-                StatusCode::FORBIDDEN,
-                "the profiler is changed with `Authorization: Bearer TOKEN` only, not with a password",
-            );
+pub(super) fn answer(
+    state: &EndpointState,
+    request: &Request<Bytes>,
+    credential: Option<Credential>,
+) -> ReplyResult<Reply> {
+    let is_change = *request.method() == Method::POST;
+    let refusal = match credential {
+        _ if !state.settings.has_control => {
+            "the profiler cannot be controlled over HTTP: enable it with `EndpointsBuilder::control`"
         }
+        None => {
+            "the profiler is controlled with a token only: set one with `EndpointsBuilder::token`"
+        }
+        // Any page can make a browser send a password; only a program sends the other form.
+        Some(Credential::Basic) if is_change => {
+            "the profiler is changed with `Authorization: Bearer TOKEN` only, not with a password"
+        }
+        Some(_) => "",
+    };
+    if !refusal.is_empty() {
+        return reply::forbidden(refusal);
+    }
+    if is_change {
         set(request)?;
     }
-    Ok(reply::new(
-        StatusCode::OK,
-        reply::JSON,
-        status::json() + "\n",
-    ))
+    let status = status::json() + "\n";
+    Ok(reply::new(StatusCode::OK, reply::JSON, status))
 }
 
-/// From the query, or from a form's body.
-fn set(request: &Request<Bytes>) -> Result<()> {
+/// Sets the interval from the query, or from a form's body.
+fn set(request: &Request<Bytes>) -> ReplyResult<()> {
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
     let body = String::from_utf8_lossy(request.body());
     let form = Query::parse(body.trim_end())?;
@@ -53,13 +53,11 @@ fn set(request: &Request<Bytes>) -> Result<()> {
             "nothing to set: give \"sample_interval\", for example sample_interval=512KiB; 0 pauses",
         );
     };
-    match parse_size(text.as_bytes()) {
-        Some(bytes) => {
-            set_sample_interval(bytes);
-            Ok(())
-        }
-        None => reply::bad_request(
+    let Some(bytes) = parse_size(text.as_bytes()) else {
+        return reply::bad_request(
             "invalid value for \"sample_interval\" - must be a number of bytes, or one with KiB, MiB or GiB",
-        ),
-    }
+        );
+    };
+    set_sample_interval(bytes);
+    Ok(())
 }

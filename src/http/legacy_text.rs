@@ -1,5 +1,6 @@
-//! The text form that `?debug=1` asks for, as Go and gperftools write it: for people, and for the Perl tools
-//! `google-pprof` and `jeprof`, which read nothing else.
+//! The text form that `?debug=1` asks for, as Go and gperftools write it.
+//!
+//! People read it, and the Perl tools `google-pprof` and `jeprof`, which read nothing else.
 //!
 //! ```text
 //! heap profile: <inuse objects>: <inuse bytes> [<alloc objects>: <alloc bytes>] @ heap_v2/<period>
@@ -7,47 +8,49 @@
 //! #   0x<return address>   <function>   <file>:<line>
 //! ```
 //!
-//! with tabs between the parts of a comment. It takes a profile of what was [sampled](Profile::sampled), since
-//! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: by the latter both Perl tools
-//! divide by the objects of a row, and die of one that has none in use.
+//! Tabs separate the parts of a comment. The profile has to be [sampled](Profile::sampled), since
+//! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: for `heap` both Perl tools
+//! divide by the objects of a row, and fail on a row that has none in use.
 
 use std::fmt::Write as _;
 
 use crate::Profile;
 use crate::printable::printable;
-use crate::profile::{Location, LocationId, Sample};
+use crate::profile::{Location, Sample};
 
-/// The profile as text: what is live first, the most bytes first; then `trailer`, whose lines begin with `#`;
-/// then where the program's files are loaded.
+/// The profile as text: the rows with the most live bytes first; then `trailer`, whose lines begin
+/// with `#`; then the addresses at which the program's files are loaded.
 pub(super) fn legacy_text(profile: &Profile, trailer: &str) -> String {
-    let mut rows: Vec<(Row, &Sample)> = profile
+    let rows = profile
         .samples
         .iter()
-        .map(|sample| (Row::of(sample), sample))
-        .filter(|(row, _)| *row != Row::default())
-        .collect();
+        .map(|sample| (values(sample), sample));
+    let mut rows: Vec<([i64; 4], &Sample)> = rows.filter(|(row, _)| *row != [0; 4]).collect();
     rows.sort_by(|(a, x), (b, y)| {
-        let key = |row: &Row| [row.inuse_bytes, row.alloc_bytes, row.inuse_objects];
-        key(b)
-            .cmp(&key(a))
-            .then_with(|| addresses(profile, x).cmp(addresses(profile, y)))
+        let key = |[_, alloc_bytes, inuse_objects, inuse_bytes]: [i64; 4]| {
+            [inuse_bytes, alloc_bytes, inuse_objects]
+        };
+        let addresses = |sample| locations(profile, sample).map(return_address);
+        key(*b)
+            .cmp(&key(*a))
+            .then_with(|| addresses(x).cmp(addresses(y)))
     });
-    let mut total = rows
-        .iter()
-        .fold(Row::default(), |sum, (row, _)| sum.plus(row));
-    // As Go: a reader takes only two columns where the two pairs are equal.
-    if total.alloc_bytes == total.inuse_bytes {
-        total.alloc_bytes = total.alloc_bytes.saturating_add(1);
+    let mut total = [0_i64; 4];
+    for (row, _) in &rows {
+        for (sum, value) in total.iter_mut().zip(row) {
+            *sum = sum.saturating_add(*value);
+        }
     }
-    let mut text = format!(
-        "heap profile: {} @ heap_v2/{}\n",
-        total.text(),
-        profile.period
-    );
+    // As in Go: a reader takes only two columns if the two pairs are equal.
+    if total[1] == total[3] {
+        total[1] = total[1].saturating_add(1);
+    }
+    let total = counts(&total);
+    let mut text = format!("heap profile: {total} @ heap_v2/{}\n", profile.period);
     for (row, sample) in &rows {
-        text += &format!("{} @", row.text());
-        for address in addresses(profile, sample) {
-            append(&mut text, format_args!(" {address:#x}"));
+        text += &format!("{} @", counts(row));
+        for location in locations(profile, sample) {
+            append(&mut text, format_args!(" {:#x}", return_address(location)));
         }
         text.push('\n');
         for location in locations(profile, sample) {
@@ -58,66 +61,37 @@ pub(super) fn legacy_text(profile: &Profile, trailer: &str) -> String {
     text += trailer;
     text += "\nMAPPED_LIBRARIES:\n";
     for mapping in &profile.mappings {
-        // A line of /proc/self/maps; of device and inode readers take no notice.
-        append(
-            &mut text,
-            format_args!(
-                "{:x}-{:x} r-xp {:08x} 00:00 0 {}\n",
-                mapping.start, mapping.limit, mapping.file_offset, mapping.file
-            ),
+        // A line of /proc/self/maps; readers ignore device and inode.
+        let (start, limit, offset) = (mapping.start, mapping.limit, mapping.file_offset);
+        text += &format!(
+            "{start:x}-{limit:x} r-xp {offset:08x} 00:00 0 {}\n",
+            mapping.file
         );
     }
     text
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Row {
-    inuse_objects: i64,
-    inuse_bytes: i64,
-    alloc_objects: i64,
-    alloc_bytes: i64,
+/// The sample's values in the order of Go's sample types: allocated objects and bytes, then live ones.
+fn values(sample: &Sample) -> [i64; 4] {
+    std::array::from_fn(|at| sample.values.get(at).copied().unwrap_or(0))
 }
 
-impl Row {
-    fn of(sample: &Sample) -> Self {
-        let value = |at| sample.values.get(at).copied().unwrap_or(0);
-        Self {
-            inuse_objects: value(2),
-            inuse_bytes: value(3),
-            alloc_objects: value(0),
-            alloc_bytes: value(1),
-        }
-    }
-
-    fn plus(self, other: &Self) -> Self {
-        Self {
-            inuse_objects: self.inuse_objects.saturating_add(other.inuse_objects),
-            inuse_bytes: self.inuse_bytes.saturating_add(other.inuse_bytes),
-            alloc_objects: self.alloc_objects.saturating_add(other.alloc_objects),
-            alloc_bytes: self.alloc_bytes.saturating_add(other.alloc_bytes),
-        }
-    }
-
-    fn text(&self) -> String {
-        format!(
-            "{}: {} [{}: {}]",
-            self.inuse_objects, self.inuse_bytes, self.alloc_objects, self.alloc_bytes
-        )
-    }
+fn counts([alloc_objects, alloc_bytes, inuse_objects, inuse_bytes]: &[i64; 4]) -> String {
+    format!("{inuse_objects}: {inuse_bytes} [{alloc_objects}: {alloc_bytes}]")
 }
 
 fn locations<'a>(profile: &'a Profile, sample: &'a Sample) -> impl Iterator<Item = &'a Location> {
-    let ids = sample.locations.iter().copied();
-    ids.filter_map(|id: LocationId| profile.locations.get(id.index()))
+    let ids = sample.locations.iter();
+    ids.filter_map(|id| profile.locations.get(id.index()))
 }
 
-/// Return addresses, from which readers subtract 1 again.
-fn addresses<'a>(profile: &'a Profile, sample: &'a Sample) -> impl Iterator<Item = u64> {
-    locations(profile, sample).map(|location| location.address.saturating_add(1))
+/// Readers subtract 1 from it again.
+fn return_address(location: &Location) -> u64 {
+    location.address.saturating_add(1)
 }
 
 fn describe(text: &mut String, profile: &Profile, location: &Location) {
-    let address = location.address.saturating_add(1);
+    let address = return_address(location);
     if location.lines.is_empty() {
         append(text, format_args!("#\t{address:#x}\n"));
     }
@@ -146,7 +120,7 @@ mod tests {
     use crate::profile::example::profile;
 
     #[test]
-    fn the_most_live_is_first_and_what_is_dead_is_last() {
+    fn rows_are_sorted_by_live_bytes() {
         let profile = profile(
             "main / dead = 7 700 0 0\n main / small = 1 64 1 64\n main / big // inner = 3 3000 2 2000",
             0,
@@ -185,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_pairs_are_told_apart_and_rows_of_nothing_left_out() {
+    fn equal_pairs_are_made_unequal_and_rows_of_zeros_are_left_out() {
         let text = legacy_text(&profile("main = 1 8 1 8\n main / none = 0 0 0 0", 0), "");
         assert!(text.starts_with("heap profile: 1: 8 [1: 9] @ heap_v2/524288\n1: 8 [1: 8] @ "));
         assert_eq!(text.matches("] @").count(), 2);
     }
 
     #[test]
-    fn a_name_cannot_write_rows() {
+    fn a_name_cannot_forge_a_row() {
         let mut hostile = profile("main = 1 8 1 8", 0);
         hostile.functions[0].name = "x\n1: 1 [1: 1] @ 0x1".into();
         assert!(legacy_text(&hostile, "").contains("\tx\\n1: 1"));

@@ -1,16 +1,16 @@
-//! `heap`, `allocs` and `delta_heap`: what a query asks for, and the profile made for it.
+//! `heap`, `allocs` and `delta_heap`: the query's parameters, and the profile made for them.
 //!
-//! Parameters are read before anything else is done, in Go's order and with Go's words; how a profile is
-//! written is `render`'s.
+//! Parameters are read before anything else is done, in Go's order and with Go's error texts.
 
 use super::{
-    builder::{Shared, gone},
-    caller::Caller,
+    cancellation::Cancellation,
     delta,
     legacy_text::legacy_text,
+    limits::MAX_CLIENT_NAME,
     query::Query,
-    render::{self, Format},
-    reply::{self, Reply, Result},
+    render::{self, OutputFormat},
+    reply::{self, Reply, ReplyResult},
+    state::EndpointState,
     status,
 };
 use crate::{Profile, ProfileOptions};
@@ -19,43 +19,80 @@ use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ProfileKind {
     Heap,
     Allocs,
 }
 
-/// What a query asks for.
-#[derive(Debug)]
-struct Asked<'a> {
-    seconds: Option<Duration>,
-    debug: bool,
-    options: ProfileOptions,
-    format: Format,
-    /// The sample type.
-    kind: Option<&'a str>,
+impl ProfileKind {
+    fn take(self, options: &ProfileOptions) -> crate::Result<Profile> {
+        match self {
+            Self::Heap => options.heap(),
+            Self::Allocs => options.allocs(),
+        }
+    }
 }
 
-impl<'a> Asked<'a> {
-    fn read(query: &'a Query<'_>, longest: Duration) -> Result<Self> {
-        let seconds = match query.get("seconds") {
-            None => None,
-            Some(text) => {
-                let seconds = text.parse().ok().filter(|seconds: &i64| *seconds > 0);
-                let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
-                let Some(seconds) = seconds else {
-                    return reply::bad_request(
-                        "invalid value for \"seconds\" - must be a positive integer",
-                    );
-                };
-                if seconds > longest.as_secs() {
-                    return reply::bad_request(&format!(
-                        "invalid value for \"seconds\" - this server waits for at most {}",
-                        longest.as_secs()
-                    ));
-                }
-                Some(Duration::from_secs(seconds))
+/// How the profile is written.
+#[derive(Debug)]
+struct OutputParams<'a> {
+    options: ProfileOptions,
+    format: OutputFormat,
+    sample_type: Option<&'a str>,
+}
+
+impl<'a> OutputParams<'a> {
+    fn read(query: &'a Query<'_>) -> ReplyResult<Self> {
+        let options = ProfileOptions::new();
+        let options = match query.get("symbolize") {
+            None | Some("1") => options,
+            Some("0") => options.raw(),
+            Some(_) => {
+                return reply::bad_request("invalid value for \"symbolize\" - must be 0 or 1");
             }
         };
+        let format = OutputFormat::read(query.get("format"))?;
+        let sample_type = query.get("sample_index");
+        const TYPES: &str = "alloc_objects, alloc_space, inuse_objects, inuse_space";
+        if sample_type.is_some_and(|of| TYPES.split(", ").all(|known| known != of)) {
+            let why = format!("invalid value for \"sample_index\" - must be {TYPES}");
+            return reply::bad_request(&why);
+        }
+        Ok(Self {
+            options,
+            format,
+            sample_type,
+        })
+    }
+
+    fn render(&self, profile: Profile, disposition: &'static str) -> ReplyResult<Reply> {
+        render::render(profile, self.format, self.sample_type, disposition)
+    }
+}
+
+/// The parameters of `heap` and `allocs`.
+#[derive(Debug)]
+struct HeapParams<'a> {
+    seconds: Option<Duration>,
+    debug: bool,
+    output: OutputParams<'a>,
+}
+
+impl<'a> HeapParams<'a> {
+    fn read(query: &'a Query<'_>, longest: Duration) -> ReplyResult<Self> {
+        const INVALID: &str = "invalid value for \"seconds\" -";
+        let seconds = match query.get("seconds").map(str::parse::<i64>) {
+            None => None,
+            Some(Ok(seconds @ 1..)) => Some(Duration::from_secs(seconds.unsigned_abs())),
+            Some(_) => {
+                return reply::bad_request(&format!("{INVALID} must be a positive integer"));
+            }
+        };
+        let longest = longest.as_secs();
+        if seconds.is_some_and(|seconds| seconds.as_secs() > longest) {
+            let why = format!("{INVALID} this server waits for at most {longest}");
+            return reply::bad_request(&why);
+        }
         let debug = query.atoi("debug") != 0;
         if seconds.is_some() && debug {
             return reply::bad_request("seconds and debug params are incompatible");
@@ -63,172 +100,124 @@ impl<'a> Asked<'a> {
         if debug && query.get("format").is_some() {
             return reply::bad_request("format and debug params are incompatible");
         }
+        let output = OutputParams::read(query)?;
         Ok(Self {
             seconds,
             debug,
-            options: options(query)?,
-            format: format(query)?,
-            kind: kind(query)?,
+            output,
         })
     }
 }
 
-fn options(query: &Query<'_>) -> Result<ProfileOptions> {
-    let options = ProfileOptions::new();
-    match query.get("symbolize") {
-        None | Some("1") => Ok(options),
-        Some("0") => Ok(options.raw()),
-        Some(_) => reply::bad_request("invalid value for \"symbolize\" - must be 0 or 1"),
-    }
-}
-
-fn format(query: &Query<'_>) -> Result<Format> {
-    let format = Format::read(query.get("format"))?;
-    format.check()?;
-    Ok(format)
-}
-
-fn kind<'a>(query: &'a Query<'_>) -> Result<Option<&'a str>> {
-    const KINDS: [&str; 4] = [
-        "alloc_objects",
-        "alloc_space",
-        "inuse_objects",
-        "inuse_space",
-    ];
-    match query.get("sample_index") {
-        Some(kind) if !KINDS.contains(&kind) => reply::bad_request(&format!(
-            "invalid value for \"sample_index\" - must be {}",
-            KINDS.join(", ")
-        )),
-        kind => Ok(kind),
-    }
-}
-
 pub(super) fn answer(
-    shared: &Shared,
-    kind: Kind,
+    state: &EndpointState,
+    kind: ProfileKind,
     request: &Request<Bytes>,
-    caller: &Caller,
-) -> Result<Reply> {
+    cancellation: &Cancellation,
+) -> ReplyResult<Reply> {
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    if kind == Kind::Heap && wants_page(request, &query) {
+    if kind == ProfileKind::Heap && wants_page(request, &query) {
         let page = reply::redirect(StatusCode::SEE_OTHER, "ui", request.uri().query());
         let accept = HeaderValue::from_static("Accept");
         return Ok(reply::with(page, header::VARY, accept));
     }
-    let asked = Asked::read(&query, shared.longest_delta)?;
-    if let Some(seconds) = asked.seconds {
-        return over_time(shared, kind, &asked, seconds, caller);
+    let params = HeapParams::read(&query, state.settings.longest_delta)?;
+    if let Some(seconds) = params.seconds {
+        return over_time(state, kind, &params.output, seconds, cancellation);
     }
-    let turn = shared.turn(caller)?;
-    let reply = if asked.debug {
-        let profile = asked.options.sampled()?;
-        reply::text(legacy_text(&profile, &status::trailer()))
-    } else {
-        let disposition = match kind {
-            Kind::Heap => "attachment; filename=\"heap\"",
-            Kind::Allocs => "attachment; filename=\"allocs\"",
-        };
-        let profile = take(kind, &asked.options)?;
-        render::render(profile, asked.format, asked.kind, disposition)?
+    let _turn = state.queue.join(cancellation)?;
+    let options = &params.output.options;
+    if params.debug {
+        let profile = options.sampled()?;
+        return Ok(reply::text(legacy_text(&profile, &status::trailer())));
+    }
+    let disposition = match kind {
+        ProfileKind::Heap => "attachment; filename=\"heap\"",
+        ProfileKind::Allocs => "attachment; filename=\"allocs\"",
     };
-    drop(turn);
-    Ok(reply)
+    params.output.render(kind.take(options)?, disposition)
 }
 
-/// Whether a person with a browser asks, and for nothing in particular.
+/// Whether a person with a browser asks, without a parameter that means the file.
 fn wants_page(request: &Request<Bytes>, query: &Query<'_>) -> bool {
     let accepts = request.headers().get_all(header::ACCEPT).into_iter();
     let mut accepts = accepts.filter_map(|value| value.to_str().ok());
+    let mut for_file = ["format", "debug", "seconds", "symbolize"].into_iter();
     accepts.any(|value| value.contains("text/html"))
-        && ["format", "debug", "seconds", "symbolize"]
-            .iter()
-            .all(|name| query.get(name).is_none())
+        && for_file.all(|name| query.get(name).is_none())
 }
 
-fn take(kind: Kind, options: &ProfileOptions) -> crate::Result<Profile> {
-    match kind {
-        Kind::Heap => options.heap(),
-        Kind::Allocs => options.allocs(),
-    }
-}
-
-/// The difference between now and `seconds` later. Nobody waits for their turn meanwhile.
+/// The difference between now and `seconds` later. Other requests have their turns in between.
 fn over_time(
-    shared: &Shared,
-    kind: Kind,
-    asked: &Asked<'_>,
+    state: &EndpointState,
+    kind: ProfileKind,
+    output: &OutputParams<'_>,
     seconds: Duration,
-    caller: &Caller,
-) -> Result<Reply> {
-    let place = shared.place_to_wait()?;
-    let raw = asked.options.clone().raw();
-    let turn = shared.turn(caller)?;
-    let before = take(kind, &raw)?;
+    cancellation: &Cancellation,
+) -> ReplyResult<Reply> {
+    let share = state.delta_share()?;
+    let raw = output.options.clone().raw();
+    let turn = state.queue.join(cancellation)?;
+    let before = kind.take(&raw)?;
     drop(turn);
-    if !caller.stays(seconds) {
-        return Err(gone());
+    if !cancellation.wait(seconds) {
+        return Err(reply::cancelled());
     }
-    let turn = shared.turn_again(caller)?;
-    let delta = delta::over_time(&take(kind, &raw)?, &before)?;
-    drop((before, place));
-    let delta = Profile::merge(&[&asked.options.finish_raw(delta)])?;
+    let _turn = state.queue.rejoin(cancellation)?;
+    let delta = delta::over_time(&kind.take(&raw)?, &before)?;
+    drop((before, share));
+    let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
     let disposition = match kind {
-        Kind::Heap => "attachment; filename=\"heap-delta\"",
-        Kind::Allocs => "attachment; filename=\"allocs-delta\"",
+        ProfileKind::Heap => "attachment; filename=\"heap-delta\"",
+        ProfileKind::Allocs => "attachment; filename=\"allocs-delta\"",
     };
-    let reply = render::render(delta, asked.format, asked.kind, disposition)?;
-    drop(turn);
-    Ok(reply)
+    output.render(delta, disposition)
 }
 
 /// What was allocated since this client's last request, and what is live.
 pub(super) fn delta_heap(
-    shared: &Shared,
+    state: &EndpointState,
     request: &Request<Bytes>,
-    caller: &Caller,
-) -> Result<Reply> {
+    cancellation: &Cancellation,
+) -> ReplyResult<Reply> {
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
     for name in ["seconds", "debug"] {
         if query.get(name).is_some_and(|value| value != "0") {
-            return reply::bad_request(&format!(
-                "\"{name}\" parameter is not supported for this profile type"
-            ));
+            let why = format!("\"{name}\" parameter is not supported for this profile type");
+            return reply::bad_request(&why);
         }
     }
     let client = query.get("client").unwrap_or_default();
-    if client.len() > 64 {
-        return reply::bad_request("invalid value for \"client\" - at most 64 bytes long");
+    if client.len() > MAX_CLIENT_NAME {
+        let why = format!("invalid value for \"client\" - at most {MAX_CLIENT_NAME} bytes long");
+        return reply::bad_request(&why);
     }
-    let options = options(&query)?;
-    let format = format(&query)?;
-    let kind = kind(&query)?;
+    let output = OutputParams::read(&query)?;
 
-    let turn = shared.turn(caller)?;
-    let (base, since) = match shared.clients.base_of(client)? {
-        Some((base, at)) => (Some(base), at),
-        None => (None, shared.built_at),
-    };
+    let _turn = state.queue.join(cancellation)?;
+    let known = state.clients.base_of(client)?;
     let at = Instant::now();
-    let now = options.clone().raw().heap()?;
-    let nothing = Profile {
-        samples: Vec::new(),
-        ..now.clone()
-    };
-    let (mut delta, next) = delta::since(base.as_ref().unwrap_or(&nothing), &now)?;
+    let now = output.options.clone().raw().heap()?;
+    let is_first = known.is_none();
+    let (base, since) = known.unwrap_or_else(|| {
+        let nothing = Profile {
+            samples: Vec::new(),
+            ..now.clone()
+        };
+        (nothing, state.built_at)
+    });
+    let (mut delta, next) = delta::since(&base, &now)?;
     let duration = at.saturating_duration_since(since);
     delta.duration_nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-    if base.is_none() {
+    if is_first {
         delta.comments.push(FIRST.into());
     }
-    let delta = Profile::merge(&[&options.finish_raw(delta)])?;
-    let disposition = "attachment; filename=\"delta_heap\"";
-    let reply = render::render(delta, format, kind, disposition)?;
-    // Who only asks for the head, or has gone, was given nothing.
-    if request.method() != Method::HEAD && caller.is_there() {
-        shared.clients.remember(client, &next, at)?;
+    let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
+    let reply = output.render(delta, "attachment; filename=\"delta_heap\"")?;
+    // A client that asked for the head only, or has gone, did not get the delta.
+    if *request.method() != Method::HEAD && !cancellation.is_cancelled() {
+        state.clients.set_base(client, &next, at)?;
     }
-    drop(turn);
     Ok(reply)
 }
 
@@ -241,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_checked_in_go_s_order() {
+    fn parameters_are_checked_in_the_order_of_go() {
         let longest = Duration::from_secs(300);
         for (query, expected) in [
             (
@@ -283,7 +272,7 @@ mod tests {
             ),
         ] {
             let parsed = Query::parse(query).unwrap();
-            let refusal = Asked::read(&parsed, longest).unwrap_err();
+            let refusal = HeapParams::read(&parsed, longest).unwrap_err();
             assert_eq!(refusal.status(), 400, "{query}");
             assert_eq!(*refusal.body(), format!("{expected}\n"), "{query}");
         }
@@ -295,9 +284,9 @@ mod tests {
             ("debug=-1&symbolize=0", None, true),
         ] {
             let parsed = Query::parse(query).unwrap();
-            let asked = Asked::read(&parsed, longest).unwrap();
-            assert_eq!(asked.seconds.map(|s| s.as_secs()), seconds, "{query}");
-            assert_eq!(asked.debug, debug, "{query}");
+            let params = HeapParams::read(&parsed, longest).unwrap();
+            assert_eq!(params.seconds.map(|s| s.as_secs()), seconds, "{query}");
+            assert_eq!(params.debug, debug, "{query}");
         }
     }
 }

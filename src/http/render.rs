@@ -1,6 +1,6 @@
-//! A profile in the format that was asked for.
+//! Writes a profile in the format that the query asks for.
 
-use super::reply::{self, Reply, Result};
+use super::reply::{self, Reply, ReplyResult};
 use crate::{
     Profile,
     report::{Text, Top, folded},
@@ -8,12 +8,11 @@ use crate::{
 use ::http::StatusCode;
 
 /// What `format=` may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Format {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutputFormat {
     /// gzip'd `profile.proto`.
-    #[default]
     Pprof,
-    /// `root;...;leaf value`, a line each.
+    /// A line `root;...;leaf value` for each stack.
     Folded,
     /// A flame graph.
     Svg,
@@ -23,11 +22,13 @@ pub(super) enum Format {
     Text,
 }
 
-impl Format {
-    pub(super) fn read(value: Option<&str>) -> Result<Self> {
+impl OutputFormat {
+    pub(super) fn read(value: Option<&str>) -> ReplyResult<Self> {
         match value {
             None | Some("pprof") => Ok(Self::Pprof),
             Some("folded") => Ok(Self::Folded),
+            // Refused before a profile is made for it.
+            Some("svg") if !cfg!(feature = "flamegraph") => no_flame_graph(),
             Some("svg") => Ok(Self::Svg),
             Some("json") => Ok(Self::Json),
             Some("text") => Ok(Self::Text),
@@ -36,69 +37,63 @@ impl Format {
             ),
         }
     }
-
-    /// Refuses what this program cannot draw, before a profile is made for it.
-    pub(super) fn check(self) -> Result<()> {
-        if self == Self::Svg && !cfg!(feature = "flamegraph") {
-            return no_flame_graph();
-        }
-        Ok(())
-    }
 }
 
-/// The profile in this format, of the sample type `kind`; without one, of the profile's default. In `pprof`
-/// all are there, and `kind` becomes the one that viewers open.
+/// The profile in this format, of one sample type: the profile's default unless one is named. The
+/// format `pprof` has all sample types; there the named one becomes the default that viewers open.
 pub(super) fn render(
     mut profile: Profile,
-    format: Format,
-    kind: Option<&str>,
+    format: OutputFormat,
+    sample_type: Option<&str>,
     disposition: &'static str,
-) -> Result<Reply> {
-    let index = profile.sample_index(kind.unwrap_or_default())?;
-    match format {
-        Format::Pprof => {
-            if let Some(kind) = kind {
-                profile.default_sample_type = kind.into();
+) -> ReplyResult<Reply> {
+    let index = profile.sample_index(sample_type.unwrap_or_default())?;
+    Ok(match format {
+        OutputFormat::Pprof => {
+            if let Some(sample_type) = sample_type {
+                profile.default_sample_type = sample_type.into();
             }
-            let mut bytes = Vec::new();
-            profile.write(&mut bytes)?;
-            Ok(reply::attachment(disposition, bytes))
+            reply::attachment(disposition, encode(&profile)?)
         }
-        Format::Folded => Ok(reply::text(folded(&profile, index)?.to_string())),
-        Format::Text => {
+        OutputFormat::Folded => reply::text(folded(&profile, index)?.to_string()),
+        OutputFormat::Text => {
             let top = Top::new(&profile, index)?;
-            Ok(reply::text(top.text(&Text::default().rows(0))))
+            reply::text(top.text(&Text::default().rows(0)))
         }
-        Format::Json => {
+        OutputFormat::Json => {
             let top = Top::new(&profile, index)?;
-            Ok(reply::new(StatusCode::OK, reply::JSON, top.to_json()))
+            reply::new(StatusCode::OK, reply::JSON, top.to_json())
         }
-        Format::Svg => flame_graph(&profile, index),
-    }
+        OutputFormat::Svg => return flame_graph(&profile, index),
+    })
 }
 
-/// The drawing's own script and styles, and nothing from anywhere.
+/// The profile as the bytes of a pprof file.
+pub(super) fn encode(profile: &Profile) -> crate::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    profile.write(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The drawing runs its own script and styles, and fetches nothing.
 #[cfg(feature = "flamegraph")]
-fn flame_graph(profile: &Profile, index: usize) -> Result<Reply> {
-    use ::http::{HeaderValue, header};
+fn flame_graph(profile: &Profile, index: usize) -> ReplyResult<Reply> {
+    use ::http::{HeaderValue, header::CONTENT_SECURITY_POLICY};
 
     let mut svg = Vec::new();
     crate::report::write_flamegraph(profile, index, &mut svg)?;
-    Ok(reply::with(
-        reply::new(StatusCode::OK, reply::SVG, svg),
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
-        ),
-    ))
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+    let reply = reply::new(StatusCode::OK, reply::SVG, svg);
+    let policy = HeaderValue::from_static(policy);
+    Ok(reply::with(reply, CONTENT_SECURITY_POLICY, policy))
 }
 
 #[cfg(not(feature = "flamegraph"))]
-fn flame_graph(_profile: &Profile, _index: usize) -> Result<Reply> {
+fn flame_graph(_profile: &Profile, _index: usize) -> ReplyResult<Reply> {
     no_flame_graph()
 }
 
-fn no_flame_graph<T>() -> Result<T> {
+fn no_flame_graph<T>() -> ReplyResult<T> {
     reply::refused(
         StatusCode::NOT_IMPLEMENTED,
         "flame graphs as SVG are not in this program: build heaptide with the feature `flamegraph`",

@@ -1,153 +1,173 @@
-//! [`ServerBuilder`]: which address a stand-alone server may be bound to, and for which hosts it answers.
+//! [`ServerBuilder`]: the addresses a server may be bound to, and the hosts it answers for.
 
-use super::{Endpoints, Server, hosts::Hosts, limits::Limits};
+use super::{endpoints::Endpoints, hosts::Hosts, limits::ServerLimits, server::Server};
 use crate::{Error, Result, record};
 use std::{
     env, io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
 };
 
-/// Where [`ServerBuilder::serve_from_environment`] looks.
+/// Where [`ServerBuilder::serve_from_env`] looks.
 const VARIABLE: &str = "HEAPTIDE_HTTP";
 
-/// Settings of a [`Server`]. What is not safe by itself has to be asked for.
+/// Serves the endpoints with their defaults on a loopback address, on a thread of its own.
+/// [`Server::builder`] has more settings.
 ///
 /// ```
-/// use heaptide::http::Endpoints;
+/// let server = heaptide::http::serve("127.0.0.1:0")?;
+/// println!("go tool pprof http://{}/debug/pprof/heap", server.local_addr());
+/// # Ok::<(), heaptide::Error>(())
+/// ```
 ///
-/// // For a scraper on another machine of a network that is trusted.
-/// let server = Endpoints::builder()
-///     .build()
-///     .server()
+/// # Errors
+///
+/// Those of [`ServerBuilder::serve`].
+pub fn serve(address: impl ToSocketAddrs) -> Result<Server> {
+    Server::builder().serve(address)
+}
+
+/// Serves the endpoints with their defaults at the address in the environment variable
+/// `HEAPTIDE_HTTP`; does nothing if it is not set, or empty. Called at the top of `main`, it leaves the
+/// choice to the people who run the program:
+///
+/// ```no_run
+/// let _server = heaptide::http::serve_from_env()?;
+/// # Ok::<(), heaptide::Error>(())
+/// ```
+///
+/// ```text
+/// HEAPTIDE_HTTP=127.0.0.1:6060 ./service
+/// ```
+///
+/// # Errors
+///
+/// Those of [`ServerBuilder::serve`], with the variable and its value.
+pub fn serve_from_env() -> Result<Option<Server>> {
+    Server::builder().serve_from_env()
+}
+
+/// Settings of a [`Server`]. Settings that are not safe by themselves are off.
+///
+/// ```
+/// use heaptide::http::Server;
+///
+/// // For a scraper on another machine of a trusted network.
+/// let server = Server::builder()
 ///     .allow_any_address()
 ///     .allow_host("orders.shop.svc.cluster.local")
 ///     .serve("0.0.0.0:0")?;
 /// # Ok::<(), heaptide::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[must_use = "nothing happens before `serve`"]
 pub struct ServerBuilder {
-    endpoints: Endpoints,
+    endpoints: Option<Endpoints>,
     any_address: bool,
     hosts: Vec<String>,
-    limits: Limits,
 }
 
-impl Endpoints {
-    /// Settings to serve these endpoints with, on a thread of their own.
-    pub fn server(&self) -> ServerBuilder {
-        ServerBuilder {
-            endpoints: self.clone(),
-            any_address: false,
-            hosts: Vec::new(),
-            limits: Limits::default(),
-        }
+impl Server {
+    /// The default settings.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
     }
 }
 
 impl ServerBuilder {
-    /// Serves to other machines, without a token: whoever reaches the address can read which functions the
-    /// program has and how much they allocate, and keep it busy. For networks that let only those through
-    /// who may. Without this only loopback addresses are bound, unless a token is required.
+    /// Serves these endpoints; those with the default settings unless set.
+    pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
+        self.endpoints = Some(endpoints);
+        self
+    }
+
+    /// Serves other machines too, without a token. Anyone who reaches the address can read which
+    /// functions the program has and how much they allocate, and keep the program busy. It is for
+    /// networks that admit trusted clients only. Unless set, the server binds loopback addresses only,
+    /// or any address if the endpoints require a token.
     pub fn allow_any_address(mut self) -> Self {
         self.any_address = true;
         self
     }
 
-    /// Answers requests for this host too, a name or an address without a port. Those for localhost,
-    /// 127.0.0.0/8, `[::1]`, and the address that the server is bound to are always answered; if that is
-    /// `0.0.0.0` or `[::]`, those for any address, but for no other name.
+    /// Answers requests for this host too, a name or an address without a port. Requests for localhost,
+    /// 127.0.0.0/8, `[::1]` and the address that the server is bound to are always answered. A server on
+    /// `0.0.0.0` or `[::]` answers requests for any address, but for no other name.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Binds the address, such as `127.0.0.1:6060` or `localhost:6060`, and serves until the [`Server`] is
-    /// dropped. Port 0 is any free one.
+    /// Binds the address, such as `127.0.0.1:6060` or `localhost:6060`, and serves until the [`Server`]
+    /// is dropped. Port 0 is any free one.
     ///
     /// # Errors
     ///
-    /// - [Setting](Error::is_setting), if it is no address, is not a loopback address and neither a token is
-    ///   required nor [any address](Self::allow_any_address) allowed, or an
-    ///   [allowed host](Self::allow_host) is none.
-    /// - [Io](Error::is_io), if the address cannot be bound, or the thread not be started.
+    /// - [Setting](Error::is_setting), if it is not an address; if it is not a loopback address, no token
+    ///   is required and [any address](Self::allow_any_address) is not allowed; or if an
+    ///   [allowed host](Self::allow_host) is invalid.
+    /// - [Io](Error::is_io), if the address cannot be bound, or the thread cannot be started.
     pub fn serve(self, address: impl ToSocketAddrs) -> Result<Server> {
-        // Its own memory is nobody's leak.
-        record::muted(|| {
-            let addresses = address.to_socket_addrs().map_err(no_address)?.collect();
-            self.serve_at(addresses)
-        })
+        // The server's memory belongs to the profiler.
+        record::muted(|| self.serve_at(&address))
     }
 
-    /// Serves where the environment variable `HEAPTIDE_HTTP` says, such as `127.0.0.1:6060`; nowhere if it is
-    /// not set, or empty.
+    /// Serves at the address in the environment variable `HEAPTIDE_HTTP`, such as `127.0.0.1:6060`; does
+    /// nothing if it is not set, or empty.
     ///
     /// # Errors
     ///
     /// Those of [`serve`](Self::serve), with the variable and its value.
-    pub fn serve_from_environment(self) -> Result<Option<Server>> {
+    pub fn serve_from_env(self) -> Result<Option<Server>> {
         record::muted(|| {
             let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
                 return Ok(None);
             };
+            let served = match value.to_str() {
+                Some(address) => self.serve_at(&address),
+                None => Err(Error::setting(
+                    "not text in UTF-8; give an address such as 127.0.0.1:6060",
+                )),
+            };
             let named = |error: Error| error.within(&format!("{VARIABLE}={}", value.display()));
-            let text = value.to_str().ok_or_else(|| {
-                Error::setting("not text in UTF-8; give an address such as 127.0.0.1:6060")
-            });
-            let addresses = text.and_then(|text| {
-                let addresses = text.to_socket_addrs().map_err(no_address)?;
-                Ok(addresses.collect())
-            });
-            let served = addresses.and_then(|addresses| self.serve_at(addresses));
             served.map(Some).map_err(named)
         })
     }
 
-    fn serve_at(self, addresses: Vec<SocketAddr>) -> Result<Server> {
+    fn serve_at(self, address: &impl ToSocketAddrs) -> Result<Server> {
+        let addresses = address.to_socket_addrs().map_err(|error| {
+            Error::setting(
+                "could not serve heap profiles: no address to serve at; give one such as 127.0.0.1:6060",
+            )
+            .caused_by(error)
+        })?;
+        let addresses: Vec<SocketAddr> = addresses.collect();
         let mut hosts = Hosts::default();
         for host in &self.hosts {
             hosts.allow(host)?;
         }
-        let is_open = self.any_address || self.endpoints.has_token();
-        let is_local = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
-        if let Some(address) = addresses
-            .iter()
-            .find(|address| !is_open && !is_local(address))
-        {
+        let endpoints = self.endpoints;
+        let endpoints = endpoints.unwrap_or_else(|| Endpoints::builder().build());
+        let settings = &endpoints.state().settings;
+        let is_open = self.any_address || settings.token.is_some();
+        let is_exposed = |of: &&SocketAddr| !is_open && !of.ip().to_canonical().is_loopback();
+        if let Some(address) = addresses.iter().find(is_exposed) {
             return Err(Error::setting(format!(
                 "could not serve heap profiles at {address}: other machines reach it, and profiles tell what \
                  the program is made of; serve at 127.0.0.1, require a token (`EndpointsBuilder::token`), or \
                  allow it (`ServerBuilder::allow_any_address`)"
             )));
         }
-        let socket =
-            TcpListener::bind(&*addresses).map_err(|error| not_bound(&addresses, error))?;
-        let bound = socket
-            .local_addr()
-            .map_err(|error| not_bound(&addresses, error))?;
+        let bound = TcpListener::bind(&*addresses).and_then(|s| Ok((s.local_addr()?, s)));
+        let (bound, socket) = bound.map_err(|error| not_bound(&addresses, error))?;
         hosts.bind(bound.ip());
-        let mut limits = self.limits;
-        limits.answer = limits.answer.saturating_add(self.endpoints.longest_delta());
-        Server::start(socket, self.endpoints.service().with_hosts(hosts), limits)
+        let mut limits = ServerLimits::default();
+        limits.answer = limits.answer.saturating_add(settings.longest_delta);
+        Server::start(socket, endpoints.service().with_hosts(hosts), limits)
     }
-
-    /// With other patience than clients can count on.
-    #[cfg(test)]
-    pub(super) fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-}
-
-fn no_address(error: io::Error) -> Error {
-    Error::setting(
-        "could not serve heap profiles: no address to serve at; give one such as 127.0.0.1:6060",
-    )
-    .caused_by(error)
 }
 
 fn not_bound(addresses: &[SocketAddr], error: io::Error) -> Error {
-    let places: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let way_out = match error.kind() {
         io::ErrorKind::AddrInUse => {
             " (another server has the port: take another, or port 0 for a free one)"
@@ -158,8 +178,9 @@ fn not_bound(addresses: &[SocketAddr], error: io::Error) -> Error {
         io::ErrorKind::AddrNotAvailable => " (the machine has no such address: take 127.0.0.1)",
         _ => "",
     };
+    let addresses = addresses.join(" or ");
     Error::io(
-        &format!("serve heap profiles at {}{way_out}", places.join(" or ")),
+        &format!("serve heap profiles at {addresses}{way_out}"),
         error,
     )
 }

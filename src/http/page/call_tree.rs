@@ -1,31 +1,25 @@
 //! [`CallTree`]: a profile's stacks merged from the root, as a flame graph shows them.
 //!
-//! Apart from `folded`, which keeps whole stacks as text, because a picture that answers questions needs the
-//! numbers of every node with their errors, and a bound on how many nodes there are. It draws nothing and
-//! writes nothing.
+//! `report::folded` keeps whole stacks as text. A picture that answers questions needs the numbers of
+//! every node with their errors, and a bound on the number of nodes.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use crate::{
     Result,
+    http::limits::{MAX_NODES, SMALLEST_PART},
     profile::{Estimate, Function, Location, Profile, Sample},
     report::{Column, RowEstimates, address_name, clean},
     units::clamp,
 };
 
-/// Nodes narrower than this part of the whole are less than a tenth of a pixel wide on a large screen.
-const SMALLEST_PART: u128 = 20_000;
-
-/// What a browser draws without a pause, however wide the nodes are.
-const MAX_NODES: usize = 20_000;
-
-/// The stacks of a profile, merged by function from the root. Inlined calls are nodes of their own.
+/// The stacks of a profile, merged by function from the root. Inlined calls have their own nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct CallTree {
     /// The functions that nodes are calls of.
     pub(super) functions: Vec<CallFunction>,
-    /// Each behind its parent, siblings by falling width, then by name, before them what is summed up; the
-    /// first is the root, which is no function.
+    /// The root, then every node after its parent. Among siblings the sum of the small ones is first;
+    /// the others are sorted by falling width, then by name.
     pub(super) nodes: Vec<CallNode>,
     /// How many nodes were too small and are summed up in others.
     pub(super) folded: usize,
@@ -35,13 +29,13 @@ pub(super) struct CallTree {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct CallFunction {
     pub(super) name: Arc<str>,
-    /// Its source file; empty where it is not known.
+    /// Its source file; empty if unknown.
     pub(super) file: String,
-    /// The line that most of its value goes through; 0 where it is not known.
+    /// The line with the most of its value; 0 if unknown.
     pub(super) line: i64,
 }
 
-/// A function called from a stack.
+/// A call of a function, with the calls above it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct CallNode {
     /// A position among the nodes.
@@ -49,18 +43,17 @@ pub(super) struct CallNode {
     pub(super) call: CallKind,
     pub(super) flat: i64,
     pub(super) cum: i64,
-    /// What the base of a difference has of `cum`.
+    /// The part of `cum` that the base of a difference has.
     pub(super) base: i64,
-    /// The sizes of all flat values at and below it. In a difference that is growth plus shrinkage, so a
-    /// part that grew beside one that shrank has its width.
+    /// The sizes of all flat values at the node and below it. In a difference that is growth plus
+    /// shrinkage: parts that cancel in `cum` still have their width.
     pub(super) width: i64,
-    /// Exact zeros where no sampling error is known.
+    /// Exact zeros if no sampling error is known.
     pub(super) estimates: RowEstimates,
-    /// Whether it is inlined into its parent wherever it is called from there.
+    /// Whether it is inlined into its parent in every call from there.
     pub(super) is_inlined: bool,
 }
 
-/// What a node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum CallKind {
     /// All stacks.
@@ -68,7 +61,7 @@ pub(super) enum CallKind {
     Root,
     /// Of a function, by position in [`CallTree::functions`].
     Of(usize),
-    /// So many nodes that were too small.
+    /// The sum of so many nodes that were too small.
     Folded(usize),
 }
 
@@ -84,34 +77,34 @@ impl CallTree {
 
     fn bounded(profile: &Profile, sample_index: usize, max_nodes: usize) -> Result<Self> {
         let column = Column::of(profile, sample_index)?;
-        let mut growing = Growing::new(profile);
+        let mut builder = TreeBuilder::new(profile);
         for (sample, value, estimate) in column.samples() {
-            growing.add(sample, value, estimate);
+            builder.add(sample, value, estimate);
         }
-        growing.sum_up();
-        let (nodes, folded) = growing.prune(max_nodes);
+        builder.sum_up();
+        let (nodes, folded) = builder.prune(max_nodes);
         Ok(Self {
-            functions: growing.functions(),
+            functions: builder.functions(),
             nodes,
             folded,
         })
     }
 }
 
-/// A tree under construction: nodes stand behind their parents, the root first.
-struct Growing {
-    nodes: Vec<Node>,
+/// A tree under construction: the root first, every node after its parent.
+struct TreeBuilder {
+    nodes: Vec<PartialNode>,
     /// Positions of children by parent and function.
     children: HashMap<(usize, usize), usize>,
     functions: Vec<Arc<str>>,
-    /// The frames of each location, outermost first.
-    locations: Vec<Vec<Place>>,
-    /// Where the functions' values go through.
-    lines: HashMap<Place, i128>,
+    /// The lines of each location, outermost first.
+    locations: Vec<Vec<CodeLine>>,
+    /// The size of the values that go through each line.
+    lines: HashMap<CodeLine, i128>,
 }
 
 #[derive(Default)]
-struct Node {
+struct PartialNode {
     parent: usize,
     function: usize,
     flat: i128,
@@ -122,16 +115,16 @@ struct Node {
     is_called: bool,
 }
 
-/// A line of a function; the file by its name's position among the functions' files.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Place {
+/// A line of a function, which is a position among the functions.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct CodeLine {
     function: usize,
     file: Arc<str>,
     line: i64,
     is_inlined: bool,
 }
 
-impl Growing {
+impl TreeBuilder {
     fn new(profile: &Profile) -> Self {
         let mut functions = Vec::new();
         let mut known: HashMap<Arc<str>, usize> = HashMap::new();
@@ -141,14 +134,11 @@ impl Growing {
                 functions.len() - 1
             })
         };
-        let mut places = |location: &Location| -> Vec<Place> {
+        let mut lines = |location: &Location| -> Vec<CodeLine> {
             if location.lines.is_empty() {
-                let function = position(address_name(profile, location));
-                return vec![Place {
-                    function,
-                    file: Arc::default(),
-                    line: 0,
-                    is_inlined: false,
+                return vec![CodeLine {
+                    function: position(address_name(profile, location)),
+                    ..CodeLine::default()
                 }];
             }
             let last = location.lines.len() - 1;
@@ -157,7 +147,7 @@ impl Growing {
                 .map(|(at, line)| {
                     let function = profile.functions.get(line.function.index());
                     let name = function.and_then(Function::shown_name).map(Arc::clone);
-                    Place {
+                    CodeLine {
                         function: position(name.unwrap_or_else(|| address_name(profile, location))),
                         file: function.map_or_else(Arc::default, |f| Arc::clone(&f.file)),
                         line: line.line,
@@ -166,9 +156,9 @@ impl Growing {
                 })
                 .collect()
         };
-        let locations = profile.locations.iter().map(&mut places).collect();
+        let locations = profile.locations.iter().map(&mut lines).collect();
         Self {
-            nodes: vec![Node::default()],
+            nodes: vec![PartialNode::default()],
             children: HashMap::new(),
             functions,
             locations,
@@ -177,111 +167,93 @@ impl Growing {
     }
 
     fn add(&mut self, sample: &Sample, value: i64, estimate: Estimate) {
-        // The counterpart of a sample of nothing may have the error of both.
+        // A base sample that cancels to 0 may still have an error.
         if value == 0 && estimate.standard_error <= 0.0 {
             return;
         }
+        let value = i128::from(value);
         let mut at = 0;
-        let frames = sample.locations.iter().rev();
-        for place in frames
-            .filter_map(|id| self.locations.get(id.index()))
-            .flatten()
-        {
+        let locations = sample.locations.iter().rev();
+        let locations = locations.filter_map(|id| self.locations.get(id.index()));
+        for line in locations.flatten() {
             let nodes = &mut self.nodes;
-            at = *self
-                .children
-                .entry((at, place.function))
-                .or_insert_with(|| {
-                    nodes.push(Node {
-                        parent: at,
-                        function: place.function,
-                        ..Node::default()
-                    });
-                    nodes.len() - 1
+            at = *self.children.entry((at, line.function)).or_insert_with(|| {
+                nodes.push(PartialNode {
+                    parent: at,
+                    function: line.function,
+                    ..PartialNode::default()
                 });
+                nodes.len() - 1
+            });
             if let Some(node) = self.nodes.get_mut(at) {
-                node.is_called |= !place.is_inlined;
+                node.is_called |= !line.is_inlined;
             }
-            let through = self.lines.entry(place.clone()).or_default();
-            *through += i128::from(value).abs();
+            *self.lines.entry(line.clone()).or_default() += value.abs();
         }
         if let Some(leaf) = self.nodes.get_mut(at) {
-            leaf.flat += i128::from(value);
+            leaf.flat += value;
             leaf.estimates.flat = leaf.estimates.flat + estimate;
             if sample.is_base() {
-                leaf.base -= i128::from(value);
+                leaf.base -= value;
             }
         }
     }
 
-    /// From the leaves up, which stand last.
+    /// Adds each node to its parent, from the leaves, which are last, to the root.
     fn sum_up(&mut self) {
         for at in (0..self.nodes.len()).rev() {
-            let Some(node) = self.nodes.get_mut(at) else {
+            let Some((node, before)) = self.nodes.get_mut(..=at).and_then(<[_]>::split_last_mut)
+            else {
                 continue;
             };
             node.cum += node.flat;
             node.width += node.flat.unsigned_abs();
             node.estimates.cum = node.estimates.cum + node.estimates.flat;
-            let (parent, cum, base, width) = (node.parent, node.cum, node.base, node.width);
-            let estimate = node.estimates.cum;
-            if at > 0
-                && let Some(parent) = self.nodes.get_mut(parent)
-            {
-                parent.cum += cum;
-                parent.base += base;
-                parent.width += width;
-                parent.estimates.cum = parent.estimates.cum + estimate;
+            if let Some(parent) = before.get_mut(node.parent) {
+                parent.absorb(node);
             }
         }
     }
 
-    /// The nodes wide enough, in order, with what is too small summed up in one child of its parent.
+    /// The nodes that are wide enough, in order. The small ones are summed up in a child of their
+    /// parent; the second value is their number.
     fn prune(&self, max_nodes: usize) -> (Vec<CallNode>, usize) {
         let smallest = self.smallest(max_nodes);
-        let is_kept =
-            |at: usize, node: &Node| at == 0 || (node.width >= smallest && node.width > 0);
+        let is_kept = |at: usize| {
+            let width = self.nodes.get(at).map_or(0, |node| node.width);
+            at == 0 || (width >= smallest && width > 0)
+        };
         let mut children: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
-        let mut small: HashMap<usize, (usize, Node)> = HashMap::new();
-        // How many nodes are at and below each one that is not kept. What has not changed in a difference
-        // has no width and is no node of it.
-        let is_seen = |node: &Node| usize::from(node.width > 0);
-        let mut below: Vec<usize> = self.nodes.iter().map(is_seen).collect();
+        let mut small: HashMap<usize, (usize, PartialNode)> = HashMap::new();
+        // The number of nodes at and below each node that is not kept. Without a width, a node of a
+        // difference has not changed and does not count.
+        let counts = self.nodes.iter().map(|node| usize::from(node.width > 0));
+        let mut counts: Vec<usize> = counts.collect();
         for (at, node) in self.nodes.iter().enumerate().skip(1).rev() {
-            if is_kept(at, node) {
+            let count = counts.get(at).copied().unwrap_or(0);
+            if is_kept(at) {
                 if let Some(siblings) = children.get_mut(node.parent) {
                     siblings.push(at);
                 }
-                continue;
-            }
-            let count = below.get(at).copied().unwrap_or(0);
-            if self
-                .nodes
-                .get(node.parent)
-                .is_some_and(|p| is_kept(node.parent, p))
-            {
+            } else if is_kept(node.parent) {
                 let (folded, sum) = small.entry(node.parent).or_default();
                 *folded += count;
-                sum.cum += node.cum;
-                sum.base += node.base;
-                sum.width += node.width;
-                sum.estimates.cum = sum.estimates.cum + node.estimates.cum;
-            } else if let Some(parent) = below.get_mut(node.parent) {
+                sum.absorb(node);
+            } else if let Some(parent) = counts.get_mut(node.parent) {
                 *parent += count;
             }
         }
         let (mut kept, mut folded) = (Vec::new(), 0);
-        // Nodes still to be written, the next one last, with the positions their parents got.
+        // Nodes still to be written, the next one last, with the positions of their parents.
         let mut next = vec![(0, 0)];
         while let Some((at, parent)) = next.pop() {
             let (Some(node), Some(below)) = (self.nodes.get(at), children.get_mut(at)) else {
                 continue;
             };
             let position = kept.len();
-            let call = if at == 0 {
-                CallKind::Root
-            } else {
-                CallKind::Of(node.function)
+            let call = match at {
+                0 => CallKind::Root,
+                _ => CallKind::Of(node.function),
             };
             kept.push(node.finish(parent, call));
             if let Some((count, sum)) = small.get(&at) {
@@ -304,46 +276,43 @@ impl Growing {
     /// The width below which a node is too small.
     fn smallest(&self, max_nodes: usize) -> u128 {
         let whole = self.nodes.first().map_or(0, |root| root.width);
-        let by_part = whole.div_ceil(SMALLEST_PART);
         let mut widths: Vec<u128> = self.nodes.iter().map(|node| node.width).collect();
-        if widths.len() <= max_nodes {
-            return by_part;
-        }
         widths.sort_unstable_by_key(|&width| Reverse(width));
-        let widest_left_out = widths.get(max_nodes).copied().unwrap_or(0);
-        by_part.max(widest_left_out + 1)
+        let widest_left_out = widths.get(max_nodes).map_or(0, |width| width + 1);
+        whole.div_ceil(SMALLEST_PART).max(widest_left_out)
     }
 
     fn functions(&self) -> Vec<CallFunction> {
-        let mut functions: Vec<CallFunction> = self
-            .functions
-            .iter()
-            .map(|name| CallFunction {
-                name: Arc::clone(name),
-                ..CallFunction::default()
-            })
-            .collect();
-        let mut lines: Vec<(&Place, &i128)> = self.lines.iter().collect();
-        // The last one stays: the line of most value, of equal ones the first.
-        lines.sort_by_key(|(place, value)| {
-            (
-                **value,
-                Reverse(&place.file),
-                Reverse(place.line),
-                place.is_inlined,
-            )
+        let names = self.functions.iter().map(Arc::clone);
+        let functions = names.map(|name| CallFunction {
+            name,
+            ..CallFunction::default()
         });
-        for (place, _) in lines {
-            if let Some(function) = functions.get_mut(place.function) {
-                function.file = clean(&place.file);
-                function.line = place.line;
+        let mut functions: Vec<CallFunction> = functions.collect();
+        let mut lines: Vec<(&CodeLine, &i128)> = self.lines.iter().collect();
+        // The last one stays: the line with the largest value, and of equal ones the first.
+        lines.sort_by_key(|(of, value)| {
+            (**value, Reverse(&of.file), Reverse(of.line), of.is_inlined)
+        });
+        for (of, _) in lines {
+            if let Some(function) = functions.get_mut(of.function) {
+                function.file = clean(&of.file);
+                function.line = of.line;
             }
         }
         functions
     }
 }
 
-impl Node {
+impl PartialNode {
+    /// Adds what a node below has in all.
+    fn absorb(&mut self, below: &Self) {
+        self.cum += below.cum;
+        self.base += below.base;
+        self.width += below.width;
+        self.estimates.cum = self.estimates.cum + below.estimates.cum;
+    }
+
     fn finish(&self, parent: usize, call: CallKind) -> CallNode {
         CallNode {
             parent,
@@ -413,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_and_shrinkage_both_have_width_and_the_base_is_told() {
+    fn growth_and_shrinkage_both_have_width_and_the_base_is_reported() {
         let base = "main / a = 9 9 9 60\n main / b = 9 9 9 40\n main / same = 1 1 1 7";
         let new = "main / a = 9 9 9 90\n main / b = 9 9 9 15\n main / same = 1 1 1 7";
         let (base, new) = (profile(base, 0), profile(new, 0x1000));
@@ -432,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_small_is_summed_up_in_its_parent() {
+    fn small_nodes_are_summed_up_in_their_parent() {
         let text = "main / a = 9 9 9 99980\n main / b / c = 1 1 1 4\n main / d = 1 1 1 3";
         let tree = CallTree::new(&profile(text, 0), 3).unwrap();
         let expected = [
@@ -447,7 +416,7 @@ mod tests {
         );
         let error = tree.nodes[2].estimates.cum.standard_error;
         assert!(error > 0.0, "{error}");
-        // However wide they are, not more than asked for, and those of one width together.
+        // The number is bounded, however wide the nodes are; nodes of equal width are treated alike.
         let text = "main / a = 9 9 9 90\n main / b = 1 1 1 50\n main / c = 1 1 1 50";
         let tree = CallTree::bounded(&profile(text, 0), 3, 4).unwrap();
         let expected = [
@@ -460,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_at_the_line_that_most_goes_through() {
+    fn a_function_has_the_line_with_the_most_value() {
         let mut made = profile("main / a = 1 1 1 10\n main / b = 1 1 1 30", 0);
         for (location, line) in made.locations.iter_mut().zip(10..) {
             location.lines[0].line = line;
@@ -489,7 +458,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_profile_is_a_tree_whose_parts_add_up(profile in arbitrary::profile(), most in 1_usize..6) {
+        fn the_parts_of_any_tree_add_up(profile in arbitrary::profile(), most in 1_usize..6) {
             for index in 0..profile.sample_types.len() {
                 let tree = CallTree::bounded(&profile, index, most)?;
                 prop_assert!(tree.nodes.len() <= 2 * most + 1);

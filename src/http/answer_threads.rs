@@ -1,53 +1,50 @@
-//! Threads for answers that take time, so that whoever serves us does not wait for a profile.
+//! Threads for answers that take time, so that no thread of the host waits for a profile.
 //!
-//! Plain threads and no pool of the host's runtime: there may be none, and a profile over 30 seconds would
-//! hold one of its places. A thread is started for each such answer, which costs little beside a profile.
+//! They are plain threads. The host's runtime may have no pool, and a profile over 30 seconds would
+//! occupy a place in it. Starting a thread costs little compared with a profile.
 
 use super::{
-    caller::Caller,
+    cancellation::Cancellation,
+    limits::MAX_ANSWERS,
+    quota::Quota,
     reply::{self, Reply},
-    room::Room,
 };
 use crate::record;
 use ::http::StatusCode;
 use std::thread;
 use tokio::sync::oneshot;
 
-/// More than are ever of use: how many profiles are made at once is bounded before that, and the rest wait.
-const MOST: usize = 16;
-
-/// At most so many answers in the making. Clones count together.
+/// Makes answers on threads. Clones count together.
 #[derive(Clone, Debug)]
-pub(super) struct Threads {
-    running: Room,
+pub(super) struct AnswerThreads {
+    running: Quota,
 }
 
-impl Default for Threads {
+impl Default for AnswerThreads {
     fn default() -> Self {
-        Self {
-            running: Room::new(MOST),
-        }
+        let running = Quota::new(MAX_ANSWERS);
+        Self { running }
     }
 }
 
-impl Threads {
-    /// Has a thread make an answer. If nobody waits for it any more, the caller that it is given has hung up.
+impl AnswerThreads {
+    /// Makes an answer on a thread. Dropping the future cancels the request.
     pub(super) async fn answer(
         &self,
-        make: impl FnOnce(&Caller) -> Reply + Send + 'static,
+        make: impl FnOnce(&Cancellation) -> Reply + Send + 'static,
     ) -> Reply {
-        let Some(place) = self.running.take(1) else {
-            return reply::later(StatusCode::TOO_MANY_REQUESTS, "too many profiles at once");
+        let Some(share) = self.running.take(1) else {
+            return *reply::too_many("too many profiles at once");
         };
-        let (line, caller) = Caller::on_line();
-        let (reply, answer) = oneshot::channel();
+        let (_guard, cancellation) = Cancellation::guarded();
+        let (sender, answer) = oneshot::channel();
         let work = move || {
             record::muted(|| {
-                let made = make(&caller);
-                // Before whoever waits can ask for the next.
-                drop(place);
-                // Nobody may wait for it any more.
-                let _unheard = reply.send(made);
+                let reply = make(&cancellation);
+                // Before the client can send its next request.
+                drop(share);
+                // It fails if the request was cancelled: then nobody wants the reply.
+                let _ = sender.send(reply);
             });
         };
         let named = thread::Builder::new().name("heaptide-answer".to_owned());
@@ -55,9 +52,7 @@ impl Threads {
             let why = format!("could not start a thread for the profile: {error}");
             return reply::later(StatusCode::SERVICE_UNAVAILABLE, &why);
         }
-        let answered = answer.await;
-        drop(line);
-        answered.unwrap_or_else(|_ended| {
+        answer.await.unwrap_or_else(|_panicked| {
             let why = "the thread that made the answer ended without one";
             reply::error(StatusCode::INTERNAL_SERVER_ERROR, why)
         })
@@ -80,35 +75,35 @@ mod tests {
     }
 
     #[test]
-    fn one_who_hangs_up_ends_the_thread_and_frees_its_place() {
-        let threads = Threads::default();
+    fn dropping_the_future_ends_the_thread_and_frees_its_share() {
+        let threads = AnswerThreads::default();
         let (tell, told) = channel();
-        let mut waiting = Box::pin(threads.answer(move |caller| {
+        let mut waiting = Box::pin(threads.answer(move |cancellation| {
             tell.send(None).unwrap();
-            tell.send(Some(caller.stays(Duration::from_secs(3600))))
+            tell.send(Some(cancellation.wait(Duration::from_secs(3600))))
                 .unwrap();
             reply::text("too late")
         }));
         let mut nothing = Context::from_waker(Waker::noop());
         assert!(waiting.as_mut().poll(&mut nothing).is_pending());
-        assert_eq!(told.recv(), Ok(None), "it is at work");
+        assert_eq!(told.recv(), Ok(None), "it works");
         drop(waiting);
-        assert_eq!(told.recv(), Ok(Some(false)), "and has heard of it");
-        // Its end of the channel goes with the closure, after which the place is free.
+        assert_eq!(told.recv(), Ok(Some(false)), "it was cancelled");
+        // The closure drops its end of the channel, and then the share is free.
         assert!(told.recv().is_err());
-        while !threads.running.is_empty() {
+        while !threads.running.is_unused() {
             thread::yield_now();
         }
     }
 
     #[test]
-    fn the_seventeenth_comes_later_and_not_once_one_is_done() {
-        let threads = Threads::default();
+    fn the_seventeenth_request_gets_429_until_another_one_ends() {
+        let threads = AnswerThreads::default();
         let mut nothing = Context::from_waker(Waker::noop());
         let mut waiting: Vec<_> = (0..16)
             .map(|_| {
-                let forever = |caller: &Caller| {
-                    let _hung_up = caller.stays(Duration::from_secs(3600));
+                let forever = |cancellation: &Cancellation| {
+                    cancellation.wait(Duration::from_secs(3600));
                     reply::text("")
                 };
                 Box::pin(threads.answer(forever))
@@ -131,11 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_an_answer() {
-        let threads = Threads::default();
-        let answer = block_on(threads.answer(|_| panic!("a planted one")));
+    fn a_panic_becomes_an_answer() {
+        let threads = AnswerThreads::default();
+        let answer = block_on(threads.answer(|_| panic!("a seeded bug")));
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(threads.running.is_empty());
+        assert!(threads.running.is_unused());
         let next = block_on(threads.answer(|_| reply::text("")));
         assert_eq!(next.status(), StatusCode::OK);
     }
