@@ -21,13 +21,13 @@ use std::time::Duration;
 /// # let _ = endpoints;
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "nothing is served before `build`"]
 pub struct EndpointsBuilder {
     settings: EndpointSettings,
 }
 
 impl Endpoints {
     /// The default settings: there is no token, and what may show secrets or changes anything is off.
-    #[must_use]
     pub fn builder() -> EndpointsBuilder {
         EndpointsBuilder::default()
     }
@@ -36,14 +36,12 @@ impl Endpoints {
 impl EndpointsBuilder {
     /// Requires this token of every request: as `Authorization: Bearer TOKEN`, or as the password of
     /// `Basic`. No request can carry an empty token, so that one refuses them all.
-    #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.settings.token = Some(Token::new(token));
         self
     }
 
     /// Serves `cmdline`, the arguments the program was started with. They may hold secrets.
-    #[must_use]
     pub fn command_line(mut self) -> Self {
         self.settings.shows_command_line = true;
         self
@@ -51,23 +49,20 @@ impl EndpointsBuilder {
 
     /// Serves `control`, which shows the state of the profiler and sets the sample interval. It needs
     /// a [`token`](Self::token) too, and answers 403 without one.
-    #[must_use]
     pub fn control(mut self) -> Self {
         self.settings.has_control = true;
         self
     }
 
     /// The longest `seconds=N` that is accepted, in whole seconds; 5 minutes unless set.
-    #[must_use]
     pub fn longest_delta(mut self, duration: Duration) -> Self {
-        self.settings.longest_delta = duration;
+        self.settings.longest_delta = Some(duration);
         self
     }
 
     /// How many requests may wait while a profile is made; 4 unless set. The others get status 429.
-    #[must_use]
     pub fn waiting(mut self, requests: usize) -> Self {
-        self.settings.max_waiting = requests;
+        self.settings.max_waiting = Some(requests);
         self
     }
 

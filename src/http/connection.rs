@@ -3,12 +3,10 @@
 //! hyper bounds a request's head. One deadline bounds the rest: the time for the body, for the answer,
 //! and for the client to take the answer. It moves on as the request does.
 
-use super::{
-    connections::{ServerEnd, ended},
-    limits::{FOREVER, MIN_BUFFER_BYTES, ServerLimits},
-    reply::{self, Reply},
-    service::Service,
-};
+use super::connections::{ServerEnd, ended};
+use super::limits::{self, BODY_TIME, FAREWELL_TIME, FOREVER, HEAD_TIME, MAX_HEAD_BYTES};
+use super::reply::{self, Reply};
+use super::service::Service;
 use ::http::{Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -16,34 +14,34 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use std::{convert::Infallible, net::Shutdown, pin::pin, time::Duration};
-use tokio::{
-    io::AsyncReadExt,
-    net::TcpStream,
-    select,
-    sync::watch,
-    time::{self, Instant},
-};
+use tokio::time::{self, Instant};
+use tokio::{io::AsyncReadExt, net::TcpStream, select, sync::watch};
 
 /// Serves one connection until it ends, and closes it.
-pub(super) async fn run(stream: TcpStream, service: Service, limits: ServerLimits, end: ServerEnd) {
-    let whole = (limits.head + limits.body + limits.farewell).saturating_add(limits.answer);
-    let whole = whole.min(FOREVER);
+pub(super) async fn run(
+    stream: TcpStream,
+    service: Service,
+    answer_time: Duration,
+    end: ServerEnd,
+) {
+    let answer_time = answer_time.min(FOREVER);
+    let whole = HEAD_TIME + BODY_TIME + answer_time + FAREWELL_TIME;
     let (deadline, mut moved) = watch::channel(Instant::now() + whole);
     let request_end = end.clone();
     let respond = service_fn(move |request| {
         deadline.send_replace(Instant::now() + whole);
         let (service, deadline, end) = (service.clone(), deadline.clone(), request_end.clone());
         Box::pin(async move {
-            let reply = answer(&service, &limits, end, request).await;
-            deadline.send_replace(Instant::now() + limits.taking(reply.body().len()));
+            let reply = answer(&service, answer_time, end, request).await;
+            deadline.send_replace(Instant::now() + limits::taking_time(reply.body().len()));
             Ok::<_, Infallible>(reply.map(Full::<Bytes>::new))
         })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_header_size(limits.head_bytes)
-        .max_buf_size(limits.head_bytes.max(MIN_BUFFER_BYTES))
+        .header_read_timeout(HEAD_TIME)
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), respond);
 
     let mut server_end = pin!(ended(end));
@@ -65,7 +63,7 @@ pub(super) async fn run(stream: TcpStream, service: Service, limits: ServerLimit
 
     let stream = connection.into_parts().io.into_inner();
     if is_in_time {
-        part(stream, limits.farewell).await;
+        part(stream).await;
     } else {
         // Otherwise the kernel would hold for minutes what this client does not take. It fails only if
         // the client has gone.
@@ -75,14 +73,14 @@ pub(super) async fn run(stream: TcpStream, service: Service, limits: ServerLimit
 
 async fn answer(
     service: &Service,
-    limits: &ServerLimits,
+    answer_time: Duration,
     end: ServerEnd,
     request: Request<Incoming>,
 ) -> Reply {
     if let Some(refusal) = service.refuse(&request) {
         return refusal;
     }
-    let request = match time::timeout(limits.body, service.read(request)).await {
+    let request = match time::timeout(BODY_TIME, service.read(request)).await {
         Ok(Ok(request)) => request,
         Ok(Err(reply)) => return reply,
         Err(_elapsed) => {
@@ -93,26 +91,26 @@ async fn answer(
     // Answers that are nearly made are still given.
     let server_end = async {
         ended(end).await;
-        time::sleep(limits.farewell).await;
+        time::sleep(FAREWELL_TIME).await;
     };
     let why = select! {
         biased;
         reply = service.answer(request) => return reply,
         () = server_end => "the server ends",
-        () = time::sleep(limits.answer.min(FOREVER)) => "the profile took too long to make",
+        () = time::sleep(answer_time) => "the profile took too long to make",
     };
     reply::later(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
-/// Closes a connection once the client has seen its end, or after the timeout. Closing at once, with
+/// Closes a connection once the client has seen its end, or after some time. Closing at once, with
 /// bytes of the client's unread, would take the last answer away from it.
-pub(super) async fn part(mut stream: TcpStream, timeout: Duration) {
+pub(super) async fn part(mut stream: TcpStream) {
     // It fails if the client has gone.
     if SockRef::from(&stream).shutdown(Shutdown::Write).is_ok() {
         let mut unread = [0; 4096];
         let read = async { while matches!(stream.read(&mut unread).await, Ok(1..)) {} };
         // Whether it took too long does not matter: the stream is closed now.
-        let _ = time::timeout(timeout, read).await;
+        let _ = time::timeout(FAREWELL_TIME, read).await;
     }
 }
 
@@ -130,9 +128,9 @@ mod tests {
     const PARTIAL_POST: &[u8] =
         b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n0x1";
 
-    /// Runs a client beside a server with these limits. A paused clock jumps to the next timeout
+    /// Runs a client beside a server. A paused clock jumps to the next timeout
     /// whenever both of them wait.
-    fn with_server(limits: ServerLimits, is_paused: bool, client: impl AsyncFnOnce(SocketAddr)) {
+    fn with_server(is_paused: bool, client: impl AsyncFnOnce(SocketAddr)) {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(is_paused)
@@ -142,7 +140,12 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let (_end, ends) = watch::channel(false);
             let service = Endpoints::builder().build().service();
-            tokio::spawn(connections::accept(listener, service, limits, ends));
+            tokio::spawn(connections::accept(
+                listener,
+                service,
+                limits::ANSWER_TIME,
+                ends,
+            ));
             client(address).await;
         });
     }
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_head_that_trickles_in_is_cut_off() {
-        with_server(ServerLimits::default(), true, async |address| {
+        with_server(true, async |address| {
             let head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ";
             let (mut reading, mut writing) = sent(address, head).await.into_split();
             let trickle = tokio::spawn(async move {
@@ -184,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_connection_without_requests_ends() {
-        with_server(ServerLimits::default(), true, async |address| {
+        with_server(true, async |address| {
             let mut silent = sent(address, b"").await;
             assert_eq!(rest(&mut silent).await, "");
             let mut kept = sent(address, GET).await;
@@ -195,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_body_that_does_not_come_gets_408() {
-        with_server(ServerLimits::default(), true, async |address| {
+        with_server(true, async |address| {
             let answer = rest(&mut sent(address, PARTIAL_POST).await).await;
             assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         });
@@ -203,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_client_that_takes_no_answers_is_cut_off() {
-        with_server(ServerLimits::default(), true, async |address| {
+        with_server(true, async |address| {
             let stream = sent(address, b"").await;
             let requests = GET.repeat(1000);
             let mut blocked = 0;
@@ -223,13 +226,9 @@ mod tests {
 
     #[test]
     fn one_connection_too_many_gets_503_until_another_one_ends() {
-        let limits = ServerLimits {
-            connections: 2,
-            ..ServerLimits::default()
-        };
-        with_server(limits, false, async |address| {
+        with_server(false, async |address| {
             let mut kept = Vec::new();
-            for _ in 0..2 {
+            for _ in 0..limits::MAX_CONNECTIONS {
                 let mut stream = sent(address, GET).await;
                 let mut start = [0; 17];
                 stream.read_exact(&mut start).await.unwrap();

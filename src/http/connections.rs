@@ -1,18 +1,14 @@
 //! All clients of the stand-alone server: which connections are accepted, and how they end with it.
 
-use super::{
-    connection,
-    limits::{ACCEPT_PAUSE, KEEPALIVE_AFTER, KEEPALIVE_INTERVAL, ServerLimits},
-    service::Service,
-};
+use super::connection;
+use super::limits::{ACCEPT_PAUSE, FAREWELL_TIME, MAX_CONNECTIONS};
+use super::limits::{KEEPALIVE_AFTER, KEEPALIVE_INTERVAL};
+use super::service::Service;
 use socket2::{SockRef, TcpKeepalive};
-use std::{net::Shutdown, sync::Arc};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    select,
-    sync::{Semaphore, watch},
-    time,
-};
+use std::{net::Shutdown, sync::Arc, time::Duration};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::{select, time};
 
 /// Becomes true when the server ends. Its sender may also be dropped.
 pub(super) type ServerEnd = watch::Receiver<bool>;
@@ -33,11 +29,11 @@ const FULL: &[u8] =
 pub(super) async fn accept(
     listener: TcpListener,
     service: Service,
-    limits: ServerLimits,
+    answer: Duration,
     end: ServerEnd,
 ) {
-    let served = Arc::new(Semaphore::new(limits.connections));
-    let refused = Arc::new(Semaphore::new(limits.connections));
+    let served = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let refused = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = select! {
             biased;
@@ -53,14 +49,14 @@ pub(super) async fn accept(
         if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
             let (service, end) = (service.clone(), end.clone());
             tokio::spawn(async move {
-                connection::run(stream, service, limits, end).await;
+                connection::run(stream, service, answer, end).await;
                 drop(permit);
             });
         } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
             tokio::spawn(async move {
                 // The buffer is empty, so the text fits, unless the client has gone.
                 let _ = stream.try_write(FULL);
-                connection::part(stream, limits.farewell).await;
+                connection::part(stream).await;
                 drop(permit);
             });
         }
@@ -69,9 +65,9 @@ pub(super) async fn accept(
     // nothing about that.
     let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
     drop(listener);
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
     // Connections that take longer end with the runtime.
-    let _ = time::timeout(2 * limits.farewell, served.acquire_many(all)).await;
+    let _ = time::timeout(2 * FAREWELL_TIME, served.acquire_many(all)).await;
 }
 
 /// Sends each answer at once, and probes silent clients.

@@ -103,22 +103,15 @@ impl Endpoints {
                  build its endpoints after the fork",
             );
         }
-        let method = request.method();
-        let takes_post = matches!(route, Route::Symbol | Route::Control);
-        if *method == Method::GET
-            || *method == Method::HEAD
-            || takes_post && *method == Method::POST
-        {
+        let allow = match route {
+            Route::Symbol | Route::Control => "GET, HEAD, POST",
+            _ => "GET, HEAD",
+        };
+        if allow.split(", ").any(|allowed| request.method() == allowed) {
             return Ok(credential);
         }
-        let allow = if takes_post {
-            "GET, HEAD, POST"
-        } else {
-            "GET, HEAD"
-        };
         // In Go the mux says this, before any handler of pprof: so without `X-Go-Pprof`.
         let refusal = reply::plain_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-        let allow = HeaderValue::from_static(allow);
         Err(Box::new(reply::with(refusal, header::ALLOW, allow)))
     }
 

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 /// Hosts that are served: loopback names, the address that the server is bound to, and those allowed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts {
-    bound: Option<IpAddr>,
+    any_address: bool,
     addresses: Vec<IpAddr>,
     names: Vec<Box<str>>,
 }
@@ -23,7 +23,9 @@ impl Hosts {
     /// `address` is where the server listens. If it stands for every address of the machine, a request
     /// may name any address: only a name can be pointed somewhere else.
     pub(super) fn bind(&mut self, address: IpAddr) {
-        self.bound = Some(address.to_canonical());
+        let address = address.to_canonical();
+        self.any_address = address.is_unspecified();
+        self.addresses.push(address);
     }
 
     /// # Errors
@@ -86,10 +88,7 @@ impl Hosts {
         let host = authority.host();
         let is_allowed = match address_of(host) {
             Some(address) => {
-                let bound = self.bound;
-                address.is_loopback()
-                    || bound.is_some_and(|bound| bound == address || bound.is_unspecified())
-                    || self.addresses.contains(&address)
+                self.any_address || address.is_loopback() || self.addresses.contains(&address)
             }
             None => {
                 let host = host.strip_suffix('.').unwrap_or(host);

@@ -2,7 +2,7 @@
 
 use super::reply::{self, Reply};
 use crate::stats;
-use ::http::{HeaderValue, StatusCode, header};
+use ::http::{StatusCode, header};
 
 /// The words are Go's where Go has any. Links are relative, so they are right under any prefix that ends
 /// in a slash. Routers hide from us whether it does, so a script adds the slash.
@@ -14,9 +14,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
 
 pub(super) fn answer() -> Reply {
     let page = PAGE.replace("{stacks}", &stats().stacks.to_string());
-    let policy = HeaderValue::from_static(POLICY);
     let reply = reply::new(StatusCode::OK, reply::HTML, page);
-    reply::with(reply, header::CONTENT_SECURITY_POLICY, policy)
+    reply::with(reply, header::CONTENT_SECURITY_POLICY, POLICY)
 }
 
 #[cfg(test)]

@@ -12,8 +12,6 @@
 //! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: for `heap` both Perl tools
 //! divide by the objects of a row, and fail on a row that has none in use.
 
-use std::fmt::Write as _;
-
 use crate::Profile;
 use crate::printable::printable;
 use crate::profile::{Location, Sample};
@@ -50,7 +48,7 @@ pub(super) fn legacy_text(profile: &Profile, trailer: &str) -> String {
     for (row, sample) in &rows {
         text += &format!("{} @", counts(row));
         for location in locations(profile, sample) {
-            append(&mut text, format_args!(" {:#x}", return_address(location)));
+            text += &format!(" {:#x}", return_address(location));
         }
         text.push('\n');
         for location in locations(profile, sample) {
@@ -93,25 +91,18 @@ fn return_address(location: &Location) -> u64 {
 fn describe(text: &mut String, profile: &Profile, location: &Location) {
     let address = return_address(location);
     if location.lines.is_empty() {
-        append(text, format_args!("#\t{address:#x}\n"));
+        *text += &format!("#\t{address:#x}\n");
     }
     for line in &location.lines {
         let function = profile.functions.get(line.function.index());
         let name = function.and_then(|f| f.shown_name());
         let name = name.map_or_else(|| "?".into(), |name| printable(name));
-        append(text, format_args!("#\t{address:#x}\t{name}"));
+        *text += &format!("#\t{address:#x}\t{name}");
         if let Some(function) = function.filter(|function| !function.file.is_empty()) {
-            let file = printable(&function.file);
-            append(text, format_args!("\t{file}:{}", line.line));
+            *text += &format!("\t{}:{}", printable(&function.file), line.line);
         }
         text.push('\n');
     }
-}
-
-/// Writing to a string cannot fail.
-fn append(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    let written = text.write_fmt(arguments);
-    debug_assert_eq!(written, Ok(()));
 }
 
 #[cfg(test)]

@@ -46,6 +46,22 @@ pub(super) const MIN_HISTORY_NANOS: u64 = 10_000_000_000;
 /// How often a heap is kept once the page was opened.
 pub(super) const HISTORY_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Connections to the server. Twice the 64 clients of `benches/http_load.rs`, since the server may not
+/// have seen the end of a connection when its client opens the next one.
+pub(super) const MAX_CONNECTIONS: usize = 128;
+/// Bytes of a request's line and headers: browsers send less than half of it.
+pub(super) const MAX_HEAD_BYTES: usize = 16 << 10;
+/// From the time a connection is free for a request until the head of one has arrived. So it is also
+/// how long an idle connection is kept.
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
+/// From then on until the body has arrived.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
+/// Until the answer is made, in addition to the longest `seconds` that is accepted.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Until the client has taken the answer; each 16 KiB of it give one second more.
+pub(super) const TAKING_TIME: Duration = Duration::from_secs(30);
+/// Until the client has seen the end of its connection. The end of the server takes up to twice as long.
+pub(super) const FAREWELL_TIME: Duration = Duration::from_millis(500);
 /// After a failed `accept`, as a rule for want of file descriptors, until the next one.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A client that vanished is noticed after this silence and ten unanswered probes.
@@ -56,49 +72,9 @@ pub(super) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than any process lives, and short enough to be added to a point in time.
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-/// The least that hyper accepts for its buffer.
-pub(super) const MIN_BUFFER_BYTES: usize = 8 << 10;
 
-/// What a client of the stand-alone server may take. A value, so that tests set their own.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ServerLimits {
-    /// Connections at once. Twice the 64 clients of `benches/http_load.rs`, since the server may not
-    /// have seen the end of a connection when its client opens the next one.
-    pub(super) connections: usize,
-    /// Bytes of a request's line and headers.
-    pub(super) head_bytes: usize,
-    /// From the time a connection is free for a request until the head of one has arrived. So it is
-    /// also how long an idle connection is kept.
-    pub(super) head: Duration,
-    /// From then on until the body has arrived.
-    pub(super) body: Duration,
-    /// Until the answer is made, in addition to the longest `seconds` that is accepted.
-    pub(super) answer: Duration,
-    /// Until the client has taken the answer; each 16 KiB of it give one second more.
-    pub(super) taking: Duration,
-    /// Until the client has seen the end of its connection. The end of the server takes up to twice
-    /// as long.
-    pub(super) farewell: Duration,
-}
-
-impl ServerLimits {
-    /// How long a client may take to receive so many bytes.
-    pub(super) fn taking(&self, body_bytes: usize) -> Duration {
-        let seconds = u64::try_from(body_bytes >> 14).unwrap_or(u64::MAX);
-        self.taking.saturating_add(Duration::from_secs(seconds))
-    }
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            connections: 128,
-            head_bytes: 16 << 10,
-            head: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-            answer: Duration::from_secs(60),
-            taking: Duration::from_secs(30),
-            farewell: Duration::from_millis(500),
-        }
-    }
+/// How long a client may take to receive so many bytes.
+pub(super) fn taking_time(bytes: usize) -> Duration {
+    let seconds = u64::try_from(bytes >> 14).unwrap_or(u64::MAX);
+    TAKING_TIME.saturating_add(Duration::from_secs(seconds))
 }

@@ -42,4 +42,4 @@ pub use builder::EndpointsBuilder;
 pub use endpoints::Endpoints;
 pub use server::Server;
 pub use server_builder::{ServerBuilder, serve, serve_from_env};
-pub use service::{ResponseFuture, Service, service};
+pub use service::{Service, service};

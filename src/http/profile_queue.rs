@@ -16,15 +16,9 @@ use std::{
 #[derive(Debug)]
 pub(super) struct ProfileQueue {
     max_waiting: usize,
-    tickets: Mutex<Tickets>,
+    /// The ticket that is served, and behind it those that wait, in rising order.
+    tickets: Mutex<VecDeque<u64>>,
     changed: Condvar,
-}
-
-/// The ticket that is served, and behind it those that wait, in the order in which they came.
-#[derive(Debug, Default)]
-struct Tickets {
-    queue: VecDeque<u64>,
-    next: u64,
 }
 
 /// The right to make a profile, until it is dropped.
@@ -56,19 +50,18 @@ impl ProfileQueue {
 
     fn enter(&self, cancellation: &Cancellation, max: usize) -> ReplyResult<ProfileTurn<'_>> {
         let mut tickets = self.lock();
-        if tickets.queue.len() > max {
+        if tickets.len() > max {
             let why = "a profile is being made and others wait for theirs: try again";
             return Err(reply::too_many(why));
         }
-        let ticket = tickets.next;
-        tickets.next = tickets.next.wrapping_add(1);
-        tickets.queue.push_back(ticket);
+        let ticket = tickets.back().map_or(0, |last| last.wrapping_add(1));
+        tickets.push_back(ticket);
         // From here on its drop takes the ticket out of the queue.
         let turn = ProfileTurn {
             queue: self,
             ticket,
         };
-        while tickets.queue.front() != Some(&ticket) {
+        while tickets.front() != Some(&ticket) {
             if cancellation.is_cancelled() {
                 // Its drop locks the tickets.
                 drop(tickets);
@@ -83,14 +76,14 @@ impl ProfileQueue {
     }
 
     /// A panic while it is locked leaves at worst the state before.
-    fn lock(&self) -> MutexGuard<'_, Tickets> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<u64>> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for ProfileTurn<'_> {
     fn drop(&mut self) {
-        self.queue.lock().queue.retain(|t| *t != self.ticket);
+        self.queue.lock().retain(|t| *t != self.ticket);
         self.queue.changed.notify_all();
     }
 }
@@ -101,7 +94,7 @@ mod tests {
     use std::{sync::mpsc::channel, thread};
 
     fn length(queue: &ProfileQueue) -> usize {
-        queue.lock().queue.len()
+        queue.lock().len()
     }
 
     fn wait_for_length(queue: &ProfileQueue, count: usize) {

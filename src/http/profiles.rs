@@ -8,13 +8,13 @@ use super::{
     legacy_text::legacy_text,
     limits::MAX_CLIENT_NAME,
     query::Query,
-    render::{self, OutputFormat},
+    render::OutputParams,
     reply::{self, Reply, ReplyResult},
     state::EndpointState,
     status,
 };
 use crate::{Profile, ProfileOptions};
-use ::http::{HeaderValue, Method, Request, StatusCode, header};
+use ::http::{Method, Request, StatusCode, header};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
@@ -31,42 +31,12 @@ impl ProfileKind {
             Self::Allocs => options.allocs(),
         }
     }
-}
 
-/// How the profile is written.
-#[derive(Debug)]
-struct OutputParams<'a> {
-    options: ProfileOptions,
-    format: OutputFormat,
-    sample_type: Option<&'a str>,
-}
-
-impl<'a> OutputParams<'a> {
-    fn read(query: &'a Query<'_>) -> ReplyResult<Self> {
-        let options = ProfileOptions::new();
-        let options = match query.get("symbolize") {
-            None | Some("1") => options,
-            Some("0") => options.raw(),
-            Some(_) => {
-                return reply::bad_request("invalid value for \"symbolize\" - must be 0 or 1");
-            }
-        };
-        let format = OutputFormat::read(query.get("format"))?;
-        let sample_type = query.get("sample_index");
-        const TYPES: &str = "alloc_objects, alloc_space, inuse_objects, inuse_space";
-        if sample_type.is_some_and(|of| TYPES.split(", ").all(|known| known != of)) {
-            let why = format!("invalid value for \"sample_index\" - must be {TYPES}");
-            return reply::bad_request(&why);
+    fn name(self) -> &'static str {
+        match self {
+            Self::Heap => "heap",
+            Self::Allocs => "allocs",
         }
-        Ok(Self {
-            options,
-            format,
-            sample_type,
-        })
-    }
-
-    fn render(&self, profile: Profile, disposition: &'static str) -> ReplyResult<Reply> {
-        render::render(profile, self.format, self.sample_type, disposition)
     }
 }
 
@@ -118,10 +88,9 @@ pub(super) fn answer(
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
     if kind == ProfileKind::Heap && wants_page(request, &query) {
         let page = reply::redirect(StatusCode::SEE_OTHER, "ui", request.uri().query());
-        let accept = HeaderValue::from_static("Accept");
-        return Ok(reply::with(page, header::VARY, accept));
+        return Ok(reply::with(page, header::VARY, "Accept"));
     }
-    let params = HeapParams::read(&query, state.settings.longest_delta)?;
+    let params = HeapParams::read(&query, state.settings.longest_delta())?;
     if let Some(seconds) = params.seconds {
         return over_time(state, kind, &params.output, seconds, cancellation);
     }
@@ -131,11 +100,7 @@ pub(super) fn answer(
         let profile = options.sampled()?;
         return Ok(reply::text(legacy_text(&profile, &status::trailer())));
     }
-    let disposition = match kind {
-        ProfileKind::Heap => "attachment; filename=\"heap\"",
-        ProfileKind::Allocs => "attachment; filename=\"allocs\"",
-    };
-    params.output.render(kind.take(options)?, disposition)
+    params.output.render(kind.take(options)?, kind.name())
 }
 
 /// Whether a person with a browser asks, without a parameter that means the file.
@@ -167,11 +132,7 @@ fn over_time(
     let delta = delta::over_time(&kind.take(&raw)?, &before)?;
     drop((before, share));
     let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
-    let disposition = match kind {
-        ProfileKind::Heap => "attachment; filename=\"heap-delta\"",
-        ProfileKind::Allocs => "attachment; filename=\"allocs-delta\"",
-    };
-    output.render(delta, disposition)
+    output.render(delta, &format!("{}-delta", kind.name()))
 }
 
 /// What was allocated since this client's last request, and what is live.
@@ -213,7 +174,7 @@ pub(super) fn delta_heap(
         delta.comments.push(FIRST.into());
     }
     let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
-    let reply = output.render(delta, "attachment; filename=\"delta_heap\"")?;
+    let reply = output.render(delta, "delta_heap")?;
     // A client that asked for the head only, or has gone, did not get the delta.
     if *request.method() != Method::HEAD && !cancellation.is_cancelled() {
         state.clients.set_base(client, &next, at)?;

@@ -9,25 +9,19 @@ pub(super) type Reply = Response<Bytes>;
 /// An answer, or the refusal to give one.
 pub(super) type ReplyResult<T> = Result<T, Box<Reply>>;
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-#[cfg(feature = "flamegraph")]
-pub(super) const SVG: HeaderValue = HeaderValue::from_static("image/svg+xml");
-const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
 
-pub(super) fn new(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Reply {
-    let mut reply = with(
-        Response::new(body.into()),
-        header::CONTENT_TYPE,
-        content_type,
-    );
+pub(super) fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(body.into());
     *reply.status_mut() = status;
-    let nosniff = HeaderValue::from_static("nosniff");
-    with(reply, header::X_CONTENT_TYPE_OPTIONS, nosniff)
+    let reply = with(reply, header::CONTENT_TYPE, content_type);
+    with(reply, header::X_CONTENT_TYPE_OPTIONS, "nosniff")
 }
 
-pub(super) fn with(mut reply: Reply, name: HeaderName, value: HeaderValue) -> Reply {
+pub(super) fn with(mut reply: Reply, name: HeaderName, value: &'static str) -> Reply {
+    let value = HeaderValue::from_static(value);
     reply.headers_mut().insert(name, value);
     reply
 }
@@ -36,27 +30,22 @@ pub(super) fn text(body: impl Into<Bytes>) -> Reply {
     new(StatusCode::OK, TEXT, body)
 }
 
-/// `go tool pprof` shows an error's text only together with the header `X-Go-Pprof`.
-pub(super) fn error(status: StatusCode, message: &str) -> Reply {
-    let name = HeaderName::from_static("x-go-pprof");
-    with(
-        plain_error(status, message),
-        name,
-        HeaderValue::from_static("1"),
-    )
-}
-
 pub(super) fn plain_error(status: StatusCode, message: &str) -> Reply {
     new(status, TEXT, format!("{message}\n"))
 }
 
+/// `go tool pprof` shows an error's text only together with the header `X-Go-Pprof`.
+pub(super) fn error(status: StatusCode, message: &str) -> Reply {
+    with(
+        plain_error(status, message),
+        HeaderName::from_static("x-go-pprof"),
+        "1",
+    )
+}
+
 /// An error after which the client should try again in a second.
 pub(super) fn later(status: StatusCode, why: &str) -> Reply {
-    with(
-        error(status, why),
-        header::RETRY_AFTER,
-        HeaderValue::from_static("1"),
-    )
+    with(error(status, why), header::RETRY_AFTER, "1")
 }
 
 pub(super) fn too_many(why: &str) -> Box<Reply> {
@@ -85,24 +74,17 @@ pub(super) fn forbidden<T>(message: &str) -> ReplyResult<T> {
     refused(StatusCode::FORBIDDEN, message)
 }
 
-/// A profile's bytes, which a browser saves under the name in `disposition`.
-pub(super) fn attachment(disposition: &'static str, body: Vec<u8>) -> Reply {
-    let disposition = HeaderValue::from_static(disposition);
-    with(
-        new(StatusCode::OK, BINARY, body),
-        header::CONTENT_DISPOSITION,
-        disposition,
-    )
-}
-
 /// Sends the client to another address with the same query. The address is relative to the one that
 /// was asked for, so it is right behind any router or proxy that changes paths.
 pub(super) fn redirect(status: StatusCode, target: &'static str, query: Option<&str>) -> Reply {
-    let location = query.and_then(|query| HeaderValue::try_from(format!("{target}?{query}")).ok());
-    let location = location.unwrap_or(HeaderValue::from_static(target));
     let reason = status.canonical_reason().unwrap_or_default();
     let body = format!("<a href=\"{target}\">{reason}</a>.\n\n");
-    with(new(status, HTML, body), header::LOCATION, location)
+    let mut reply = with(new(status, HTML, body), header::LOCATION, target);
+    let location = query.map(|query| HeaderValue::try_from(format!("{target}?{query}")));
+    if let Some(Ok(location)) = location {
+        reply.headers_mut().insert(header::LOCATION, location);
+    }
+    reply
 }
 
 impl From<Error> for Box<Reply> {
@@ -125,7 +107,9 @@ impl From<Error> for Box<Reply> {
 /// The answer to HEAD: no body, but the header with its length.
 pub(super) fn without_body(reply: Reply) -> Reply {
     let length = HeaderValue::from(reply.body().len());
-    with(reply.map(|_| Bytes::new()), header::CONTENT_LENGTH, length)
+    let mut reply = reply.map(|_| Bytes::new());
+    reply.headers_mut().insert(header::CONTENT_LENGTH, length);
+    reply
 }
 
 #[cfg(test)]

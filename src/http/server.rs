@@ -3,19 +3,17 @@
 //! Here are the start and the end of the thread. `server_builder` decides who may connect to which
 //! address, `connection` what a client may do.
 
-use super::{
-    connections::{self, ServerEnd},
-    limits::{SHUTDOWN_TIMEOUT, ServerLimits},
-    service::Service,
-};
+use super::connections;
+use super::limits::SHUTDOWN_TIMEOUT;
+use super::service::Service;
 use crate::{Error, Result, record};
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::mpsc::{Receiver, Sender, channel},
-    thread::{self, JoinHandle},
-};
-use tokio::{runtime, sync::watch};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::watch;
 
 /// A server of the endpoints on its own thread, `heaptide-http`, until it is dropped.
 ///
@@ -45,7 +43,7 @@ pub struct Server {
 struct ServerThread {
     end: watch::Sender<bool>,
     /// Disconnected when the thread has closed its files.
-    ended: Receiver<()>,
+    started: Receiver<io::Result<()>>,
     handle: JoinHandle<()>,
 }
 
@@ -61,65 +59,55 @@ impl Server {
     pub fn shutdown(self) {}
 
     /// Serves on a bound socket.
-    pub(super) fn start(
-        socket: TcpListener,
-        service: Service,
-        limits: ServerLimits,
-    ) -> Result<Self> {
-        let address = socket.local_addr();
-        let address = address.and_then(|address| socket.set_nonblocking(true).map(|()| address));
-        let address =
-            address.map_err(|error| Error::io("prepare the socket for heap profiles", error))?;
-        let failed = |step: &str, error: io::Error| {
-            let doing = format!("serve heap profiles at {address}: could not {step}");
-            Error::io(&doing, error)
-        };
+    pub(super) fn start(socket: TcpListener, service: Service, answer: Duration) -> Result<Self> {
+        let address = socket
+            .set_nonblocking(true)
+            .and_then(|()| socket.local_addr());
+        let address = address.map_err(|e| Error::io("prepare the socket for heap profiles", e))?;
+        let doing = format!("serve heap profiles at {address}: could not ");
+        let failed = |step: &str, error: io::Error| Error::io(&(doing.clone() + step), error);
         let (end, ends) = watch::channel(false);
-        let (started, start) = channel();
-        let (alive, ended) = channel();
+        let (sender, started) = channel();
         let named = thread::Builder::new().name("heaptide-http".to_owned());
         let handle = named.spawn(move || {
-            record::muted(|| run(socket, service, limits, ends, &started));
-            drop(alive);
+            // The caller waits for what is sent, so sending cannot fail.
+            record::muted(|| match prepare(socket) {
+                Ok((runtime, listener)) => {
+                    let _ = sender.send(Ok(()));
+                    runtime.block_on(connections::accept(listener, service, answer, ends));
+                }
+                Err(error) => drop(sender.send(Err(error))),
+            });
+            drop(sender);
         });
         let handle = handle.map_err(|error| failed("start its thread", error))?;
-        // The thread drops the sender without a word only if it panics.
-        let started = start
-            .recv()
-            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-        started.map_err(|error| failed("make its runtime", error))?;
+        // The thread sends nothing only if it panics.
+        let result = started.recv();
+        let result = result.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+        result.map_err(|error| failed("make its runtime", error))?;
+        let thread = Some(ServerThread {
+            end,
+            started,
+            handle,
+        });
+        let process = std::process::id();
         Ok(Self {
             address,
-            process: std::process::id(),
-            thread: Some(ServerThread { end, ended, handle }),
+            process,
+            thread,
         })
     }
 }
 
-/// The server's thread. It makes and drops the runtime, since another runtime may be around the caller.
-fn run(
-    socket: TcpListener,
-    service: Service,
-    limits: ServerLimits,
-    end: ServerEnd,
-    started: &Sender<io::Result<()>>,
-) {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let prepared = runtime.and_then(|runtime| {
-        let entered = runtime.enter();
-        let listener = tokio::net::TcpListener::from_std(socket)?;
-        drop(entered);
-        Ok((runtime, listener))
-    });
-    let (result, prepared) = match prepared {
-        Ok(prepared) => (Ok(()), Some(prepared)),
-        Err(error) => (Err(error), None),
-    };
-    if started.send(result).is_ok()
-        && let Some((runtime, listener)) = prepared
-    {
-        runtime.block_on(connections::accept(listener, service, limits, end));
-    }
+/// The server's thread makes and drops the runtime, since another runtime may be around the caller.
+fn prepare(socket: TcpListener) -> io::Result<(Runtime, tokio::net::TcpListener)> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let entered = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(socket)?;
+    drop(entered);
+    Ok((runtime, listener))
 }
 
 impl Drop for Server {
@@ -137,7 +125,7 @@ impl Drop for Server {
         record::muted(|| {
             // It fails if the thread has ended already, and receives nothing but the disconnect.
             let _ = thread.end.send(true);
-            let _ = thread.ended.recv_timeout(SHUTDOWN_TIMEOUT);
+            let _ = thread.started.recv_timeout(SHUTDOWN_TIMEOUT);
             if thread.handle.is_finished() {
                 // The thread does not panic, and here nothing could be done about it.
                 let _ = thread.handle.join();

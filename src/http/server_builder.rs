@@ -1,6 +1,6 @@
 //! [`ServerBuilder`]: the addresses a server may be bound to, and the hosts it answers for.
 
-use super::{endpoints::Endpoints, hosts::Hosts, limits::ServerLimits, server::Server};
+use super::{endpoints::Endpoints, hosts::Hosts, limits::ANSWER_TIME, server::Server};
 use crate::{Error, Result, record};
 use std::{
     env, io,
@@ -160,9 +160,8 @@ impl ServerBuilder {
         let bound = TcpListener::bind(&*addresses).and_then(|s| Ok((s.local_addr()?, s)));
         let (bound, socket) = bound.map_err(|error| not_bound(&addresses, error))?;
         hosts.bind(bound.ip());
-        let mut limits = ServerLimits::default();
-        limits.answer = limits.answer.saturating_add(settings.longest_delta);
-        Server::start(socket, endpoints.service().with_hosts(hosts), limits)
+        let answer = ANSWER_TIME.saturating_add(settings.longest_delta());
+        Server::start(socket, endpoints.service().with_hosts(hosts), answer)
     }
 }
 

@@ -18,7 +18,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use std::{
     convert::Infallible,
-    error, fmt,
+    error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -158,41 +158,25 @@ where
 {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
-    type Future = ResponseFuture;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+    /// Dropping the future cancels the request.
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
-        ResponseFuture(Box::pin(async move {
-            if let Some(refusal) = service.refuse(&request) {
-                return refusal;
-            }
-            match service.read(request).await {
+        Box::pin(async move {
+            let read = match service.refuse(&request) {
+                Some(refusal) => Err(refusal),
+                None => service.read(request).await,
+            };
+            let reply = match read {
                 Ok(request) => service.answer(request).await,
-                Err(reply) => reply,
-            }
-        }))
-    }
-}
-
-/// The response of a [`Service`]. Dropping it cancels the request.
-#[must_use = "nothing is answered unless it is polled"]
-pub struct ResponseFuture(Pin<Box<dyn Future<Output = Reply> + Send>>);
-
-impl Future for ResponseFuture {
-    type Output = Result<Response<Full<Bytes>>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let reply = self.0.as_mut().poll(context);
-        reply.map(|reply| Ok(reply.map(Full::new)))
-    }
-}
-
-impl fmt::Debug for ResponseFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+                Err(refusal) => refusal,
+            };
+            Ok(reply.map(Full::new))
+        })
     }
 }

@@ -15,24 +15,18 @@ use std::{
 };
 
 /// What the program has chosen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct EndpointSettings {
     pub(super) token: Option<Token>,
     pub(super) shows_command_line: bool,
     pub(super) has_control: bool,
-    pub(super) longest_delta: Duration,
-    pub(super) max_waiting: usize,
+    pub(super) longest_delta: Option<Duration>,
+    pub(super) max_waiting: Option<usize>,
 }
 
-impl Default for EndpointSettings {
-    fn default() -> Self {
-        Self {
-            token: None,
-            shows_command_line: false,
-            has_control: false,
-            longest_delta: limits::MAX_SECONDS,
-            max_waiting: limits::MAX_WAITING,
-        }
+impl EndpointSettings {
+    pub(super) fn longest_delta(&self) -> Duration {
+        self.longest_delta.unwrap_or(limits::MAX_SECONDS)
     }
 }
 
@@ -51,7 +45,8 @@ pub(super) struct EndpointState {
 
 impl EndpointState {
     pub(super) fn new(settings: EndpointSettings) -> Self {
-        let queue = Arc::new(ProfileQueue::new(settings.max_waiting));
+        let queue = settings.max_waiting.unwrap_or(limits::MAX_WAITING);
+        let queue = Arc::new(ProfileQueue::new(queue));
         Self {
             settings,
             clients: DeltaClients::new(limits::MAX_CLIENTS, limits::MAX_CLIENT_BYTES),
@@ -87,7 +82,7 @@ mod tests {
     #[test]
     fn one_request_too_many_is_told_when_to_come_back() {
         let state = EndpointState::new(EndpointSettings {
-            max_waiting: 0,
+            max_waiting: Some(0),
             ..EndpointSettings::default()
         });
         let turn = state.queue.join(&Cancellation::never()).unwrap();

@@ -113,6 +113,8 @@ struct PartialNode {
     width: u128,
     estimates: RowEstimates,
     is_called: bool,
+    /// How many nodes at and below it have a width. In a difference a node without one has not changed.
+    count: usize,
 }
 
 /// A line of a function, which is a position among the functions.
@@ -209,6 +211,7 @@ impl TreeBuilder {
             node.cum += node.flat;
             node.width += node.flat.unsigned_abs();
             node.estimates.cum = node.estimates.cum + node.estimates.flat;
+            node.count += usize::from(node.width > 0);
             if let Some(parent) = before.get_mut(node.parent) {
                 parent.absorb(node);
             }
@@ -219,35 +222,23 @@ impl TreeBuilder {
     /// parent; the second value is their number.
     fn prune(&self, max_nodes: usize) -> (Vec<CallNode>, usize) {
         let smallest = self.smallest(max_nodes);
-        let is_kept = |at: usize| {
-            let width = self.nodes.get(at).map_or(0, |node| node.width);
-            at == 0 || (width >= smallest && width > 0)
-        };
-        let mut children: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
-        let mut small: HashMap<usize, (usize, PartialNode)> = HashMap::new();
-        // The number of nodes at and below each node that is not kept. Without a width, a node of a
-        // difference has not changed and does not count.
-        let counts = self.nodes.iter().map(|node| usize::from(node.width > 0));
-        let mut counts: Vec<usize> = counts.collect();
+        let width = |at: usize| self.nodes.get(at).map_or(0, |node| node.width);
+        let is_kept = |at: usize| at == 0 || (width(at) >= smallest && width(at) > 0);
+        let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut small: HashMap<usize, PartialNode> = HashMap::new();
+        // A node below a small one is small too.
         for (at, node) in self.nodes.iter().enumerate().skip(1).rev() {
-            let count = counts.get(at).copied().unwrap_or(0);
             if is_kept(at) {
-                if let Some(siblings) = children.get_mut(node.parent) {
-                    siblings.push(at);
-                }
+                children.entry(node.parent).or_default().push(at);
             } else if is_kept(node.parent) {
-                let (folded, sum) = small.entry(node.parent).or_default();
-                *folded += count;
-                sum.absorb(node);
-            } else if let Some(parent) = counts.get_mut(node.parent) {
-                *parent += count;
+                small.entry(node.parent).or_default().absorb(node);
             }
         }
         let (mut kept, mut folded) = (Vec::new(), 0);
         // Nodes still to be written, the next one last, with the positions of their parents.
         let mut next = vec![(0, 0)];
         while let Some((at, parent)) = next.pop() {
-            let (Some(node), Some(below)) = (self.nodes.get(at), children.get_mut(at)) else {
+            let Some(node) = self.nodes.get(at) else {
                 continue;
             };
             let position = kept.len();
@@ -256,19 +247,18 @@ impl TreeBuilder {
                 _ => CallKind::Of(node.function),
             };
             kept.push(node.finish(parent, call));
-            if let Some((count, sum)) = small.get(&at) {
-                folded += count;
-                if sum.width > 0 {
-                    kept.push(sum.finish(position, CallKind::Folded(*count)));
-                }
+            if let Some(sum) = small.get(&at).filter(|sum| sum.width > 0) {
+                folded += sum.count;
+                kept.push(sum.finish(position, CallKind::Folded(sum.count)));
             }
-            let by_width = |at: &usize| {
-                let node = self.nodes.get(*at);
-                let name = node.and_then(|node| self.functions.get(node.function));
-                (Reverse(node.map_or(0, |node| node.width)), name)
+            let mut below = children.remove(&at).unwrap_or_default();
+            let name = |at: usize| {
+                self.nodes
+                    .get(at)
+                    .map(|node| self.functions.get(node.function))
             };
-            below.sort_by(|a, b| by_width(b).cmp(&by_width(a)));
-            next.extend(below.iter().map(|&child| (child, position)));
+            below.sort_by_key(|&at| Reverse((Reverse(width(at)), name(at))));
+            next.extend(below.into_iter().map(|child| (child, position)));
         }
         (kept, folded)
     }
@@ -311,6 +301,7 @@ impl PartialNode {
         self.base += below.base;
         self.width += below.width;
         self.estimates.cum = self.estimates.cum + below.estimates.cum;
+        self.count += below.count;
     }
 
     fn finish(&self, parent: usize, call: CallKind) -> CallNode {

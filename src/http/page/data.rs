@@ -204,27 +204,21 @@ fn node(node: &CallNode, functions: &mut NamedFunctions<'_>) -> String {
         CallKind::Folded(count) => format!("-{}", count.saturating_add(1)),
         CallKind::Of(function) => functions.number(function).to_string(),
     };
-    let flat_error = brief(node.estimates.flat.standard_error);
-    let cum_error = brief(node.estimates.cum.standard_error);
-    array([
-        node.parent.to_string(),
-        kind,
-        node.flat.to_string(),
-        flat_error,
-        node.cum.to_string(),
-        cum_error,
-        node.base.to_string(),
-        node.width.to_string(),
-        u8::from(node.is_inlined).to_string(),
-    ])
+    let error = |of: Estimate| brief(of.standard_error);
+    let (flat, cum) = (error(node.estimates.flat), error(node.estimates.cum));
+    let (parent, base, width) = (node.parent, node.base, node.width);
+    let (flat_value, cum_value, inlined) = (node.flat, node.cum, u8::from(node.is_inlined));
+    format!("[{parent},{kind},{flat_value},{flat},{cum_value},{cum},{base},{width},{inlined}]")
 }
 
 /// Function; flat and its error; cum and its error; inlined (1 in all callers, 2 in some); change (1
 /// came, 2 went).
 fn row(row: &TopRow, functions: &mut NamedFunctions<'_>) -> Option<String> {
-    let function = functions.find(&row.name)?;
+    let function = *functions.by_name.get(&row.name)?;
+    let function = functions.number(function);
     let errors = row.estimates.unwrap_or_default();
-    let (flat, cum) = (errors.flat.standard_error, errors.cum.standard_error);
+    let error = |of: Estimate| brief(of.standard_error);
+    let (flat, cum) = (error(errors.flat), error(errors.cum));
     let inlined = match row.inlined {
         Inlined::Nowhere => 0,
         Inlined::Everywhere => 1,
@@ -235,7 +229,6 @@ fn row(row: &TopRow, functions: &mut NamedFunctions<'_>) -> Option<String> {
         Change::Came => 1,
         Change::Went => 2,
     };
-    let (flat, cum) = (brief(flat), brief(cum));
     let (flat_value, cum_value) = (row.flat, row.cum);
     Some(format!(
         "[{function},{flat_value},{flat},{cum_value},{cum},{inlined},{change}]"
@@ -246,8 +239,9 @@ fn row(row: &TopRow, functions: &mut NamedFunctions<'_>) -> Option<String> {
 struct NamedFunctions<'a> {
     all: &'a [CallFunction],
     by_name: HashMap<&'a Arc<str>, usize>,
+    /// Positions among all functions.
+    named: Vec<usize>,
     numbers: HashMap<usize, usize>,
-    named: Vec<&'a CallFunction>,
 }
 
 impl<'a> NamedFunctions<'a> {
@@ -256,27 +250,23 @@ impl<'a> NamedFunctions<'a> {
         Self {
             all,
             by_name: names.map(|(at, function)| (&function.name, at)).collect(),
-            numbers: HashMap::new(),
             named: Vec::new(),
+            numbers: HashMap::new(),
         }
     }
 
-    fn find(&mut self, name: &Arc<str>) -> Option<usize> {
-        let at = *self.by_name.get(name)?;
-        Some(self.number(at))
-    }
-
     fn number(&mut self, at: usize) -> usize {
-        let (named, all) = (&mut self.named, self.all);
+        let named = &mut self.named;
         *self.numbers.entry(at).or_insert_with(|| {
-            named.extend(all.get(at));
-            named.len().saturating_sub(1)
+            named.push(at);
+            named.len() - 1
         })
     }
 
     /// Name, short name, file, line.
     fn json(&self) -> String {
-        array(self.named.iter().map(|function| {
+        let named = self.named.iter().filter_map(|at| self.all.get(*at));
+        array(named.map(|function| {
             let (name, short) = (string(&function.name), string(&shorten(&function.name)));
             array([
                 name,

@@ -94,7 +94,7 @@ fn data(
     let gzip = accepts_gzip(request.headers())
         .then(|| assets::gzip(text.as_bytes(), Compression::fast()))
         .flatten();
-    Ok(secured("application/json", "no-store", text.into(), gzip))
+    Ok(secured(reply::JSON, "no-store", text.into(), gzip))
 }
 
 fn secured(
@@ -104,7 +104,6 @@ fn secured(
     gzip: Option<Bytes>,
 ) -> Reply {
     let is_gzip = gzip.is_some();
-    let content_type = HeaderValue::from_static(content_type);
     let mut reply = reply::new(StatusCode::OK, content_type, gzip.unwrap_or(plain));
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -112,11 +111,10 @@ fn secured(
         (header::VARY, "Accept-Encoding"),
         (header::CACHE_CONTROL, cache),
     ] {
-        reply = reply::with(reply, name, HeaderValue::from_static(value));
+        reply = reply::with(reply, name, value);
     }
     if is_gzip {
-        let gzip = HeaderValue::from_static("gzip");
-        reply = reply::with(reply, header::CONTENT_ENCODING, gzip);
+        reply = reply::with(reply, header::CONTENT_ENCODING, "gzip");
     }
     reply
 }
