@@ -3,12 +3,8 @@
 //! They are plain threads. The host's runtime may have no pool, and a profile over 30 seconds would
 //! occupy a place in it. Starting a thread costs little compared with a profile.
 
-use super::{
-    cancellation::Cancellation,
-    limits::MAX_ANSWERS,
-    quota::Quota,
-    reply::{self, Reply},
-};
+use super::reply::{self, Reply};
+use super::{cancellation::Cancellation, limits::MAX_ANSWERS, quota::Quota};
 use crate::record;
 use ::http::StatusCode;
 use std::thread;

@@ -1,10 +1,7 @@
 //! [`EndpointsBuilder`]: what is served, to whom, and how much work a client may ask for.
 
-use super::{
-    credential::Token,
-    endpoints::Endpoints,
-    state::{EndpointSettings, EndpointState},
-};
+use super::state::{EndpointSettings, EndpointState};
+use super::{credential::Token, endpoints::Endpoints};
 use std::time::Duration;
 
 /// Settings of [`Endpoints`].

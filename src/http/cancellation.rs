@@ -4,12 +4,8 @@
 //! future that holds the [`CancelGuard`] is dropped, and the thread ends at once. Other long work
 //! checks the [`Cancellation`] from time to time.
 
-use std::{
-    convert::Infallible,
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel},
-    thread,
-    time::Duration,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::{convert::Infallible, thread, time::Duration};
 
 /// Dropping it cancels the request.
 #[derive(Debug)]

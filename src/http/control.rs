@@ -2,13 +2,8 @@
 //!
 //! It is off unless the builder turns it on, and always needs a token.
 
-use super::{
-    credential::Credential,
-    query::Query,
-    reply::{self, Reply, ReplyResult},
-    state::EndpointState,
-    status,
-};
+use super::reply::{self, Reply, ReplyResult};
+use super::{credential::Credential, query::Query, state::EndpointState, status};
 use crate::{record::parse_size, set_sample_interval};
 use ::http::{Method, Request, StatusCode};
 use bytes::Bytes;

@@ -6,12 +6,8 @@
 
 use super::render;
 use crate::{Profile, Result};
-use std::{
-    collections::VecDeque,
-    slice::SliceIndex,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{collections::VecDeque, slice::SliceIndex, time::Instant};
 
 /// The first column of live memory in Go's four sample types; those before it only ever grow.
 const INUSE: usize = 2;

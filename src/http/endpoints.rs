@@ -2,17 +2,12 @@
 //!
 //! One function turns a request into a response. It does not know how requests arrive.
 
+use super::profiles::{self, ProfileKind};
+use super::reply::{self, Reply, ReplyResult};
 use super::{
-    cancellation::Cancellation,
-    control,
-    credential::Credential,
-    index, page,
-    profiles::{self, ProfileKind},
-    reply::{self, Reply, ReplyResult},
-    route::Route,
-    state::EndpointState,
-    symbol,
+    cancellation::Cancellation, control, credential::Credential, index, page, route::Route,
 };
+use super::{state::EndpointState, symbol};
 use crate::record;
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;

@@ -3,15 +3,10 @@
 //! A profile takes memory for a copy of the tables, and a processor for as long as it is made. So the
 //! program pays for one at a time. A few requests wait; the others get status 429.
 
-use super::{
-    cancellation::Cancellation,
-    limits::CANCEL_CHECK,
-    reply::{self, ReplyResult},
-};
-use std::{
-    collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-};
+use super::reply::{self, ReplyResult};
+use super::{cancellation::Cancellation, limits::CANCEL_CHECK};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug)]
 pub(super) struct ProfileQueue {

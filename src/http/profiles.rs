@@ -2,17 +2,9 @@
 //!
 //! Parameters are read before anything else is done, in Go's order and with Go's error texts.
 
-use super::{
-    cancellation::Cancellation,
-    delta,
-    legacy_text::legacy_text,
-    limits::MAX_CLIENT_NAME,
-    query::Query,
-    render::OutputParams,
-    reply::{self, Reply, ReplyResult},
-    state::EndpointState,
-    status,
-};
+use super::reply::{self, Reply, ReplyResult};
+use super::{cancellation::Cancellation, delta, legacy_text::legacy_text, limits::MAX_CLIENT_NAME};
+use super::{query::Query, render::OutputParams, state::EndpointState, status};
 use crate::{Profile, ProfileOptions};
 use ::http::{Method, Request, StatusCode, header};
 use bytes::Bytes;

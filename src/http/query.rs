@@ -3,10 +3,8 @@
 //! No crate does it, since the rules are Go's: the first value of a name counts, and a pair with a
 //! semicolon or a broken escape is dropped.
 
-use super::{
-    limits::MAX_PARAMETERS,
-    reply::{self, ReplyResult},
-};
+use super::limits::MAX_PARAMETERS;
+use super::reply::{self, ReplyResult};
 use std::borrow::Cow;
 
 /// Names and values, decoded.

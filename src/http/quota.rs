@@ -4,15 +4,11 @@
 //! size bound one slow client, but there are many. Nobody waits for a share: without one the request
 //! gets status 429.
 
-use super::{
-    limits::SMALL_REPLY,
-    reply::{self, Reply},
-};
+use super::limits::SMALL_REPLY;
+use super::reply::{self, Reply};
 use bytes::Bytes;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Clones count together. Atomics and no semaphore, whose lock a fork may leave locked in the child.
 #[derive(Clone, Debug)]

@@ -2,10 +2,8 @@
 
 use super::{endpoints::Endpoints, hosts::Hosts, limits::ANSWER_TIME, server::Server};
 use crate::{Error, Result, record};
-use std::{
-    env, io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
-};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::{env, io};
 
 /// Where [`ServerBuilder::serve_from_env`] looks.
 const VARIABLE: &str = "HEAPTIDE_HTTP";

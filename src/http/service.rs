@@ -3,26 +3,16 @@
 //! It reads a request's body and decides which thread makes the answer. [`Endpoints`] decides what the
 //! answer is.
 
-use super::{
-    answer_threads::AnswerThreads,
-    cancellation::Cancellation,
-    endpoints::Endpoints,
-    hosts::Hosts,
-    limits::MAX_BODY_BYTES,
-    reply::{self, Reply},
-};
+use super::reply::{self, Reply};
+use super::{answer_threads::AnswerThreads, cancellation::Cancellation, endpoints::Endpoints};
+use super::{hosts::Hosts, limits::MAX_BODY_BYTES};
 use crate::{Result, record};
 use ::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use std::{
-    convert::Infallible,
-    error,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
+use std::{convert::Infallible, error, pin::Pin, sync::Arc};
 
 /// The endpoints as a [`tower_service::Service`] of requests with any body, for axum, hyper and tonic.
 ///

@@ -1,18 +1,11 @@
 //! What the requests share: settings, queue, quotas, and what is kept from one request to the next.
 
-use super::{
-    credential::Token,
-    delta::DeltaClients,
-    limits,
-    page::history::HeapHistory,
-    profile_queue::ProfileQueue,
-    quota::{Quota, QuotaShare},
-    reply::{self, ReplyResult},
-};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use super::profile_queue::ProfileQueue;
+use super::quota::{Quota, QuotaShare};
+use super::reply::{self, ReplyResult};
+use super::{credential::Token, delta::DeltaClients, limits, page::history::HeapHistory};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What the program has chosen.
 #[derive(Clone, Debug, Default)]

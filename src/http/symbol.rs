@@ -3,12 +3,8 @@
 //! Names stay mangled, since `pprof` demangles them. Each is the function in the symbol table, without
 //! the functions inlined into it: the answer has room for one name.
 
-use super::{
-    cancellation::Cancellation,
-    limits::MAX_ADDRESSES,
-    reply::{self, Reply, ReplyResult},
-    state::EndpointState,
-};
+use super::reply::{self, Reply, ReplyResult};
+use super::{cancellation::Cancellation, limits::MAX_ADDRESSES, state::EndpointState};
 use crate::{Profile, ProfileOptions, profile::Location};
 use ::http::{Method, Request, StatusCode};
 use bytes::Bytes;

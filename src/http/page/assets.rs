@@ -3,12 +3,8 @@
 //! Their folder is named by the hash of them all. So a browser may keep them forever, and a new version
 //! has new names. Each file is compressed once, at the first use.
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    hash::{Hash, Hasher},
-    io::Write,
-    sync::OnceLock,
-};
+use std::hash::{Hash, Hasher};
+use std::{collections::hash_map::DefaultHasher, io::Write, sync::OnceLock};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};

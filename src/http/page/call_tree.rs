@@ -5,13 +5,10 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use crate::{
-    Result,
-    http::limits::{MAX_NODES, SMALLEST_PART},
-    profile::{Estimate, Function, Location, Profile, Sample},
-    report::{Column, RowEstimates, address_name, clean},
-    units::clamp,
-};
+use crate::http::limits::{MAX_NODES, SMALLEST_PART};
+use crate::profile::{Estimate, Function, Location, Profile, Sample};
+use crate::report::{Column, RowEstimates, address_name, clean};
+use crate::{Result, units::clamp};
 
 /// The stacks of a profile, merged by function from the root. Inlined calls have their own nodes.
 #[derive(Clone, Debug, PartialEq)]

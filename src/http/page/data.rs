@@ -5,22 +5,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    call_tree::{CallFunction, CallKind, CallNode, CallTree},
-    history::{EarlierHeap, HeapHistory, column_sum},
-    params::ViewParams,
-};
-use crate::{
-    Profile, ProfileOptions,
-    http::{
-        cancellation::Cancellation,
-        limits::MAX_ROWS,
-        reply::{self, ReplyResult},
-    },
-    json::{array, number, object, string},
-    profile::{Estimate, Filter},
-    report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total},
-};
+use super::call_tree::{CallFunction, CallKind, CallNode, CallTree};
+use super::history::{EarlierHeap, HeapHistory, column_sum};
+use super::params::ViewParams;
+use crate::http::reply::{self, ReplyResult};
+use crate::json::{array, number, object, string};
+use crate::profile::{Estimate, Filter};
+use crate::report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total};
+use crate::{Profile, ProfileOptions, http::cancellation::Cancellation, http::limits::MAX_ROWS};
 
 /// What there is to show.
 #[derive(Debug)]

@@ -4,25 +4,13 @@
 //! library. From the first visit of the page on, a thread adds a heap every minute: people open the
 //! page after the heap has grown. A forked child has no such thread, and its endpoints serve no page.
 
-use std::{
-    convert::Infallible,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        mpsc::{RecvTimeoutError, Sender, channel},
-    },
-    thread,
-};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::{convert::Infallible, thread};
 
-use crate::{
-    Profile, ProfileOptions, Result,
-    http::{
-        cancellation::Cancellation,
-        limits::{HISTORY_INTERVAL, MAX_HISTORY, MAX_HISTORY_BYTES, MIN_HISTORY_NANOS},
-        profile_queue::ProfileQueue,
-        render::encode,
-    },
-    record::muted,
-};
+use crate::http::limits::{HISTORY_INTERVAL, MAX_HISTORY, MAX_HISTORY_BYTES, MIN_HISTORY_NANOS};
+use crate::{Profile, ProfileOptions, Result, http::cancellation::Cancellation};
+use crate::{http::profile_queue::ProfileQueue, http::render::encode, record::muted};
 
 #[derive(Debug)]
 pub(in crate::http) struct HeapHistory {

@@ -14,12 +14,8 @@ use bytes::Bytes;
 use flate2::Compression;
 
 use self::{assets::Asset, data::HeapView, params::ViewParams};
-use super::{
-    cancellation::Cancellation,
-    query::Query,
-    reply::{self, Reply, ReplyResult},
-    state::EndpointState,
-};
+use super::reply::{self, Reply, ReplyResult};
+use super::{cancellation::Cancellation, query::Query, state::EndpointState};
 
 /// Only the page's own files run, and the browser fetches nothing from another host.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \

@@ -4,11 +4,8 @@
 
 use regex::{Regex, RegexBuilder};
 
-use crate::http::{
-    limits::MAX_REGEX_BYTES,
-    query::Query,
-    reply::{self, ReplyResult},
-};
+use crate::http::reply::{self, ReplyResult};
+use crate::{http::limits::MAX_REGEX_BYTES, http::query::Query};
 
 #[derive(Debug, Default)]
 pub(super) struct ViewParams<'a> {
