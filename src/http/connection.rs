@@ -1,10 +1,10 @@
-//! One client of the stand-alone server, held to its limits from the first byte to the last.
+//! The clients of the stand-alone server, held to its limits from the first byte to the last.
 //!
 //! hyper bounds a request's head. One deadline bounds the rest: the time for the body, for the answer,
 //! and for the client to take the answer. It moves on as the request does.
 
-use super::connections::{ServerEnd, ended};
-use super::limits::{self, BODY_TIME, FAREWELL_TIME, FOREVER, HEAD_TIME, MAX_HEAD_BYTES};
+use super::limits::{self, ACCEPT_PAUSE, BODY_TIME, FAREWELL_TIME, FOREVER, HEAD_TIME};
+use super::limits::{KEEPALIVE_AFTER, KEEPALIVE_INTERVAL, MAX_CONNECTIONS, MAX_HEAD_BYTES};
 use super::reply::{self, Reply};
 use super::service::Service;
 use ::http::{Request, StatusCode};
@@ -12,18 +12,85 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::SockRef;
-use std::{convert::Infallible, net::Shutdown, pin::pin, time::Duration};
+use socket2::{SockRef, TcpKeepalive};
+use std::{convert::Infallible, net::Shutdown, pin::pin, sync::Arc, time::Duration};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{self, Instant};
-use tokio::{io::AsyncReadExt, net::TcpStream, select, sync::watch};
+use tokio::{io::AsyncReadExt, select};
 
-/// Serves one connection until it ends, and closes it.
-pub(super) async fn run(
-    stream: TcpStream,
+/// Becomes true when the server ends. Its sender may also be dropped.
+type ServerEnd = watch::Receiver<bool>;
+
+/// Returns when the server ends.
+async fn ended(mut end: ServerEnd) {
+    // An error says that the sender was dropped, which is an end too.
+    let _ = end.wait_for(|ends| *ends).await;
+}
+
+/// For one connection too many, before any of it is read.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    x-content-type-options: nosniff\r\nx-go-pprof: 1\r\nretry-after: 1\r\ncontent-length: 35\r\n\
+    connection: close\r\n\r\ntoo many connections to the server\n";
+
+/// Serves until the end; then accepts no more connections, and gives those under way some time.
+pub(super) async fn accept(
+    listener: TcpListener,
     service: Service,
-    answer_time: Duration,
+    answer: Duration,
     end: ServerEnd,
 ) {
+    let served = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let refused = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = ended(end.clone()) => break,
+        };
+        let Ok((stream, _client)) = accepted else {
+            // The error concerns one connection, or the whole process, and other parts report that.
+            time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        prepare(&stream);
+        if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
+            let (service, end) = (service.clone(), end.clone());
+            tokio::spawn(async move {
+                run(stream, service, answer, end).await;
+                drop(permit);
+            });
+        } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
+            tokio::spawn(async move {
+                // The buffer is empty, so the text fits, unless the client has gone.
+                let _ = stream.try_write(FULL);
+                part(stream).await;
+                drop(permit);
+            });
+        }
+    }
+    // A forked child holds the socket too: closing it alone would not free the port. A failure changes
+    // nothing about that.
+    let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
+    drop(listener);
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+    // Connections that take longer end with the runtime.
+    let _ = time::timeout(2 * FAREWELL_TIME, served.acquire_many(all)).await;
+}
+
+/// Sends each answer at once, and probes silent clients.
+fn prepare(stream: &TcpStream) {
+    // Both fail only if the client has gone already.
+    let _ = stream.set_nodelay(true);
+    let probes = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_INTERVAL);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
+}
+
+/// Serves one connection until it ends, and closes it.
+async fn run(stream: TcpStream, service: Service, answer_time: Duration, end: ServerEnd) {
     let answer_time = answer_time.min(FOREVER);
     let whole = HEAD_TIME + BODY_TIME + answer_time + FAREWELL_TIME;
     let (deadline, mut moved) = watch::channel(Instant::now() + whole);
@@ -104,7 +171,7 @@ async fn answer(
 
 /// Closes a connection once the client has seen its end, or after some time. Closing at once, with
 /// bytes of the client's unread, would take the last answer away from it.
-pub(super) async fn part(mut stream: TcpStream) {
+async fn part(mut stream: TcpStream) {
     // It fails if the client has gone.
     if SockRef::from(&stream).shutdown(Shutdown::Write).is_ok() {
         let mut unread = [0; 4096];
@@ -117,12 +184,12 @@ pub(super) async fn part(mut stream: TcpStream) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Endpoints, Server, connections};
+    use crate::http::{Endpoints, Server};
     use std::{
         io::{ErrorKind, Read, Write},
         net::{self, SocketAddr},
     };
-    use tokio::{io::AsyncWriteExt, net::TcpListener, runtime, task::yield_now};
+    use tokio::{io::AsyncWriteExt, runtime, task::yield_now};
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const PARTIAL_POST: &[u8] =
@@ -140,12 +207,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let (_end, ends) = watch::channel(false);
             let service = Endpoints::builder().build().service();
-            tokio::spawn(connections::accept(
-                listener,
-                service,
-                limits::ANSWER_TIME,
-                ends,
-            ));
+            tokio::spawn(accept(listener, service, limits::ANSWER_TIME, ends));
             client(address).await;
         });
     }
@@ -228,7 +290,7 @@ mod tests {
     fn one_connection_too_many_gets_503_until_another_one_ends() {
         with_server(false, async |address| {
             let mut kept = Vec::new();
-            for _ in 0..limits::MAX_CONNECTIONS {
+            for _ in 0..MAX_CONNECTIONS {
                 let mut stream = sent(address, GET).await;
                 let mut start = [0; 17];
                 stream.read_exact(&mut start).await.unwrap();
@@ -274,5 +336,12 @@ mod tests {
         let refused = net::TcpStream::connect(address).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         drop(net::TcpListener::bind(address).unwrap());
+    }
+
+    #[test]
+    fn the_refusal_has_the_length_of_its_body() {
+        let text = std::str::from_utf8(FULL).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
     }
 }

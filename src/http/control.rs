@@ -3,19 +3,17 @@
 //! It is off unless the builder turns it on, and always needs a token.
 
 use super::reply::{self, Reply, ReplyResult};
-use super::{credential::Credential, query::Query, state::EndpointState, status};
+use super::{credential::Credential, query::Query, state::RequestContext, status};
 use crate::{record::parse_size, set_sample_interval};
-use ::http::{Method, Request, StatusCode};
-use bytes::Bytes;
+use ::http::{Method, StatusCode};
 
 pub(super) fn answer(
-    state: &EndpointState,
-    request: &Request<Bytes>,
+    context: &RequestContext<'_>,
     credential: Option<Credential>,
 ) -> ReplyResult<Reply> {
-    let is_change = *request.method() == Method::POST;
+    let is_change = *context.request.method() == Method::POST;
     let refusal = match credential {
-        _ if !state.settings.has_control => {
+        _ if !context.state.settings.has_control => {
             "the profiler cannot be controlled over HTTP: enable it with `EndpointsBuilder::control`"
         }
         None => {
@@ -31,16 +29,16 @@ pub(super) fn answer(
         return reply::forbidden(refusal);
     }
     if is_change {
-        set(request)?;
+        set(context)?;
     }
     let status = status::json() + "\n";
     Ok(reply::new(StatusCode::OK, reply::JSON, status))
 }
 
 /// Sets the interval from the query, or from a form's body.
-fn set(request: &Request<Bytes>) -> ReplyResult<()> {
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    let body = String::from_utf8_lossy(request.body());
+fn set(context: &RequestContext<'_>) -> ReplyResult<()> {
+    let query = context.query()?;
+    let body = String::from_utf8_lossy(context.request.body());
     let form = Query::parse(body.trim_end())?;
     let name = "sample_interval";
     let Some(text) = query.get(name).or_else(|| form.get(name)) else {

@@ -63,7 +63,7 @@ pub(super) struct DeltaClients {
     bases: Mutex<VecDeque<ClientBase>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ClientBase {
     client: String,
     bytes: Vec<u8>,
@@ -85,12 +85,12 @@ impl DeltaClients {
     ///
     /// Those of reading a profile that this process has written.
     pub(super) fn base_of(&self, client: &str) -> Result<Option<(Profile, Instant)>> {
-        let found = {
-            let bases = self.lock();
-            let base = bases.iter().find(|base| base.client == client);
-            base.map(|base| (base.bytes.clone(), base.at))
-        };
-        let read = found.map(|(bytes, at)| Ok((Profile::read(&bytes)?, at)));
+        let found = self
+            .lock()
+            .iter()
+            .find(|base| base.client == client)
+            .cloned();
+        let read = found.map(|base| Ok((Profile::read(&base.bytes)?, base.at)));
         read.transpose()
     }
 
@@ -102,9 +102,8 @@ impl DeltaClients {
         bases.retain(|base| base.client != client);
         let client = client.into();
         bases.push_back(ClientBase { client, bytes, at });
-        let size =
-            |bases: &VecDeque<ClientBase>| bases.iter().map(|b| b.bytes.len()).sum::<usize>();
-        while bases.len() > self.max_clients || size(&bases) > self.max_bytes {
+        let size = |of: &VecDeque<ClientBase>| of.iter().map(|base| base.bytes.len()).sum();
+        while bases.len() > self.max_clients || self.max_bytes < size(&bases) {
             bases.pop_front();
         }
         Ok(())

@@ -1,17 +1,16 @@
-//! [`Endpoints`]: who may ask, by which methods, and which file answers.
+//! [`Endpoints`]: what is served, to whom, by which methods, and which file answers.
 //!
 //! One function turns a request into a response. It does not know how requests arrive.
 
-use super::profiles::{self, ProfileKind};
+use super::credential::{Credential, Token};
 use super::reply::{self, Reply, ReplyResult};
-use super::{
-    cancellation::Cancellation, control, credential::Credential, index, page, route::Route,
-};
-use super::{state::EndpointState, symbol};
-use crate::record;
-use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use super::state::{EndpointSettings, EndpointState, RequestContext};
+use super::{cancellation::Cancellation, route::Route};
+use super::{control, index, page, profiles, symbol};
+use crate::{ProfileOptions, record};
+use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Go's endpoints for this process. Clones share what is kept between requests.
 ///
@@ -32,17 +31,18 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    state: Arc<EndpointState>,
+    pub(super) state: Arc<EndpointState>,
 }
 
 impl Endpoints {
+    /// The default settings: there is no token, and what may show secrets or changes anything is off.
+    pub fn builder() -> EndpointsBuilder {
+        EndpointsBuilder::default()
+    }
+
     pub(super) fn new(state: EndpointState) -> Self {
         let state = Arc::new(state);
         Self { state }
-    }
-
-    pub(super) fn state(&self) -> &EndpointState {
-        &self.state
     }
 
     /// Answers a request. It blocks while the profile is made, and for as long as `seconds=N` says,
@@ -58,7 +58,7 @@ impl Endpoints {
     pub(super) fn refuse<B>(&self, request: &Request<B>) -> Option<Reply> {
         let route = Route::of(request.uri().path());
         let refusal = record::muted(|| self.admit(request, route)).err()?;
-        Some(for_method(request.method(), *refusal))
+        Some(reply::for_method(request.method(), *refusal))
     }
 
     /// Whether [`answer`](Self::answer) returns at once, so that an async thread may call it.
@@ -71,16 +71,19 @@ impl Endpoints {
 
     /// Answers a request; gives up when it is cancelled.
     pub(super) fn answer(&self, request: &Request<Bytes>, cancellation: &Cancellation) -> Reply {
+        let (state, route) = (&*self.state, Route::of(request.uri().path()));
+        let context = RequestContext {
+            state,
+            request,
+            cancellation,
+        };
         // The memory that an answer takes belongs to the profiler.
         let reply = record::muted(|| {
-            let route = Route::of(request.uri().path());
-            let answer = self
-                .admit(request, route)
-                .and_then(|credential| self.dispatch(request, route, cancellation, credential));
-            let reply = answer.unwrap_or_else(|refusal| *refusal);
-            self.state.held.hold(reply)
+            let admitted = self.admit(request, route);
+            let answer = admitted.and_then(|with| self.dispatch(&context, route, with));
+            state.held.hold(answer.unwrap_or_else(|refusal| *refusal))
         });
-        for_method(request.method(), reply)
+        reply::for_method(request.method(), reply)
     }
 
     /// Checks token, process and method; returns the credential that the request carries.
@@ -91,12 +94,10 @@ impl Endpoints {
             return Err(unauthorized());
         }
         // Before any lock: another thread may have held one at the fork.
-        if !self.state.is_own_process() {
-            return reply::refused(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "this process was forked from the one that serves profiles: it has none of its own; \
-                 build its endpoints after the fork",
-            );
+        if self.state.process != std::process::id() {
+            let why = "this process was forked from the one that serves profiles: it has none of its own; \
+                       build its endpoints after the fork";
+            return reply::refused(StatusCode::SERVICE_UNAVAILABLE, why);
         }
         let allow = match route {
             Route::Symbol | Route::Control => "GET, HEAD, POST",
@@ -112,48 +113,92 @@ impl Endpoints {
 
     fn dispatch(
         &self,
-        request: &Request<Bytes>,
+        context: &RequestContext<'_>,
         route: Route<'_>,
-        cancellation: &Cancellation,
         credential: Option<Credential>,
     ) -> ReplyResult<Reply> {
-        let state = &self.state;
         match route {
             Route::Index => Ok(index::answer()),
-            Route::Heap => profiles::answer(state, ProfileKind::Heap, request, cancellation),
-            Route::Allocs => profiles::answer(state, ProfileKind::Allocs, request, cancellation),
-            Route::DeltaHeap => profiles::delta_heap(state, request, cancellation),
-            Route::Symbol => symbol::answer(state, request, cancellation),
+            Route::Heap => profiles::answer(context, "heap", ProfileOptions::heap),
+            Route::Allocs => profiles::answer(context, "allocs", ProfileOptions::allocs),
+            Route::DeltaHeap => profiles::delta_heap(context),
+            Route::Symbol => symbol::answer(context),
             Route::CommandLine => self.command_line(),
-            Route::Control => control::answer(state, request, credential),
-            Route::Page(path) => page::answer(state, path, request, cancellation),
-            Route::Redirect => {
-                let status = StatusCode::TEMPORARY_REDIRECT;
-                Ok(reply::redirect(status, "pprof/", request.uri().query()))
-            }
+            Route::Control => control::answer(context, credential),
+            Route::Page(path) => page::answer(context, path),
+            Route::Redirect => Ok(context.redirect(StatusCode::TEMPORARY_REDIRECT, "pprof/")),
             Route::Unknown => reply::refused(StatusCode::NOT_FOUND, UNKNOWN),
         }
     }
 
     fn command_line(&self) -> ReplyResult<Reply> {
         if !self.state.settings.shows_command_line {
-            return reply::forbidden(
-                "the command line is not shown, since it may hold secrets: enable it with \
-                 `EndpointsBuilder::command_line`",
-            );
+            let why = "the command line is not shown, since it may hold secrets: enable it with \
+                       `EndpointsBuilder::command_line`";
+            return reply::forbidden(why);
         }
-        let arguments: Vec<_> = std::env::args_os()
-            .map(|a| a.into_encoded_bytes())
-            .collect();
-        Ok(reply::text(arguments.join(&0)))
+        let arguments = std::env::args_os().map(|argument| argument.into_encoded_bytes());
+        Ok(reply::text(arguments.collect::<Vec<_>>().join(&0)))
     }
 }
 
-fn for_method(method: &Method, reply: Reply) -> Reply {
-    if *method == Method::HEAD {
-        reply::without_body(reply)
-    } else {
-        reply
+/// Settings of [`Endpoints`].
+///
+/// ```
+/// use heaptide::http::Endpoints;
+/// use std::time::Duration;
+///
+/// let endpoints = Endpoints::builder()
+///     .token("a long random word")
+///     .control()
+///     .longest_delta(Duration::from_secs(60))
+///     .build();
+/// # let _ = endpoints;
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is served before `build`"]
+pub struct EndpointsBuilder {
+    settings: EndpointSettings,
+}
+
+impl EndpointsBuilder {
+    /// Requires this token of every request: as `Authorization: Bearer TOKEN`, or as the password of
+    /// `Basic`. No request can carry an empty token, so that one refuses them all.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.settings.token = Some(Token::new(token));
+        self
+    }
+
+    /// Serves `cmdline`, the arguments the program was started with. They may hold secrets.
+    pub fn command_line(mut self) -> Self {
+        self.settings.shows_command_line = true;
+        self
+    }
+
+    /// Serves `control`, which shows the state of the profiler and sets the sample interval. It needs
+    /// a [`token`](Self::token) too, and answers 403 without one.
+    pub fn control(mut self) -> Self {
+        self.settings.has_control = true;
+        self
+    }
+
+    /// The longest `seconds=N` that is accepted, in whole seconds; 5 minutes unless set.
+    pub fn longest_delta(mut self, duration: Duration) -> Self {
+        self.settings.longest_delta = Some(duration);
+        self
+    }
+
+    /// How many requests may wait while a profile is made; 4 unless set. The others get status 429.
+    pub fn waiting(mut self, requests: usize) -> Self {
+        self.settings.max_waiting = Some(requests);
+        self
+    }
+
+    /// The endpoints with these settings. They belong to this process: in a child that is forked from
+    /// it they answer 503.
+    #[must_use]
+    pub fn build(self) -> Endpoints {
+        Endpoints::new(EndpointState::new(self.settings))
     }
 }
 
@@ -165,17 +210,14 @@ const UNKNOWN: &str = "Unknown profile\n\
     Rust program";
 
 fn unauthorized() -> Box<Reply> {
-    let mut refusal = reply::error(
-        StatusCode::UNAUTHORIZED,
-        "this endpoint needs a token: `Authorization: Bearer TOKEN`, or the token as the password in \
-         http://any:TOKEN@host/debug/pprof/",
-    );
+    let why = "this endpoint needs a token: `Authorization: Bearer TOKEN`, or the token as the password in \
+               http://any:TOKEN@host/debug/pprof/";
+    let mut refusal = reply::error(StatusCode::UNAUTHORIZED, why);
     // A browser asks a person for the second one.
     for scheme in ["Bearer", "Basic realm=\"heaptide\", charset=\"UTF-8\""] {
         let scheme = HeaderValue::from_static(scheme);
-        refusal
-            .headers_mut()
-            .append(header::WWW_AUTHENTICATE, scheme);
+        let headers = refusal.headers_mut();
+        headers.append(header::WWW_AUTHENTICATE, scheme);
     }
     Box::new(refusal)
 }

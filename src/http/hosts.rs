@@ -74,9 +74,8 @@ impl Hosts {
         let says = |name: &str, word: &str| request.headers().get(name).is_some_and(|v| v == word);
         let is_followed = says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
         if says("sec-fetch-site", "cross-site") && !is_followed {
-            return reply::forbidden(
-                "a web page of another site asks for this: open it in a tab of its own",
-            );
+            let why = "a web page of another site asks for this: open it in a tab of its own";
+            return reply::forbidden(why);
         }
         Ok(())
     }
@@ -111,8 +110,8 @@ fn address_of(host: &str) -> Option<IpAddr> {
     let bare = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    let address: IpAddr = bare.unwrap_or(host).parse().ok()?;
-    Some(address.to_canonical())
+    let address: Option<IpAddr> = bare.unwrap_or(host).parse().ok();
+    address.map(|address| address.to_canonical())
 }
 
 #[cfg(test)]

@@ -19,26 +19,20 @@ use crate::profile::{Location, Sample};
 /// The profile as text: the rows with the most live bytes first; then `trailer`, whose lines begin
 /// with `#`; then the addresses at which the program's files are loaded.
 pub(super) fn legacy_text(profile: &Profile, trailer: &str) -> String {
-    let rows = profile
-        .samples
-        .iter()
-        .map(|sample| (values(sample), sample));
+    let rows = profile.samples.iter();
+    let rows = rows.map(|sample| (values(sample), sample));
     let mut rows: Vec<([i64; 4], &Sample)> = rows.filter(|(row, _)| *row != [0; 4]).collect();
     rows.sort_by(|(a, x), (b, y)| {
         let key = |[_, alloc_bytes, inuse_objects, inuse_bytes]: [i64; 4]| {
             [inuse_bytes, alloc_bytes, inuse_objects]
         };
         let addresses = |sample| locations(profile, sample).map(return_address);
-        key(*b)
-            .cmp(&key(*a))
-            .then_with(|| addresses(x).cmp(addresses(y)))
+        let order = key(*b).cmp(&key(*a));
+        order.then_with(|| addresses(x).cmp(addresses(y)))
     });
-    let mut total = [0_i64; 4];
-    for (row, _) in &rows {
-        for (sum, value) in total.iter_mut().zip(row) {
-            *sum = sum.saturating_add(*value);
-        }
-    }
+    let mut total = rows.iter().fold([0; 4], |sum: [i64; 4], (row, _)| {
+        std::array::from_fn(|at| sum[at].saturating_add(row[at]))
+    });
     // As in Go: a reader takes only two columns if the two pairs are equal.
     if total[1] == total[3] {
         total[1] = total[1].saturating_add(1);

@@ -10,11 +10,8 @@
 //! | hyper, tonic, actix, anything with futures | [`service`] |
 //! | anything else | [`Endpoints::respond`] |
 
-mod answer_threads;
-mod builder;
 mod cancellation;
 mod connection;
-mod connections;
 mod control;
 mod credential;
 mod delta;
@@ -32,14 +29,11 @@ mod render;
 mod reply;
 mod route;
 mod server;
-mod server_builder;
 mod service;
 mod state;
 mod status;
 mod symbol;
 
-pub use builder::EndpointsBuilder;
-pub use endpoints::Endpoints;
-pub use server::Server;
-pub use server_builder::{ServerBuilder, serve, serve_from_env};
+pub use endpoints::{Endpoints, EndpointsBuilder};
+pub use server::{Server, ServerBuilder, serve, serve_from_env};
 pub use service::{Service, service};

@@ -2,35 +2,17 @@
 //!
 //! Parameters are read before anything else is done, in Go's order and with Go's error texts.
 
+use super::limits::{MAX_CLIENT_NAME, MAX_SECONDS};
 use super::reply::{self, Reply, ReplyResult};
-use super::{cancellation::Cancellation, delta, legacy_text::legacy_text, limits::MAX_CLIENT_NAME};
-use super::{query::Query, render::OutputParams, state::EndpointState, status};
+use super::{delta, legacy_text::legacy_text, query::Query, status};
+use super::{render::OutputParams, state::RequestContext};
 use crate::{Profile, ProfileOptions};
 use ::http::{Method, Request, StatusCode, header};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProfileKind {
-    Heap,
-    Allocs,
-}
-
-impl ProfileKind {
-    fn take(self, options: &ProfileOptions) -> crate::Result<Profile> {
-        match self {
-            Self::Heap => options.heap(),
-            Self::Allocs => options.allocs(),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Heap => "heap",
-            Self::Allocs => "allocs",
-        }
-    }
-}
+/// Takes one kind of profile.
+type Take = fn(&ProfileOptions) -> crate::Result<Profile>;
 
 /// The parameters of `heap` and `allocs`.
 #[derive(Debug)]
@@ -42,18 +24,17 @@ struct HeapParams<'a> {
 
 impl<'a> HeapParams<'a> {
     fn read(query: &'a Query<'_>, longest: Duration) -> ReplyResult<Self> {
-        const INVALID: &str = "invalid value for \"seconds\" -";
+        const NOT_POSITIVE: &str = "invalid value for \"seconds\" - must be a positive integer";
         let seconds = match query.get("seconds").map(str::parse::<i64>) {
             None => None,
             Some(Ok(seconds @ 1..)) => Some(Duration::from_secs(seconds.unsigned_abs())),
-            Some(_) => {
-                return reply::bad_request(&format!("{INVALID} must be a positive integer"));
-            }
+            Some(_) => return reply::bad_request(NOT_POSITIVE),
         };
         let longest = longest.as_secs();
         if seconds.is_some_and(|seconds| seconds.as_secs() > longest) {
-            let why = format!("{INVALID} this server waits for at most {longest}");
-            return reply::bad_request(&why);
+            return reply::bad_request(&format!(
+                "invalid value for \"seconds\" - this server waits for at most {longest}"
+            ));
         }
         let debug = query.atoi("debug") != 0;
         if seconds.is_some() && debug {
@@ -71,28 +52,24 @@ impl<'a> HeapParams<'a> {
     }
 }
 
-pub(super) fn answer(
-    state: &EndpointState,
-    kind: ProfileKind,
-    request: &Request<Bytes>,
-    cancellation: &Cancellation,
-) -> ReplyResult<Reply> {
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    if kind == ProfileKind::Heap && wants_page(request, &query) {
-        let page = reply::redirect(StatusCode::SEE_OTHER, "ui", request.uri().query());
+pub(super) fn answer(context: &RequestContext<'_>, name: &str, take: Take) -> ReplyResult<Reply> {
+    let query = context.query()?;
+    if name == "heap" && wants_page(context.request, &query) {
+        let page = context.redirect(StatusCode::SEE_OTHER, "ui");
         return Ok(reply::with(page, header::VARY, "Accept"));
     }
-    let params = HeapParams::read(&query, state.settings.longest_delta())?;
+    let longest = context.state.settings.longest_delta.unwrap_or(MAX_SECONDS);
+    let params = HeapParams::read(&query, longest)?;
+    let output = &params.output;
     if let Some(seconds) = params.seconds {
-        return over_time(state, kind, &params.output, seconds, cancellation);
+        return over_time(context, name, take, output, seconds);
     }
-    let _turn = state.queue.join(cancellation)?;
-    let options = &params.output.options;
+    let _turn = context.turn()?;
     if params.debug {
-        let profile = options.sampled()?;
+        let profile = output.options.sampled()?;
         return Ok(reply::text(legacy_text(&profile, &status::trailer())));
     }
-    params.output.render(kind.take(options)?, kind.name())
+    output.render(take(&output.options)?, name)
 }
 
 /// Whether a person with a browser asks, without a parameter that means the file.
@@ -106,34 +83,30 @@ fn wants_page(request: &Request<Bytes>, query: &Query<'_>) -> bool {
 
 /// The difference between now and `seconds` later. Other requests have their turns in between.
 fn over_time(
-    state: &EndpointState,
-    kind: ProfileKind,
+    context: &RequestContext<'_>,
+    name: &str,
+    take: Take,
     output: &OutputParams<'_>,
     seconds: Duration,
-    cancellation: &Cancellation,
 ) -> ReplyResult<Reply> {
-    let share = state.delta_share()?;
+    let share = context.state.delta_share()?;
     let raw = output.options.clone().raw();
-    let turn = state.queue.join(cancellation)?;
-    let before = kind.take(&raw)?;
+    let turn = context.turn()?;
+    let before = take(&raw)?;
     drop(turn);
-    if !cancellation.wait(seconds) {
+    if !context.cancellation.wait(seconds) {
         return Err(reply::cancelled());
     }
-    let _turn = state.queue.rejoin(cancellation)?;
-    let delta = delta::over_time(&kind.take(&raw)?, &before)?;
+    let _turn = context.state.queue.rejoin(context.cancellation)?;
+    let delta = delta::over_time(&take(&raw)?, &before)?;
     drop((before, share));
     let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
-    output.render(delta, &format!("{}-delta", kind.name()))
+    output.render(delta, &format!("{name}-delta"))
 }
 
 /// What was allocated since this client's last request, and what is live.
-pub(super) fn delta_heap(
-    state: &EndpointState,
-    request: &Request<Bytes>,
-    cancellation: &Cancellation,
-) -> ReplyResult<Reply> {
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
+pub(super) fn delta_heap(context: &RequestContext<'_>) -> ReplyResult<Reply> {
+    let (state, query) = (context.state, context.query()?);
     for name in ["seconds", "debug"] {
         if query.get(name).is_some_and(|value| value != "0") {
             let why = format!("\"{name}\" parameter is not supported for this profile type");
@@ -147,7 +120,7 @@ pub(super) fn delta_heap(
     }
     let output = OutputParams::read(&query)?;
 
-    let _turn = state.queue.join(cancellation)?;
+    let _turn = context.turn()?;
     let known = state.clients.base_of(client)?;
     let at = Instant::now();
     let now = output.options.clone().raw().heap()?;
@@ -168,7 +141,7 @@ pub(super) fn delta_heap(
     let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
     let reply = output.render(delta, "delta_heap")?;
     // A client that asked for the head only, or has gone, did not get the delta.
-    if *request.method() != Method::HEAD && !cancellation.is_cancelled() {
+    if *context.request.method() != Method::HEAD && !context.cancellation.is_cancelled() {
         state.clients.set_base(client, &next, at)?;
     }
     Ok(reply)

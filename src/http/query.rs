@@ -22,11 +22,8 @@ impl<'a> Query<'a> {
                 return reply::bad_request(&why);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if let (false, Some(name), Some(value)) =
-                (pair.contains(';'), decode(name), decode(value))
-            {
-                pairs.push((name, value));
-            }
+            let decoded = decode(name).zip(decode(value));
+            pairs.extend(decoded.filter(|_| !pair.contains(';')));
         }
         Ok(Self { pairs })
     }

@@ -8,7 +8,7 @@ use super::limits::SMALL_REPLY;
 use super::reply::{self, Reply};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Clones count together. Atomics and no semaphore, whose lock a fork may leave locked in the child.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Quota {
 /// A part of the quota, until it is dropped.
 #[derive(Debug)]
 pub(super) struct QuotaShare {
-    used: Arc<AtomicUsize>,
+    quota: Quota,
     size: usize,
 }
 
@@ -37,15 +37,9 @@ impl Quota {
             (used == 0 || sum <= self.max).then_some(sum)
         };
         // Relaxed: it counts, and guards nothing.
-        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.used.fetch_update(set, fetch, more).ok()?;
-        let used = Arc::clone(&self.used);
-        Some(QuotaShare { used, size })
-    }
-
-    #[cfg(test)]
-    pub(super) fn is_unused(&self) -> bool {
-        self.used.load(Ordering::Relaxed) == 0
+        self.used.fetch_update(Relaxed, Relaxed, more).ok()?;
+        let quota = self.clone();
+        Some(QuotaShare { quota, size })
     }
 
     /// The reply, whose bytes keep a share until the last of them is dropped; or status 429.
@@ -62,7 +56,7 @@ impl Quota {
 
 impl Drop for QuotaShare {
     fn drop(&mut self) {
-        self.used.fetch_sub(self.size, Ordering::Relaxed);
+        self.quota.used.fetch_sub(self.size, Relaxed);
     }
 }
 
@@ -80,6 +74,12 @@ impl AsRef<[u8]> for HeldBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Quota {
+        pub(in crate::http) fn is_unused(&self) -> bool {
+            self.used.load(Relaxed) == 0
+        }
+    }
 
     #[test]
     fn a_reply_keeps_its_share_until_it_is_taken() {

@@ -8,21 +8,7 @@ use ::http::{HeaderValue, StatusCode, header};
 
 const BINARY: &str = "application/octet-stream";
 
-/// What `format=` may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OutputFormat {
-    /// gzip'd `profile.proto`.
-    Pprof,
-    /// A line `root;...;leaf value` for each stack.
-    Folded,
-    /// A flame graph.
-    #[cfg(feature = "flamegraph")]
-    Svg,
-    /// The table of functions, for programs.
-    Json,
-    /// The table of functions, for people.
-    Text,
-}
+const SAMPLE_TYPES: &str = "alloc_objects, alloc_space, inuse_objects, inuse_space";
 
 /// How the profile is written.
 #[derive(Debug)]
@@ -32,35 +18,35 @@ pub(super) struct OutputParams<'a> {
     sample_type: Option<&'a str>,
 }
 
+/// A table of functions is for programs as `Json`, for people as `Text`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OutputFormat {
+    Pprof,
+    Folded,
+    Svg,
+    Json,
+    Text,
+}
+
 impl<'a> OutputParams<'a> {
     pub(super) fn read(query: &'a Query<'_>) -> ReplyResult<Self> {
-        const TYPES: &str = "alloc_objects, alloc_space, inuse_objects, inuse_space";
         let options = match query.get("symbolize") {
             None | Some("1") => ProfileOptions::new(),
             Some("0") => ProfileOptions::new().raw(),
             _ => return reply::bad_request("invalid value for \"symbolize\" - must be 0 or 1"),
         };
-        let format = match query.get("format") {
-            None | Some("pprof") => OutputFormat::Pprof,
-            Some("folded") => OutputFormat::Folded,
-            #[cfg(feature = "flamegraph")]
-            Some("svg") => OutputFormat::Svg,
-            #[cfg(not(feature = "flamegraph"))]
-            Some("svg") => {
-                let why = "flame graphs as SVG are not in this program: build heaptide with the feature \
-                           `flamegraph`";
-                return reply::refused(StatusCode::NOT_IMPLEMENTED, why);
-            }
-            Some("json") => OutputFormat::Json,
-            Some("text") => OutputFormat::Text,
-            Some(_) => {
-                let why = "invalid value for \"format\" - must be pprof, folded, svg, json or text";
-                return reply::bad_request(why);
-            }
+        let format = match query.get("format").unwrap_or("pprof") {
+            "pprof" => OutputFormat::Pprof,
+            "folded" => OutputFormat::Folded,
+            "svg" if cfg!(feature = "flamegraph") => OutputFormat::Svg,
+            "svg" => return reply::refused(StatusCode::NOT_IMPLEMENTED, NO_FLAME_GRAPH),
+            "json" => OutputFormat::Json,
+            "text" => OutputFormat::Text,
+            _ => return reply::bad_request(NO_FORMAT),
         };
         let sample_type = query.get("sample_index");
-        if sample_type.is_some_and(|of| TYPES.split(", ").all(|known| known != of)) {
-            let why = format!("invalid value for \"sample_index\" - must be {TYPES}");
+        if sample_type.is_some_and(|of| SAMPLE_TYPES.split(", ").all(|known| known != of)) {
+            let why = format!("invalid value for \"sample_index\" - must be {SAMPLE_TYPES}");
             return reply::bad_request(&why);
         }
         Ok(Self {
@@ -82,34 +68,44 @@ impl<'a> OutputParams<'a> {
                 }
                 let mut reply = reply::new(StatusCode::OK, BINARY, encode(&profile)?);
                 let disposition = format!("attachment; filename=\"{name}\"");
-                if let Ok(disposition) = HeaderValue::try_from(disposition) {
-                    reply
-                        .headers_mut()
-                        .insert(header::CONTENT_DISPOSITION, disposition);
-                }
+                let disposition = HeaderValue::try_from(disposition).ok();
+                let headers = reply.headers_mut();
+                headers.extend(disposition.map(|to| (header::CONTENT_DISPOSITION, to)));
                 reply
             }
             OutputFormat::Folded => reply::text(folded(&profile, index)?.to_string()),
             OutputFormat::Text => {
-                let top = Top::new(&profile, index)?;
-                reply::text(top.text(&Text::default().rows(0)))
+                let rows = Text::default().rows(0);
+                reply::text(Top::new(&profile, index)?.text(&rows))
             }
             OutputFormat::Json => {
-                let top = Top::new(&profile, index)?;
-                reply::new(StatusCode::OK, reply::JSON, top.to_json())
+                let json = Top::new(&profile, index)?.to_json();
+                reply::new(StatusCode::OK, reply::JSON, json)
             }
-            // It runs its own script and styles, and fetches nothing.
-            #[cfg(feature = "flamegraph")]
-            OutputFormat::Svg => {
-                let mut svg = Vec::new();
-                crate::report::write_flamegraph(&profile, index, &mut svg)?;
-                let reply = reply::new(StatusCode::OK, "image/svg+xml", svg);
-                let policy =
-                    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-                reply::with(reply, header::CONTENT_SECURITY_POLICY, policy)
-            }
+            OutputFormat::Svg => flame_graph(&profile, index)?,
         })
     }
+}
+
+const NO_FORMAT: &str = "invalid value for \"format\" - must be pprof, folded, svg, json or text";
+
+const NO_FLAME_GRAPH: &str = "flame graphs as SVG are not in this program: build heaptide with the \
+    feature `flamegraph`";
+
+/// The drawing runs its own script and styles, and fetches nothing.
+#[cfg(feature = "flamegraph")]
+fn flame_graph(profile: &Profile, index: usize) -> ReplyResult<Reply> {
+    const POLICY: &str =
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+    let mut svg = Vec::new();
+    crate::report::write_flamegraph(profile, index, &mut svg)?;
+    let reply = reply::new(StatusCode::OK, "image/svg+xml", svg);
+    Ok(reply::with(reply, header::CONTENT_SECURITY_POLICY, POLICY))
+}
+
+#[cfg(not(feature = "flamegraph"))]
+fn flame_graph(_profile: &Profile, _index: usize) -> ReplyResult<Reply> {
+    reply::refused(StatusCode::NOT_IMPLEMENTED, NO_FLAME_GRAPH)
 }
 
 /// The profile as the bytes of a pprof file.

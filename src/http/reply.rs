@@ -1,7 +1,7 @@
 //! Responses as Go's handlers write them, with the headers that scrapers and `go tool pprof` read.
 
 use crate::Error;
-use ::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use ::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 
 pub(super) type Reply = Response<Bytes>;
@@ -104,11 +104,13 @@ impl From<Error> for Box<Reply> {
     }
 }
 
-/// The answer to HEAD: no body, but the header with its length.
-pub(super) fn without_body(reply: Reply) -> Reply {
-    let length = HeaderValue::from(reply.body().len());
-    let mut reply = reply.map(|_| Bytes::new());
-    reply.headers_mut().insert(header::CONTENT_LENGTH, length);
+/// The answer to HEAD has no body, but the header with its length.
+pub(super) fn for_method(method: &Method, mut reply: Reply) -> Reply {
+    if *method == Method::HEAD {
+        let length = HeaderValue::from(reply.body().len());
+        reply.headers_mut().insert(header::CONTENT_LENGTH, length);
+        reply = reply.map(|_| Bytes::new());
+    }
     reply
 }
 
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn head_has_the_length_of_the_body() {
-        let reply = without_body(text("four"));
+        let reply = for_method(&Method::HEAD, text("four"));
         assert_eq!(reply.headers()["content-length"], "4");
         assert!(reply.body().is_empty());
     }

@@ -3,9 +3,10 @@
 //! It reads a request's body and decides which thread makes the answer. [`Endpoints`] decides what the
 //! answer is.
 
+use super::cancellation::{self, Cancellation};
+use super::limits::{MAX_ANSWERS, MAX_BODY_BYTES};
 use super::reply::{self, Reply};
-use super::{answer_threads::AnswerThreads, cancellation::Cancellation, endpoints::Endpoints};
-use super::{hosts::Hosts, limits::MAX_BODY_BYTES};
+use super::{endpoints::Endpoints, hosts::Hosts, quota::Quota};
 use crate::{Result, record};
 use ::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
@@ -34,8 +35,8 @@ use std::{convert::Infallible, error, pin::Pin, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Service {
     endpoints: Endpoints,
-    threads: AnswerThreads,
-    hosts: Option<Arc<Hosts>>,
+    threads: Quota,
+    pub(super) hosts: Option<Arc<Hosts>>,
 }
 
 /// The endpoints with their defaults, as a [`Service`].
@@ -50,7 +51,7 @@ impl Endpoints {
     pub fn service(&self) -> Service {
         Service {
             endpoints: self.clone(),
-            threads: AnswerThreads::default(),
+            threads: Quota::new(MAX_ANSWERS),
             hosts: None,
         }
     }
@@ -77,12 +78,6 @@ impl Service {
     pub fn allow_host(mut self, host: &str) -> Result<Self> {
         Arc::make_mut(self.hosts.get_or_insert_default()).allow(host)?;
         Ok(self)
-    }
-
-    /// With these hosts and no others.
-    pub(super) fn with_hosts(mut self, hosts: Hosts) -> Self {
-        self.hosts = Some(Arc::new(hosts));
-        self
     }
 
     /// The reply to a request for another host or without authorization, before its body is read.
@@ -115,7 +110,7 @@ impl Service {
         }
         let most = size.upper().and_then(|most| usize::try_from(most).ok());
         let most = most.map_or(MAX_BODY_BYTES, |most| most.min(MAX_BODY_BYTES));
-        let share = self.endpoints.state().held.take(most);
+        let share = self.endpoints.state.held.take(most);
         // The request keeps its share until it is answered.
         let share = share.ok_or_else(|| *reply::held_by_others())?;
         head.extensions.insert(Arc::new(share));
@@ -136,7 +131,7 @@ impl Service {
             return record::muted(|| endpoints.answer(&request, &Cancellation::never()));
         }
         let make = move |cancellation: &Cancellation| endpoints.answer(&request, cancellation);
-        self.threads.answer(make).await
+        cancellation::answer(self.threads.clone(), make).await
     }
 }
 

@@ -1,9 +1,12 @@
 //! What the requests share: settings, queue, quotas, and what is kept from one request to the next.
 
-use super::profile_queue::ProfileQueue;
+use super::profile_queue::{ProfileQueue, ProfileTurn};
 use super::quota::{Quota, QuotaShare};
-use super::reply::{self, ReplyResult};
+use super::reply::{self, Reply, ReplyResult};
+use super::{cancellation::Cancellation, query::Query};
 use super::{credential::Token, delta::DeltaClients, limits, page::history::HeapHistory};
+use ::http::{Request, StatusCode};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,12 +20,6 @@ pub(super) struct EndpointSettings {
     pub(super) max_waiting: Option<usize>,
 }
 
-impl EndpointSettings {
-    pub(super) fn longest_delta(&self) -> Duration {
-        self.longest_delta.unwrap_or(limits::MAX_SECONDS)
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct EndpointState {
     pub(super) settings: EndpointSettings,
@@ -33,7 +30,8 @@ pub(super) struct EndpointState {
     pub(super) held: Quota,
     pub(super) built_at: Instant,
     deltas: Quota,
-    process: u32,
+    /// The process that made it: a forked child has only a copy.
+    pub(super) process: u32,
 }
 
 impl EndpointState {
@@ -52,25 +50,42 @@ impl EndpointState {
         }
     }
 
-    /// Whether this process made the state: a forked child has only a copy.
-    pub(super) fn is_own_process(&self) -> bool {
-        std::process::id() == self.process
-    }
-
     /// The right to wait for the end of `seconds=N`.
     pub(super) fn delta_share(&self) -> ReplyResult<QuotaShare> {
-        self.deltas.take(1).ok_or_else(|| {
-            let max = limits::MAX_DELTAS;
-            let why = format!("{max} requests with \"seconds\" are under way already: try again");
-            reply::too_many(&why)
-        })
+        let max = limits::MAX_DELTAS;
+        let why = format!("{max} requests with \"seconds\" are under way already: try again");
+        self.deltas.take(1).ok_or_else(|| reply::too_many(&why))
+    }
+}
+
+/// A request, and what its answer is made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestContext<'a> {
+    pub(super) state: &'a EndpointState,
+    pub(super) request: &'a Request<Bytes>,
+    pub(super) cancellation: &'a Cancellation,
+}
+
+impl<'a> RequestContext<'a> {
+    pub(super) fn query(&self) -> ReplyResult<Query<'a>> {
+        Query::parse(self.request.uri().query().unwrap_or_default())
+    }
+
+    /// Waits for the turn to make a profile.
+    pub(super) fn turn(&self) -> ReplyResult<ProfileTurn<'a>> {
+        self.state.queue.join(self.cancellation)
+    }
+
+    /// Sends the client to another address with the same query.
+    pub(super) fn redirect(&self, status: StatusCode, target: &'static str) -> Reply {
+        reply::redirect(status, target, self.request.uri().query())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Endpoints, cancellation::Cancellation};
+    use crate::http::Endpoints;
 
     #[test]
     fn one_request_too_many_is_told_when_to_come_back() {
@@ -103,7 +118,7 @@ mod tests {
         state.held = Quota::new(1);
         let endpoints = Endpoints::new(state);
         let ask = |path: &str| {
-            let request = ::http::Request::get(path).body(bytes::Bytes::new());
+            let request = ::http::Request::get(path).body(Bytes::new());
             endpoints.respond(&request.unwrap())
         };
         let page = ask("/ui");
@@ -121,7 +136,7 @@ mod tests {
         let runtime = runtime.unwrap();
         let service = endpoints.service();
         let post = || {
-            let body = http_body_util::Full::new(bytes::Bytes::from("0x1"));
+            let body = http_body_util::Full::new(Bytes::from("0x1"));
             let request = ::http::Request::post("/symbol").body(body);
             let read = runtime.block_on(service.read(request.unwrap()));
             read.map_err(|refusal| refusal.status())
@@ -138,11 +153,11 @@ mod tests {
     #[test]
     fn a_forked_child_answers_503() {
         let mut state = EndpointState::new(EndpointSettings::default());
-        assert!(state.is_own_process());
+        assert_eq!(state.process, std::process::id());
         state.process = std::os::unix::process::parent_id();
         let endpoints = Endpoints::new(state);
         for path in ["/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/nope"] {
-            let request = ::http::Request::get(path).body(bytes::Bytes::new());
+            let request = ::http::Request::get(path).body(Bytes::new());
             let request = request.unwrap();
             assert!(endpoints.refuse(&request).is_some());
             let reply = endpoints.respond(&request);

@@ -6,13 +6,14 @@ use crate::{Stats, stats};
 /// All of [`Stats`] by the names of its fields.
 pub(super) fn json() -> String {
     let stats = stats();
-    let overhead = stats.overhead_bytes;
+    let overhead = stats.overhead_bytes.map(|bytes| bytes.to_string());
     let lost = [
         ("samples", stats.lost.samples),
         ("live", stats.lost.live),
         ("stacks", stats.lost.stacks),
         ("frees", stats.lost.frees),
     ];
+    let lost = lost.map(|(name, count)| (name, count.to_string()));
     object([
         ("version", string(env!("CARGO_PKG_VERSION"))),
         ("installed", stats.installed.to_string()),
@@ -21,14 +22,8 @@ pub(super) fn json() -> String {
         ("live_samples", stats.live_samples.to_string()),
         ("live_bytes", stats.live_bytes.to_string()),
         ("stacks", stats.stacks.to_string()),
-        (
-            "overhead_bytes",
-            overhead.map_or("null".into(), |b| b.to_string()),
-        ),
-        (
-            "lost",
-            object(lost.map(|(name, count)| (name, count.to_string()))),
-        ),
+        ("overhead_bytes", overhead.unwrap_or("null".into())),
+        ("lost", object(lost)),
         ("environment_ignored", stats.environment_ignored.to_string()),
         ("small_unsampled", stats.small_unsampled.to_string()),
     ])
@@ -54,21 +49,15 @@ fn lines(stats: &Stats, max_rss: Option<u64>) -> String {
         ("LostFrees", Some(stats.lost.frees)),
         ("MaxRSS", max_rss),
     ];
-    let known = numbers
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
-    let known = known.map(|(name, value)| format!("# {name} = {value}\n"));
-    ["# heaptide.Stats\n".into()]
-        .into_iter()
-        .chain(known)
-        .collect()
+    let line = |(name, value): (&str, Option<u64>)| Some(format!("# {name} = {}\n", value?));
+    let lines = numbers.into_iter().filter_map(line);
+    format!("# heaptide.Stats\n{}", lines.collect::<String>())
 }
 
 /// The most memory that was ever resident, in bytes: `ru_maxrss` of `getrusage`, `VmHWM` in proc(5).
 fn max_rss(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }

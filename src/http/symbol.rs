@@ -4,16 +4,12 @@
 //! the functions inlined into it: the answer has room for one name.
 
 use super::reply::{self, Reply, ReplyResult};
-use super::{cancellation::Cancellation, limits::MAX_ADDRESSES, state::EndpointState};
+use super::{limits::MAX_ADDRESSES, state::RequestContext};
 use crate::{Profile, ProfileOptions, profile::Location};
-use ::http::{Method, Request, StatusCode};
-use bytes::Bytes;
+use ::http::{Method, StatusCode};
 
-pub(super) fn answer(
-    state: &EndpointState,
-    request: &Request<Bytes>,
-    cancellation: &Cancellation,
-) -> ReplyResult<Reply> {
+pub(super) fn answer(context: &RequestContext<'_>) -> ReplyResult<Reply> {
+    let request = context.request;
     let list = if *request.method() == Method::POST {
         String::from_utf8_lossy(request.body())
     } else {
@@ -28,14 +24,12 @@ pub(super) fn answer(
     }
     // Also without an address: that is how a client finds out whether there are names at all.
     if !cfg!(feature = "symbolize") {
-        return reply::refused(
-            StatusCode::NOT_IMPLEMENTED,
-            "names are not in this program: build heaptide with the feature `symbolize`",
-        );
+        let why = "names are not in this program: build heaptide with the feature `symbolize`";
+        return reply::refused(StatusCode::NOT_IMPLEMENTED, why);
     }
     let mut text = String::from("num_symbols: 1\n");
     if !addresses.is_empty() {
-        let turn = state.queue.join(cancellation)?;
+        let turn = context.turn()?;
         let located = ProfileOptions::locate(&addresses);
         drop(turn);
         for location in &located.locations {

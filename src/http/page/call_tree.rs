@@ -3,12 +3,12 @@
 //! `report::folded` keeps whole stacks as text. A picture that answers questions needs the numbers of
 //! every node with their errors, and a bound on the number of nodes.
 
-use std::{cmp::Reverse, collections::HashMap, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, iter, sync::Arc};
 
+use crate::Result;
 use crate::http::limits::{MAX_NODES, SMALLEST_PART};
-use crate::profile::{Estimate, Function, Location, Profile, Sample};
+use crate::profile::{Estimate, Function, Line, Location, Profile, Sample};
 use crate::report::{Column, RowEstimates, address_name, clean};
-use crate::{Result, units::clamp};
 
 /// The stacks of a profile, merged by function from the root. Inlined calls have their own nodes.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,23 +32,25 @@ pub(super) struct CallFunction {
     pub(super) line: i64,
 }
 
-/// A call of a function, with the calls above it.
+/// A call of a function, with the calls above it. Its numbers are wide enough for any sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct CallNode {
     /// A position among the nodes.
     pub(super) parent: usize,
     pub(super) call: CallKind,
-    pub(super) flat: i64,
-    pub(super) cum: i64,
+    pub(super) flat: i128,
+    pub(super) cum: i128,
     /// The part of `cum` that the base of a difference has.
-    pub(super) base: i64,
+    pub(super) base: i128,
     /// The sizes of all flat values at the node and below it. In a difference that is growth plus
     /// shrinkage: parts that cancel in `cum` still have their width.
-    pub(super) width: i64,
+    pub(super) width: u128,
     /// Exact zeros if no sampling error is known.
     pub(super) estimates: RowEstimates,
     /// Whether it is inlined into its parent in every call from there.
     pub(super) is_inlined: bool,
+    /// How many nodes at and below it have a width. In a difference a node without one has not changed.
+    count: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl CallTree {
 
 /// A tree under construction: the root first, every node after its parent.
 struct TreeBuilder {
-    nodes: Vec<PartialNode>,
+    nodes: Vec<CallNode>,
     /// Positions of children by parent and function.
     children: HashMap<(usize, usize), usize>,
     functions: Vec<Arc<str>>,
@@ -100,22 +102,8 @@ struct TreeBuilder {
     lines: HashMap<CodeLine, i128>,
 }
 
-#[derive(Default)]
-struct PartialNode {
-    parent: usize,
-    function: usize,
-    flat: i128,
-    cum: i128,
-    base: i128,
-    width: u128,
-    estimates: RowEstimates,
-    is_called: bool,
-    /// How many nodes at and below it have a width. In a difference a node without one has not changed.
-    count: usize,
-}
-
 /// A line of a function, which is a position among the functions.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct CodeLine {
     function: usize,
     file: Arc<str>,
@@ -134,30 +122,27 @@ impl TreeBuilder {
             })
         };
         let mut lines = |location: &Location| -> Vec<CodeLine> {
-            if location.lines.is_empty() {
-                return vec![CodeLine {
-                    function: position(address_name(profile, location)),
-                    ..CodeLine::default()
-                }];
-            }
-            let last = location.lines.len() - 1;
-            let lines = location.lines.iter().enumerate().rev();
-            lines
-                .map(|(at, line)| {
-                    let function = profile.functions.get(line.function.index());
-                    let name = function.and_then(Function::shown_name).map(Arc::clone);
-                    CodeLine {
-                        function: position(name.unwrap_or_else(|| address_name(profile, location))),
-                        file: function.map_or_else(Arc::default, |f| Arc::clone(&f.file)),
-                        line: line.line,
-                        is_inlined: at < last,
-                    }
-                })
-                .collect()
+            let mut code_line = |line: Option<&Line>, is_inlined| {
+                let function = line.and_then(|line| profile.functions.get(line.function.index()));
+                let name = function.and_then(Function::shown_name).map(Arc::clone);
+                CodeLine {
+                    function: position(name.unwrap_or_else(|| address_name(profile, location))),
+                    file: function.map_or_else(Arc::default, |f| Arc::clone(&f.file)),
+                    line: line.map_or(0, |line| line.line),
+                    is_inlined,
+                }
+            };
+            let Some((outermost, inlined)) = location.lines.split_last() else {
+                return vec![code_line(None, false)];
+            };
+            let outermost = code_line(Some(outermost), false);
+            let inlined = inlined.iter().rev();
+            let inlined = inlined.map(|line| code_line(Some(line), true));
+            iter::once(outermost).chain(inlined).collect()
         };
         let locations = profile.locations.iter().map(&mut lines).collect();
         Self {
-            nodes: vec![PartialNode::default()],
+            nodes: vec![CallNode::default()],
             children: HashMap::new(),
             functions,
             locations,
@@ -177,15 +162,16 @@ impl TreeBuilder {
         for line in locations.flatten() {
             let nodes = &mut self.nodes;
             at = *self.children.entry((at, line.function)).or_insert_with(|| {
-                nodes.push(PartialNode {
+                nodes.push(CallNode {
                     parent: at,
-                    function: line.function,
-                    ..PartialNode::default()
+                    call: CallKind::Of(line.function),
+                    is_inlined: true,
+                    ..CallNode::default()
                 });
                 nodes.len() - 1
             });
             if let Some(node) = self.nodes.get_mut(at) {
-                node.is_called |= !line.is_inlined;
+                node.is_inlined &= line.is_inlined;
             }
             *self.lines.entry(line.clone()).or_default() += value.abs();
         }
@@ -201,8 +187,8 @@ impl TreeBuilder {
     /// Adds each node to its parent, from the leaves, which are last, to the root.
     fn sum_up(&mut self) {
         for at in (0..self.nodes.len()).rev() {
-            let Some((node, before)) = self.nodes.get_mut(..=at).and_then(<[_]>::split_last_mut)
-            else {
+            let (before, rest) = self.nodes.split_at_mut(at);
+            let Some(node) = rest.first_mut() else {
                 continue;
             };
             node.cum += node.flat;
@@ -222,7 +208,7 @@ impl TreeBuilder {
         let width = |at: usize| self.nodes.get(at).map_or(0, |node| node.width);
         let is_kept = |at: usize| at == 0 || (width(at) >= smallest && width(at) > 0);
         let mut children: HashMap<usize, Vec<usize>> = HashMap::new();
-        let mut small: HashMap<usize, PartialNode> = HashMap::new();
+        let mut small: HashMap<usize, CallNode> = HashMap::new();
         // A node below a small one is small too.
         for (at, node) in self.nodes.iter().enumerate().skip(1).rev() {
             if is_kept(at) {
@@ -239,20 +225,20 @@ impl TreeBuilder {
                 continue;
             };
             let position = kept.len();
-            let call = match at {
-                0 => CallKind::Root,
-                _ => CallKind::Of(node.function),
-            };
-            kept.push(node.finish(parent, call));
+            kept.push(CallNode { parent, ..*node });
             if let Some(sum) = small.get(&at).filter(|sum| sum.width > 0) {
                 folded += sum.count;
-                kept.push(sum.finish(position, CallKind::Folded(sum.count)));
+                let (parent, call) = (position, CallKind::Folded(sum.count));
+                kept.push(CallNode {
+                    parent,
+                    call,
+                    ..*sum
+                });
             }
             let mut below = children.remove(&at).unwrap_or_default();
-            let name = |at: usize| {
-                self.nodes
-                    .get(at)
-                    .map(|node| self.functions.get(node.function))
+            let name = |at: usize| match self.nodes.get(at)?.call {
+                CallKind::Of(function) => self.functions.get(function),
+                CallKind::Root | CallKind::Folded(_) => None,
             };
             below.sort_by_key(|&at| Reverse((Reverse(width(at)), name(at))));
             next.extend(below.into_iter().map(|child| (child, position)));
@@ -291,7 +277,7 @@ impl TreeBuilder {
     }
 }
 
-impl PartialNode {
+impl CallNode {
     /// Adds what a node below has in all.
     fn absorb(&mut self, below: &Self) {
         self.cum += below.cum;
@@ -299,19 +285,6 @@ impl PartialNode {
         self.width += below.width;
         self.estimates.cum = self.estimates.cum + below.estimates.cum;
         self.count += below.count;
-    }
-
-    fn finish(&self, parent: usize, call: CallKind) -> CallNode {
-        CallNode {
-            parent,
-            call,
-            flat: clamp(self.flat),
-            cum: clamp(self.cum),
-            base: clamp(self.base),
-            width: i64::try_from(self.width).unwrap_or(i64::MAX),
-            estimates: self.estimates,
-            is_inlined: matches!(call, CallKind::Of(_)) && !self.is_called,
-        }
     }
 }
 
@@ -383,7 +356,7 @@ mod tests {
             "..b -25 -25 25",
         ];
         assert_eq!(shown(&tree), expected);
-        let bases: Vec<i64> = tree.nodes.iter().map(|node| node.base).collect();
+        let bases: Vec<i128> = tree.nodes.iter().map(|node| node.base).collect();
         assert_eq!(bases, [107, 107, 60, 40]);
         assert_eq!(tree.folded, 0);
     }
@@ -450,16 +423,15 @@ mod tests {
             for index in 0..profile.sample_types.len() {
                 let tree = CallTree::bounded(&profile, index, most)?;
                 prop_assert!(tree.nodes.len() <= 2 * most + 1);
-                let mut cums: Vec<i128> = tree.nodes.iter().map(|n| i128::from(n.flat)).collect();
+                let mut cums: Vec<i128> = tree.nodes.iter().map(|n| n.flat).collect();
                 for (at, node) in tree.nodes.iter().enumerate().skip(1).rev() {
                     prop_assert!(node.parent < at);
-                    if !matches!(node.call, CallKind::Folded(_)) && node.width < i64::MAX {
-                        prop_assert_eq!(cums[at], i128::from(node.cum));
+                    if !matches!(node.call, CallKind::Folded(_)) {
+                        prop_assert_eq!(cums[at], node.cum);
                     }
-                    cums[node.parent] += i128::from(node.cum);
+                    cums[node.parent] += node.cum;
                 }
-                let is_exact = tree.nodes.iter().all(|n| n.width < i64::MAX);
-                prop_assert!(!is_exact || cums[0] == i128::from(tree.nodes[0].cum));
+                prop_assert_eq!(cums[0], tree.nodes[0].cum);
             }
         }
     }

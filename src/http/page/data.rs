@@ -10,8 +10,9 @@ use super::history::{EarlierHeap, HeapHistory, column_sum};
 use super::params::ViewParams;
 use crate::http::reply::{self, ReplyResult};
 use crate::json::{array, number, object, string};
-use crate::profile::{Estimate, Filter};
+use crate::profile::{Estimate, Filter, Filtered};
 use crate::report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total};
+use crate::units::clamp;
 use crate::{Profile, ProfileOptions, http::cancellation::Cancellation, http::limits::MAX_ROWS};
 
 /// What there is to show.
@@ -62,31 +63,27 @@ impl<'a> HeapView<'a> {
 /// A mismatch if the profile has no such sample type, or the base is of another kind; a refusal if the
 /// request is cancelled while names are matched.
 pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyResult<String> {
-    let HeapView {
-        profile, params, ..
-    } = view;
+    let (profile, params) = (&view.profile, view.params);
     let index = profile.sample_index(params.sample_type)?;
     let base = view.base.as_ref().map(|(_, base)| base);
-    let whole = base.map_or(0, |base| total(base, index));
-    let whole = if whole == 0 {
-        total(profile, index)
-    } else {
-        whole
-    };
-    let (part, unmatched) = filtered(profile, params, cancellation);
-    let base = base.map(|base| filtered(base, params, cancellation).0);
+    let whole = base
+        .map(|base| total(base, index))
+        .filter(|whole| *whole != 0);
+    let whole = whole.unwrap_or_else(|| total(profile, index));
+    let part = filtered(profile, params, cancellation);
+    let base = base.map(|base| filtered(base, params, cancellation).profile);
     if cancellation.is_cancelled() {
         return Err(reply::cancelled());
     }
     let rows = View::default().out_of(whole);
     let (top, tree, change) = match &base {
         None => {
-            let top = Top::with(&part, index, &rows)?;
-            (top, CallTree::new(&part, index)?, "null".into())
+            let top = Top::with(&part.profile, index, &rows)?;
+            (top, CallTree::new(&part.profile, index)?, "null".into())
         }
         Some(base) => {
-            let diff = Diff::with(base, &part, index, &rows)?;
-            let tree = CallTree::new(&part.diff_keeping_base(base)?, index)?;
+            let diff = Diff::with(base, &part.profile, index, &rows)?;
+            let tree = CallTree::new(&part.profile.diff_keeping_base(base)?, index)?;
             let (base, new) = (diff.base_total.to_string(), diff.new_total.to_string());
             (diff.top, tree, object([("base", base), ("new", new)]))
         }
@@ -95,21 +92,17 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
     let nodes = array(tree.nodes.iter().map(|of| node(of, &mut functions)));
     let rows = top.rows.iter().take(MAX_ROWS);
     let rows = array(rows.filter_map(|of| row(of, &mut functions)));
-    let shown_total = tree.nodes.first().map_or(0, |root| root.cum);
+    let shown_total = tree.nodes.first().map_or(0, |root| clamp(root.cum));
     let types = (0..profile.sample_types.len()).map(|index| sample_type(profile, index));
     let comments = profile.comments.iter().map(|comment| &**comment);
-    let remarks = comments
-        .filter(|comment| !comment.starts_with('#'))
-        .chain(view.remarks.iter().map(String::as_str));
+    let comments = comments.filter(|comment| !comment.starts_with('#'));
+    let remarks = comments.chain(view.remarks.iter().map(String::as_str));
     let (file, build_id) = match profile.mappings.first() {
         Some(main) => (&*main.file, &*main.build_id),
         None => ("", ""),
     };
     let program = file.rsplit(['/', '\\']).next().unwrap_or(file);
-    let since = view
-        .base
-        .as_ref()
-        .map_or("null".into(), |(heap, _)| earlier(heap));
+    let since = view.base.as_ref().map(|(heap, _)| earlier(heap));
     let rows_left_out = top.rows.len().saturating_sub(MAX_ROWS);
     Ok(object([
         ("program", string(program)),
@@ -122,11 +115,11 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
         ("sample_index", index.to_string()),
         ("whole", whole.to_string()),
         ("shown", sum(shown_total, top.estimate)),
-        ("since", since),
+        ("since", since.unwrap_or("null".into())),
         ("change", change),
         ("moments", array(view.earlier.iter().map(earlier))),
         ("remarks", array(remarks.map(string))),
-        ("unmatched", array(unmatched.into_iter().map(string))),
+        ("unmatched", array(part.unmatched.into_iter().map(string))),
         ("rows_left_out", rows_left_out.to_string()),
         ("nodes_folded", tree.folded.to_string()),
         ("functions", functions.json()),
@@ -137,11 +130,7 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
 
 /// The part that the filters keep, and the filters that matched nothing. To match a name can take
 /// milliseconds, and there are thousands of names: nothing matches once the request is cancelled.
-fn filtered(
-    profile: &Profile,
-    params: &ViewParams<'_>,
-    cancellation: &Cancellation,
-) -> (Profile, Vec<&'static str>) {
+fn filtered(profile: &Profile, params: &ViewParams<'_>, cancellation: &Cancellation) -> Filtered {
     let mut filter = Filter::default();
     if let Some(focus) = &params.focus {
         filter = filter.focus(|text| !cancellation.is_cancelled() && focus.is_match(text));
@@ -149,8 +138,7 @@ fn filtered(
     if let Some(ignore) = &params.ignore {
         filter = filter.ignore(|text| !cancellation.is_cancelled() && ignore.is_match(text));
     }
-    let filtered = profile.filter(&filter);
-    (filtered.profile, filtered.unmatched)
+    profile.filter(&filter)
 }
 
 fn sample_type(profile: &Profile, index: usize) -> String {
@@ -198,8 +186,9 @@ fn node(node: &CallNode, functions: &mut NamedFunctions<'_>) -> String {
     };
     let error = |of: Estimate| brief(of.standard_error);
     let (flat, cum) = (error(node.estimates.flat), error(node.estimates.cum));
-    let (parent, base, width) = (node.parent, node.base, node.width);
-    let (flat_value, cum_value, inlined) = (node.flat, node.cum, u8::from(node.is_inlined));
+    let (parent, base, inlined) = (node.parent, clamp(node.base), u8::from(node.is_inlined));
+    let (flat_value, cum_value) = (clamp(node.flat), clamp(node.cum));
+    let width = i64::try_from(node.width).unwrap_or(i64::MAX);
     format!("[{parent},{kind},{flat_value},{flat},{cum_value},{cum},{base},{width},{inlined}]")
 }
 
@@ -222,9 +211,8 @@ fn row(row: &TopRow, functions: &mut NamedFunctions<'_>) -> Option<String> {
         Change::Went => 2,
     };
     let (flat_value, cum_value) = (row.flat, row.cum);
-    Some(format!(
-        "[{function},{flat_value},{flat},{cum_value},{cum},{inlined},{change}]"
-    ))
+    let values = format!("{flat_value},{flat},{cum_value},{cum}");
+    Some(format!("[{function},{values},{inlined},{change}]"))
 }
 
 /// The functions that nodes and rows name, numbered in the order in which they are first named.
@@ -260,12 +248,8 @@ impl<'a> NamedFunctions<'a> {
         let named = self.named.iter().filter_map(|at| self.all.get(*at));
         array(named.map(|function| {
             let (name, short) = (string(&function.name), string(&shorten(&function.name)));
-            array([
-                name,
-                short,
-                string(&function.file),
-                function.line.to_string(),
-            ])
+            let (file, line) = (string(&function.file), function.line.to_string());
+            array([name, short, file, line])
         }))
     }
 }
@@ -453,7 +437,11 @@ mod tests {
             let query = ViewParams::read(&query).unwrap();
             let view = view_of(example::profile(NEW, 0), &query);
             let (guard, request) = Cancellation::guarded();
-            let is_matched = || filtered(&view.profile, &query, &request).1.is_empty();
+            let is_matched = || {
+                filtered(&view.profile, &query, &request)
+                    .unmatched
+                    .is_empty()
+            };
             assert!(is_matched());
             assert!(json(&view, &request).is_ok());
             drop(guard);

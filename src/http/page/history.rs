@@ -12,10 +12,12 @@ use crate::http::limits::{HISTORY_INTERVAL, MAX_HISTORY, MAX_HISTORY_BYTES, MIN_
 use crate::{Profile, ProfileOptions, Result, http::cancellation::Cancellation};
 use crate::{http::profile_queue::ProfileQueue, http::render::encode, record::muted};
 
+/// Dropping the sender ends the thread; an error says why there is none.
+type HistoryThread = std::result::Result<Sender<Infallible>, String>;
+
 #[derive(Debug)]
 pub(in crate::http) struct HeapHistory {
-    /// Dropping the sender ends the thread.
-    thread: OnceLock<std::result::Result<Sender<Infallible>, String>>,
+    thread: OnceLock<HistoryThread>,
     entries: Arc<Mutex<Entries>>,
     queue: Arc<ProfileQueue>,
 }
@@ -53,8 +55,8 @@ impl HeapHistory {
 
     /// Adds the heap that is shown, and starts the thread.
     pub(super) fn add(&self, profile: &Profile) -> Result<EarlierHeap> {
-        self.thread
-            .get_or_init(|| start(&self.entries, &self.queue));
+        let start = || start(&self.entries, &self.queue);
+        self.thread.get_or_init(start);
         let heap = EarlierHeap::new(profile)?;
         let mut entries = lock(&self.entries);
         let heap = entries.add(heap);
@@ -111,10 +113,11 @@ impl Entries {
     fn add(&mut self, mut heap: EarlierHeap) -> EarlierHeap {
         self.last_id += 1;
         heap.id = self.last_id;
+        let distance = |last: &EarlierHeap| last.time_nanos.abs_diff(heap.time_nanos);
         let is_far = self
             .kept
             .last()
-            .is_none_or(|last| last.time_nanos.abs_diff(heap.time_nanos) >= MIN_HISTORY_NANOS);
+            .is_none_or(|last| distance(last) >= MIN_HISTORY_NANOS);
         if is_far && heap.bytes.len() <= MAX_HISTORY_BYTES {
             self.kept.push(heap.clone());
             while self.kept.len() > MAX_HISTORY || self.bytes() > MAX_HISTORY_BYTES {
@@ -146,10 +149,7 @@ impl Entries {
     }
 }
 
-fn start(
-    entries: &Arc<Mutex<Entries>>,
-    queue: &Arc<ProfileQueue>,
-) -> std::result::Result<Sender<Infallible>, String> {
+fn start(entries: &Arc<Mutex<Entries>>, queue: &Arc<ProfileQueue>) -> HistoryThread {
     let (entries, queue) = (Arc::downgrade(entries), Arc::clone(queue));
     let (sender, stop) = channel();
     let heap = move || {
@@ -163,12 +163,12 @@ fn start(
         {}
     };
     let thread = thread::Builder::new().name("heaptide-page".into());
-    match thread.spawn(move || muted(work)) {
-        Ok(_detached) => Ok(sender),
-        Err(error) => Err(format!(
+    let started = thread.spawn(move || muted(work)).map(|_detached| sender);
+    started.map_err(|error| {
+        format!(
             "moments are remembered only when somebody looks: no thread could be started: {error}"
-        )),
-    }
+        )
+    })
 }
 
 /// Adds the heap now; returns false if the history was dropped.
@@ -178,13 +178,9 @@ fn tick(entries: &Weak<Mutex<Entries>>, heap: impl FnOnce() -> Result<Profile>) 
     };
     let made = heap().and_then(|profile| EarlierHeap::new(&profile));
     let mut entries = lock(&entries);
-    entries.failure = match made {
-        Ok(heap) => {
-            entries.add(heap);
-            None
-        }
-        Err(error) => Some(format!("the last moment could not be remembered: {error}")),
-    };
+    let added = made.map(|heap| entries.add(heap));
+    let failure = |error| format!("the last moment could not be remembered: {error}");
+    entries.failure = added.err().map(failure);
     true
 }
 

@@ -9,42 +9,32 @@ mod data;
 pub(super) mod history;
 mod params;
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use flate2::Compression;
 
 use self::{assets::Asset, data::HeapView, params::ViewParams};
 use super::reply::{self, Reply, ReplyResult};
-use super::{cancellation::Cancellation, query::Query, state::EndpointState};
+use super::state::RequestContext;
 
 /// Only the page's own files run, and the browser fetches nothing from another host.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// `path` is what follows `ui/`.
-pub(super) fn answer(
-    state: &EndpointState,
-    path: &str,
-    request: &Request<Bytes>,
-    cancellation: &Cancellation,
-) -> ReplyResult<Reply> {
-    let query = request.uri().query();
+pub(super) fn answer(context: &RequestContext<'_>, path: &str) -> ReplyResult<Reply> {
     if path == "data" {
-        return data(state, request, cancellation);
+        return data(context);
     }
-    if path.is_empty() && request.uri().path().ends_with('/') {
+    if path.is_empty() && context.request.uri().path().ends_with('/') {
         // The page's relative links start from the folder of `ui`.
-        return Ok(reply::redirect(
-            StatusCode::MOVED_PERMANENTLY,
-            "../ui",
-            query,
-        ));
+        return Ok(context.redirect(StatusCode::MOVED_PERMANENTLY, "../ui"));
     }
     let Some(asset) = assets::find(path) else {
         let why = format!("the page has no file {path:?}: reload it, it may be of another version");
         return reply::refused(StatusCode::NOT_FOUND, &why);
     };
-    Ok(file(asset, request.headers()))
+    Ok(file(asset, context.request.headers()))
 }
 
 fn file(asset: &Asset, request: &HeaderMap) -> Reply {
@@ -70,27 +60,24 @@ fn file(asset: &Asset, request: &HeaderMap) -> Reply {
 }
 
 /// The view as JSON, or an error's text, which the page shows.
-fn data(
-    state: &EndpointState,
-    request: &Request<Bytes>,
-    cancellation: &Cancellation,
-) -> ReplyResult<Reply> {
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
+fn data(context: &RequestContext<'_>) -> ReplyResult<Reply> {
+    let (history, query) = (&context.state.history, context.query()?);
     let params = ViewParams::read(&query)?;
     // A view takes as much memory as a profile that is written.
-    let _turn = state.queue.join(cancellation)?;
-    let base = params.since.map(|id| (id, state.history.find(id)));
+    let _turn = context.turn()?;
+    let base = params.since.map(|id| (id, history.find(id)));
     if let Some((id, None)) = base {
         let why = format!("moment {id} is no longer remembered: choose another one");
         return reply::refused(StatusCode::GONE, &why);
     }
     let base = base.and_then(|(_, heap)| heap);
-    let view = HeapView::new(&state.history, &params, base)?;
-    let text = data::json(&view, cancellation)?;
-    let gzip = accepts_gzip(request.headers())
-        .then(|| assets::gzip(text.as_bytes(), Compression::fast()))
-        .flatten();
-    Ok(secured(reply::JSON, "no-store", text.into(), gzip))
+    let view = HeapView::new(history, &params, base)?;
+    let text = data::json(&view, context.cancellation)?;
+    let is_gzip = accepts_gzip(context.request.headers());
+    let text = Bytes::from(text);
+    let gzip = Some(&text).filter(|_| is_gzip);
+    let gzip = gzip.and_then(|text| assets::gzip(text, Compression::fast()));
+    Ok(secured(reply::JSON, "no-store", text, gzip))
 }
 
 fn secured(
@@ -137,7 +124,7 @@ mod tests {
 
     use flate2::read::GzDecoder;
 
-    use ::http::Method;
+    use ::http::{Method, Request};
 
     use super::*;
     use crate::http::Endpoints;
