@@ -1,10 +1,11 @@
-//! Threads for answers that take time, and how they learn that nobody waits for the answer any more.
+//! Threads for answers that take time, and how they learn that nobody waits any more.
 //!
-//! No thread of the host waits for a profile. The host's runtime may have no pool, and a profile over 30
-//! seconds would occupy a place in it. Starting a thread costs little compared with a profile.
+//! No thread of the host waits for a profile. The host's runtime may have no pool, and a profile
+//! over 30 seconds would occupy a place in it. Starting a thread costs little compared with a
+//! profile.
 //!
-//! When the client goes away, the future that holds the [`CancelGuard`] is dropped. A thread that waits
-//! ends at once. Other long work checks the [`Cancellation`] from time to time.
+//! When the client goes away, the future that holds the [`CancelGuard`] is dropped. A thread that
+//! waits ends at once. Other long work checks the [`Cancellation`] from time to time.
 
 use super::quota::Quota;
 use super::reply::{self, Reply};

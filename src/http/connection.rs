@@ -1,7 +1,7 @@
 //! The clients of the stand-alone server, held to its limits from the first byte to the last.
 //!
-//! hyper bounds a request's head. One deadline bounds the rest: the time for the body, for the answer,
-//! and for the client to take the answer. It moves on as the request does.
+//! hyper bounds a request's head. One deadline bounds the rest: the time for the body, for the
+//! answer, and for the client to take the answer. It moves on as the request does.
 
 use super::limits::{self, ACCEPT_PAUSE, BODY_TIME, FAREWELL_TIME, FOREVER, HEAD_TIME};
 use super::limits::{KEEPALIVE_AFTER, KEEPALIVE_INTERVAL, MAX_CONNECTIONS, MAX_HEAD_BYTES};
@@ -70,8 +70,8 @@ pub(super) async fn accept(
             });
         }
     }
-    // A forked child holds the socket too: closing it alone would not free the port. A failure changes
-    // nothing about that.
+    // A forked child holds the socket too: closing it alone would not free the port. A failure
+    // changes nothing about that.
     let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
     drop(listener);
     let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
@@ -132,8 +132,8 @@ async fn run(stream: TcpStream, service: Service, answer_time: Duration, end: Se
     if is_in_time {
         part(stream).await;
     } else {
-        // Otherwise the kernel would hold for minutes what this client does not take. It fails only if
-        // the client has gone.
+        // Otherwise the kernel would hold for minutes what this client does not take. It fails only
+        // if the client has gone.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
 }

@@ -14,7 +14,8 @@ pub(super) fn answer(
     let is_change = *context.request.method() == Method::POST;
     let refusal = match credential {
         _ if !context.state.settings.has_control => {
-            "the profiler cannot be controlled over HTTP: enable it with `EndpointsBuilder::control`"
+            "the profiler cannot be controlled over HTTP: enable it with \
+             `EndpointsBuilder::control`"
         }
         None => {
             "the profiler is controlled with a token only: set one with `EndpointsBuilder::token`"
@@ -43,12 +44,14 @@ fn set(context: &RequestContext<'_>) -> ReplyResult<()> {
     let name = "sample_interval";
     let Some(text) = query.get(name).or_else(|| form.get(name)) else {
         return reply::bad_request(
-            "nothing to set: give \"sample_interval\", for example sample_interval=512KiB; 0 pauses",
+            "nothing to set: give \"sample_interval\", for example sample_interval=512KiB; \
+             0 pauses",
         );
     };
     let Some(bytes) = parse_size(text.as_bytes()) else {
         return reply::bad_request(
-            "invalid value for \"sample_interval\" - must be a number of bytes, or one with KiB, MiB or GiB",
+            "invalid value for \"sample_interval\" - must be a number of bytes, or one with KiB, \
+             MiB or GiB",
         );
     };
     set_sample_interval(bytes);

@@ -15,7 +15,8 @@ pub(super) struct Token(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Credential {
     Bearer,
-    /// A password. A browser adds it to every request to this host, whichever page caused the request.
+    /// A password. A browser adds it to every request to this host, whichever page caused the
+    /// request.
     Basic,
 }
 
@@ -40,8 +41,8 @@ impl Token {
         self.equals(password).then_some(Credential::Basic)
     }
 
-    /// Takes as long for the right token as for one that differs in its first byte. The time may only
-    /// tell the length.
+    /// Takes as long for the right token as for one that differs in its first byte. The time may
+    /// only tell the length.
     fn equals(&self, other: &[u8]) -> bool {
         let token = self.0.as_bytes();
         let pairs = token.iter().zip(other);

@@ -1,8 +1,8 @@
 //! Differences over time: within one request (`seconds=N`), and since a client's last request.
 //!
-//! Profiles are compared raw, by address, and only the difference gets names. The last profile of each
-//! client is kept compressed. The number of clients and of bytes is bounded: the client that has not
-//! asked for longest is dropped first.
+//! Profiles are compared raw, by address, and only the difference gets names. The last profile of
+//! each client is kept compressed. The number of clients and of bytes is bounded: the client that
+//! has not asked for longest is dropped first.
 
 use super::render;
 use crate::{Profile, Result};
@@ -12,7 +12,8 @@ use std::{collections::VecDeque, slice::SliceIndex, time::Instant};
 /// The first column of live memory in Go's four sample types; those before it only ever grow.
 const INUSE: usize = 2;
 
-/// The difference that Go's `?seconds=N` gives: of all columns, without samples that did not change.
+/// The difference that Go's `?seconds=N` gives: of all columns, without samples that did not
+/// change.
 pub(super) fn over_time(after: &Profile, before: &Profile) -> Result<Profile> {
     let mut delta = after.diff(before)?;
     delta.comments.clone_from(&after.comments);

@@ -35,7 +35,8 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// The default settings: there is no token, and what may show secrets or changes anything is off.
+    /// The default settings: there is no token, and what may show secrets or changes anything is
+    /// off.
     pub fn builder() -> EndpointsBuilder {
         EndpointsBuilder::default()
     }
@@ -53,8 +54,8 @@ impl Endpoints {
         self.answer(request, &Cancellation::never())
     }
 
-    /// Rejects unauthorized requests before reading the body, so that strangers occupy neither memory
-    /// nor a thread.
+    /// Rejects unauthorized requests before reading the body, so that strangers occupy neither
+    /// memory nor a thread.
     pub(super) fn refuse<B>(&self, request: &Request<B>) -> Option<Reply> {
         let route = Route::of(request.uri().path());
         let refusal = record::muted(|| self.admit(request, route)).err()?;
@@ -95,8 +96,8 @@ impl Endpoints {
         }
         // Before any lock: another thread may have held one at the fork.
         if self.state.process != std::process::id() {
-            let why = "this process was forked from the one that serves profiles: it has none of its own; \
-                       build its endpoints after the fork";
+            let why = "this process was forked from the one that serves profiles: it has none of \
+                       its own; build its endpoints after the fork";
             return reply::refused(StatusCode::SERVICE_UNAVAILABLE, why);
         }
         let allow = match route {
@@ -162,8 +163,8 @@ pub struct EndpointsBuilder {
 }
 
 impl EndpointsBuilder {
-    /// Requires this token of every request: as `Authorization: Bearer TOKEN`, or as the password of
-    /// `Basic`. No request can carry an empty token, so that one refuses them all.
+    /// Requires this token of every request: as `Authorization: Bearer TOKEN`, or as the password
+    /// of `Basic`. No request can carry an empty token, so that one refuses them all.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.settings.token = Some(Token::new(token));
         self
@@ -175,8 +176,8 @@ impl EndpointsBuilder {
         self
     }
 
-    /// Serves `control`, which shows the state of the profiler and sets the sample interval. It needs
-    /// a [`token`](Self::token) too, and answers 403 without one.
+    /// Serves `control`, which shows the state of the profiler and sets the sample interval. It
+    /// needs a [`token`](Self::token) too, and answers 403 without one.
     pub fn control(mut self) -> Self {
         self.settings.has_control = true;
         self
@@ -194,8 +195,8 @@ impl EndpointsBuilder {
         self
     }
 
-    /// The endpoints with these settings. They belong to this process: in a child that is forked from
-    /// it they answer 503.
+    /// The endpoints with these settings. They belong to this process: in a child that is forked
+    /// from it they answer 503.
     #[must_use]
     pub fn build(self) -> Endpoints {
         Endpoints::new(EndpointState::new(self.settings))
@@ -205,13 +206,13 @@ impl EndpointsBuilder {
 /// Go's words first. `go tool pprof` asks for a CPU profile when it is given a bare address, and a
 /// person who did so reads the rest.
 const UNKNOWN: &str = "Unknown profile\n\
-    heaptide serves /debug/pprof/heap, /debug/pprof/allocs and /debug/pprof/delta_heap, and a page at \
-    /debug/pprof/ui; there is no CPU profile (profile), trace, goroutine, threadcreate, block or mutex of a \
-    Rust program";
+    heaptide serves /debug/pprof/heap, /debug/pprof/allocs and /debug/pprof/delta_heap, and a page \
+    at /debug/pprof/ui; there is no CPU profile (profile), trace, goroutine, threadcreate, block \
+    or mutex of a Rust program";
 
 fn unauthorized() -> Box<Reply> {
-    let why = "this endpoint needs a token: `Authorization: Bearer TOKEN`, or the token as the password in \
-               http://any:TOKEN@host/debug/pprof/";
+    let why = "this endpoint needs a token: `Authorization: Bearer TOKEN`, or the token as the \
+               password in http://any:TOKEN@host/debug/pprof/";
     let mut refusal = reply::error(StatusCode::UNAUTHORIZED, why);
     // A browser asks a person for the second one.
     for scheme in ["Bearer", "Basic realm=\"heaptide\", charset=\"UTF-8\""] {

@@ -1,15 +1,17 @@
 //! Rejects requests that a web page of another site sends by way of a browser.
 //!
-//! A page can point its own name at 127.0.0.1 and read what a server there says ("DNS rebinding"), but
-//! it cannot make the browser send another `Host`. Without reading anything, a page can make the server
-//! compute profiles all day, and take away a scraper's deltas. Browsers mark such requests.
+//! A page can point its own name at 127.0.0.1 and read what a server there says ("DNS rebinding"),
+//! but it cannot make the browser send another `Host`. Without reading anything, a page can make
+//! the server compute profiles all day, and take away a scraper's deltas. Browsers mark such
+//! requests.
 
 use super::reply::{self, ReplyResult};
 use crate::{Error, Result};
 use ::http::{Request, Version, header, uri::Authority};
 use std::net::IpAddr;
 
-/// Hosts that are served: loopback names, the address that the server is bound to, and those allowed.
+/// Hosts that are served: loopback names, the address that the server is bound to, and those
+/// allowed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts {
     any_address: bool,
@@ -20,8 +22,8 @@ pub(super) struct Hosts {
 const NOT_A_HOST: &str = "the Host header is not a host";
 
 impl Hosts {
-    /// `address` is where the server listens. If it stands for every address of the machine, a request
-    /// may name any address: only a name can be pointed somewhere else.
+    /// `address` is where the server listens. If it stands for every address of the machine, a
+    /// request may name any address: only a name can be pointed somewhere else.
     pub(super) fn bind(&mut self, address: IpAddr) {
         let address = address.to_canonical();
         self.any_address = address.is_unspecified();
@@ -40,8 +42,8 @@ impl Hosts {
         let name = host.strip_suffix('.').unwrap_or(host);
         if name.is_empty() || !name.chars().all(is_name) {
             return Err(Error::setting(format!(
-                "could not allow the host {host:?}: not a name such as heap.example.org or an address \
-                 such as 10.1.2.3, without scheme, port and path"
+                "could not allow the host {host:?}: not a name such as heap.example.org or an \
+                 address such as 10.1.2.3, without scheme, port and path"
             )));
         }
         self.names.push(name.into());
@@ -86,9 +88,7 @@ impl Hosts {
         }
         let host = authority.host();
         let is_allowed = match address_of(host) {
-            Some(address) => {
-                self.any_address || address.is_loopback() || self.addresses.contains(&address)
-            }
+            Some(at) => self.any_address || at.is_loopback() || self.addresses.contains(&at),
             None => {
                 let host = host.strip_suffix('.').unwrap_or(host);
                 let mut names = self.names.iter().map(|name| &**name).chain(["localhost"]);
@@ -99,8 +99,9 @@ impl Hosts {
             return Ok(());
         }
         reply::forbidden(&format!(
-            "this server does not answer for the host {host}, so that no web page can read it under a name \
-             of its own: ask for localhost, or have the program allow the host (`allow_host`)"
+            "this server does not answer for the host {host}, so that no web page can read it \
+             under a name of its own: ask for localhost, or have the program allow the host \
+             (`allow_host`)"
         ))
     }
 }
@@ -187,8 +188,8 @@ mod tests {
             .header("host", "evil.example");
         let refusal = hosts.check(&two.body(()).unwrap()).unwrap_err();
         assert_eq!(refusal.status(), 400);
-        // HTTP/2 has the host in the URI. A request to a proxy may have it there too, and does not get
-        // around the header by that.
+        // HTTP/2 has the host in the URI. A request to a proxy may have it there too, and does not
+        // get around the header by that.
         assert_eq!(status(&hosts, None, "http://localhost:1/heap"), 200);
         assert_eq!(status(&hosts, None, "http://evil.example/heap"), 403);
         assert_eq!(

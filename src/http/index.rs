@@ -4,8 +4,8 @@ use super::reply::{self, Reply};
 use crate::stats;
 use ::http::{StatusCode, header};
 
-/// The words are Go's where Go has any. Links are relative, so they are right under any prefix that ends
-/// in a slash. Routers hide from us whether it does, so a script adds the slash.
+/// The words are Go's where Go has any. Links are relative, so they are right under any prefix that
+/// ends in a slash. Routers hide from us whether it does, so a script adds the slash.
 const PAGE: &str = include_str!("index.html");
 
 /// The hash is of the script in the page.

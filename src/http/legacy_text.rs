@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Tabs separate the parts of a comment. The profile has to be [sampled](Profile::sampled), since
-//! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: for `heap` both Perl tools
-//! divide by the objects of a row, and fail on a row that has none in use.
+//! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: for `heap` both Perl
+//! tools divide by the objects of a row, and fail on a row that has none in use.
 
 use crate::Profile;
 use crate::printable::printable;
@@ -63,7 +63,8 @@ pub(super) fn legacy_text(profile: &Profile, trailer: &str) -> String {
     text
 }
 
-/// The sample's values in the order of Go's sample types: allocated objects and bytes, then live ones.
+/// The sample's values in the order of Go's sample types: allocated objects and bytes, then live
+/// ones.
 fn values(sample: &Sample) -> [i64; 4] {
     std::array::from_fn(|at| sample.values.get(at).copied().unwrap_or(0))
 }
@@ -107,7 +108,9 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_live_bytes() {
         let profile = profile(
-            "main / dead = 7 700 0 0\n main / small = 1 64 1 64\n main / big // inner = 3 3000 2 2000",
+            "main / dead = 7 700 0 0
+            main / small = 1 64 1 64
+            main / big // inner = 3 3000 2 2000",
             0,
         );
         let text = legacy_text(&profile, "# MaxRSS = 1\n");

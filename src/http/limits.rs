@@ -46,13 +46,13 @@ pub(super) const MIN_HISTORY_NANOS: u64 = 10_000_000_000;
 /// How often a heap is kept once the page was opened.
 pub(super) const HISTORY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Connections to the server. Twice the 64 clients of `benches/http_load.rs`, since the server may not
-/// have seen the end of a connection when its client opens the next one.
+/// Connections to the server. Twice the 64 clients of `benches/http_load.rs`, since the server may
+/// not have seen the end of a connection when its client opens the next one.
 pub(super) const MAX_CONNECTIONS: usize = 128;
 /// Bytes of a request's line and headers: browsers send less than half of it.
 pub(super) const MAX_HEAD_BYTES: usize = 16 << 10;
-/// From the time a connection is free for a request until the head of one has arrived. So it is also
-/// how long an idle connection is kept.
+/// From the time a connection is free for a request until the head of one has arrived. So it is
+/// also how long an idle connection is kept.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// From then on until the body has arrived.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
@@ -60,7 +60,8 @@ pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// Until the client has taken the answer; each 16 KiB of it give one second more.
 pub(super) const TAKING_TIME: Duration = Duration::from_secs(30);
-/// Until the client has seen the end of its connection. The end of the server takes up to twice as long.
+/// Until the client has seen the end of its connection. The end of the server takes up to twice as
+/// long.
 pub(super) const FAREWELL_TIME: Duration = Duration::from_millis(500);
 /// After a failed `accept`, as a rule for want of file descriptors, until the next one.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

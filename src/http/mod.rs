@@ -5,7 +5,7 @@
 //!
 //! | HTTP is served by | use |
 //! |---|---|
-//! | nobody yet | [`serve`] on its own thread, or [`serve_from_env`]; [`Server::builder`] for more |
+//! | nobody yet | [`serve`] or [`serve_from_env`], on a thread; [`Server::builder`] |
 //! | axum | [`service`], in `Router::nest_service` |
 //! | hyper, tonic, actix, anything with futures | [`service`] |
 //! | anything else | [`Endpoints::respond`] |

@@ -1,7 +1,7 @@
 //! The queue of requests for a profile, which are served one at a time.
 //!
-//! A profile takes memory for a copy of the tables, and a processor for as long as it is made. So the
-//! program pays for one at a time. A few requests wait; the others get status 429.
+//! A profile takes memory for a copy of the tables, and a processor for as long as it is made. So
+//! the program pays for one at a time. A few requests wait; the others get status 429.
 
 use super::reply::{self, ReplyResult};
 use super::{cancellation::Cancellation, limits::CANCEL_CHECK};

@@ -148,8 +148,8 @@ pub(super) fn delta_heap(context: &RequestContext<'_>) -> ReplyResult<Reply> {
 }
 
 /// By `pprof`'s convention a comment that begins with `#` is for machines.
-const FIRST: &str = "#heaptide delta: the first of this client, with all that was allocated since the \
-    program started";
+const FIRST: &str = "#heaptide delta: the first of this client, with all that was allocated since \
+    the program started";
 
 #[cfg(test)]
 mod tests {
@@ -189,8 +189,8 @@ mod tests {
             ),
             (
                 "sample_index=cpu",
-                "invalid value for \"sample_index\" - must be alloc_objects, alloc_space, inuse_objects, \
-                 inuse_space",
+                "invalid value for \"sample_index\" - must be alloc_objects, alloc_space, \
+                 inuse_objects, inuse_space",
             ),
             (
                 "format=xml",

@@ -1,8 +1,8 @@
 //! How much of something all clients together may use: threads, waiting requests, bytes held.
 //!
 //! The bytes are those of bodies that still arrive and of replies that are not taken yet. Time and
-//! size bound one slow client, but there are many. Nobody waits for a share: without one the request
-//! gets status 429.
+//! size bound one slow client, but there are many. Nobody waits for a share: without one the
+//! request gets status 429.
 
 use super::limits::SMALL_REPLY;
 use super::reply::{self, Reply};
@@ -10,7 +10,8 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Clones count together. Atomics and no semaphore, whose lock a fork may leave locked in the child.
+/// Clones count together. Atomics and no semaphore, whose lock a fork may leave locked in the
+/// child.
 #[derive(Clone, Debug)]
 pub(super) struct Quota {
     max: usize,

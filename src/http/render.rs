@@ -56,9 +56,9 @@ impl<'a> OutputParams<'a> {
         })
     }
 
-    /// The profile in this format, of one sample type: the profile's default unless one is named. The
-    /// format `pprof` has all of them; there the named one becomes the default that viewers open. A
-    /// browser saves it under the name.
+    /// The profile in this format, of one sample type: the profile's default unless one is named.
+    /// The format `pprof` has all of them; there the named one becomes the default that viewers
+    /// open. A browser saves it under the name.
     pub(super) fn render(&self, mut profile: Profile, name: &str) -> ReplyResult<Reply> {
         let index = profile.sample_index(self.sample_type.unwrap_or_default())?;
         Ok(match self.format {

@@ -1,7 +1,7 @@
 //! Which endpoint a path asks for.
 //!
-//! What follows `/pprof/` decides, or the end of the path if there is no such part. So the endpoints
-//! work under any prefix, and behind a router that strips the prefix.
+//! What follows `/pprof/` decides, or the end of the path if there is no such part. So the
+//! endpoints work under any prefix, and behind a router that strips the prefix.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {

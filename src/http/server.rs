@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 /// A server of the endpoints on its own thread, `heaptide-http`, until it is dropped.
 ///
-/// The program needs no async runtime, and may have one. The thread and those that it starts are not
-/// sampled, so the profiles do not show the server.
+/// The program needs no async runtime, and may have one. The thread and those that it starts are
+/// not sampled, so the profiles do not show the server.
 ///
 /// | limit of a client | |
 /// |---|---|
@@ -28,11 +28,11 @@ use tokio::sync::watch;
 /// | request line and headers | 16 KiB, within 10 s of the connection or of the last answer |
 /// | body | 1 MiB, within 10 s more |
 /// | time to take an answer | 30 s, and 1 s for each 16 KiB |
-/// | hosts that a request may name | loopback names, the address that the server is bound to, and [allowed](ServerBuilder::allow_host) ones |
+/// | hosts | loopback names, the bound address, [allowed](ServerBuilder::allow_host) ones |
 ///
-/// In a forked child it is inert: it does not serve there, dropping it has no effect, and the child may
-/// start its own. If the parent dies without ending its server, a child that lives on without `exec`
-/// keeps the port occupied.
+/// In a forked child it is inert: it does not serve there, dropping it has no effect, and the child
+/// may start its own. If the parent dies without ending its server, a child that lives on without
+/// `exec` keeps the port occupied.
 #[derive(Debug)]
 #[must_use = "it ends when it is dropped"]
 pub struct Server {
@@ -60,8 +60,9 @@ impl Server {
         self.address
     }
 
-    /// Ends it, as dropping it does. It accepts no more requests, waits half a second for those under
-    /// way, answers 503 to the rest, and frees the port. That takes about a second, and 5 s at most.
+    /// Ends it, as dropping it does. It accepts no more requests, waits half a second for those
+    /// under way, answers 503 to the rest, and frees the port. That takes about a second, and 5 s
+    /// at most.
     pub fn shutdown(self) {}
 
     /// Serves on a bound socket.
@@ -113,16 +114,15 @@ fn prepare(socket: TcpListener) -> io::Result<(Runtime, tokio::net::TcpListener)
 impl Drop for Server {
     /// As [`shutdown`](Self::shutdown).
     fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else {
+        let Some((end, ended, handle)) = self.thread.take() else {
             return;
         };
         if self.process != std::process::id() {
-            // The thread is the parent's, and may have held a lock of these at the fork. Dropping its
-            // handle might detach another thread, one of the child that has the same memory.
-            Box::leak(Box::new(thread));
+            // The thread is the parent's, and may have held a lock of these at the fork. Dropping
+            // its handle might detach another thread, one of the child that has the same memory.
+            Box::leak(Box::new((end, ended, handle)));
             return;
         }
-        let (end, ended, handle) = thread;
         record::muted(|| {
             // It fails if the thread has ended already, and receives nothing but the disconnect.
             let _ = end.send(true);
@@ -155,8 +155,8 @@ pub fn serve(address: impl ToSocketAddrs) -> Result<Server> {
 }
 
 /// Serves the endpoints with their defaults at the address in the environment variable
-/// `HEAPTIDE_HTTP`; does nothing if it is not set, or empty. Called at the top of `main`, it leaves the
-/// choice to the people who run the program:
+/// `HEAPTIDE_HTTP`; does nothing if it is not set, or empty. Called at the top of `main`, it leaves
+/// the choice to the people who run the program:
 ///
 /// ```no_run
 /// let _server = heaptide::http::serve_from_env()?;
@@ -203,28 +203,29 @@ impl ServerBuilder {
 
     /// Serves other machines too, without a token. Anyone who reaches the address can read which
     /// functions the program has and how much they allocate, and keep the program busy. It is for
-    /// networks that admit trusted clients only. Unless set, the server binds loopback addresses only,
-    /// or any address if the endpoints require a token.
+    /// networks that admit trusted clients only. Unless set, the server binds loopback addresses
+    /// only, or any address if the endpoints require a token.
     pub fn allow_any_address(mut self) -> Self {
         self.any_address = true;
         self
     }
 
-    /// Answers requests for this host too, a name or an address without a port. Requests for localhost,
-    /// 127.0.0.0/8, `[::1]` and the address that the server is bound to are always answered. A server on
-    /// `0.0.0.0` or `[::]` answers requests for any address, but for no other name.
+    /// Answers requests for this host too, a name or an address without a port. Requests for
+    /// localhost, 127.0.0.0/8, `[::1]` and the address that the server is bound to are always
+    /// answered. A server on `0.0.0.0` or `[::]` answers requests for any address, but for no other
+    /// name.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
-    /// Binds the address, such as `127.0.0.1:6060` or `localhost:6060`, and serves until the [`Server`]
-    /// is dropped. Port 0 is any free one.
+    /// Binds the address, such as `127.0.0.1:6060` or `localhost:6060`, and serves until the
+    /// [`Server`] is dropped. Port 0 is any free one.
     ///
     /// # Errors
     ///
-    /// - [Setting](Error::is_setting), if it is not an address; if it is not a loopback address, no token
-    ///   is required and [any address](Self::allow_any_address) is not allowed; or if an
+    /// - [Setting](Error::is_setting), if it is not an address; if it is not a loopback address, no
+    ///   token is required and [any address](Self::allow_any_address) is not allowed; or if an
     ///   [allowed host](Self::allow_host) is invalid.
     /// - [Io](Error::is_io), if the address cannot be bound, or the thread cannot be started.
     pub fn serve(self, address: impl ToSocketAddrs) -> Result<Server> {
@@ -232,8 +233,8 @@ impl ServerBuilder {
         record::muted(|| self.serve_at(&address))
     }
 
-    /// Serves at the address in the environment variable `HEAPTIDE_HTTP`, such as `127.0.0.1:6060`; does
-    /// nothing if it is not set, or empty.
+    /// Serves at the address in the environment variable `HEAPTIDE_HTTP`, such as `127.0.0.1:6060`;
+    /// does nothing if it is not set, or empty.
     ///
     /// # Errors
     ///
@@ -252,8 +253,8 @@ impl ServerBuilder {
     }
 
     fn serve_at(self, address: &impl ToSocketAddrs) -> Result<Server> {
-        const INVALID: &str = "could not serve heap profiles: no address to serve at; give one such \
-            as 127.0.0.1:6060";
+        const INVALID: &str = "could not serve heap profiles: no address to serve at; give one \
+            such as 127.0.0.1:6060";
         let addresses = address.to_socket_addrs();
         let addresses = addresses.map_err(|error| Error::setting(INVALID).caused_by(error))?;
         let addresses: Vec<SocketAddr> = addresses.collect();
@@ -268,9 +269,9 @@ impl ServerBuilder {
         let is_exposed = |of: &&SocketAddr| !is_open && !of.ip().to_canonical().is_loopback();
         if let Some(address) = addresses.iter().find(is_exposed) {
             return Err(Error::setting(format!(
-                "could not serve heap profiles at {address}: other machines reach it, and profiles tell what \
-                 the program is made of; serve at 127.0.0.1, require a token (`EndpointsBuilder::token`), or \
-                 allow it (`ServerBuilder::allow_any_address`)"
+                "could not serve heap profiles at {address}: other machines reach it, and profiles \
+                 tell what the program is made of; serve at 127.0.0.1, require a token \
+                 (`EndpointsBuilder::token`), or allow it (`ServerBuilder::allow_any_address`)"
             )));
         }
         let bound = TcpListener::bind(&*addresses).and_then(|s| Ok((s.local_addr()?, s)));

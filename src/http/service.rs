@@ -1,7 +1,7 @@
 //! [`Service`]: the endpoints as a `tower` service, for frameworks that serve HTTP already.
 //!
-//! It reads a request's body and decides which thread makes the answer. [`Endpoints`] decides what the
-//! answer is.
+//! It reads a request's body and decides which thread makes the answer. [`Endpoints`] decides what
+//! the answer is.
 
 use super::cancellation::{self, Cancellation};
 use super::limits::{MAX_ANSWERS, MAX_BODY_BYTES};
@@ -15,15 +15,16 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use std::task::{Context, Poll};
 use std::{convert::Infallible, error, pin::Pin, sync::Arc};
 
-/// The endpoints as a [`tower_service::Service`] of requests with any body, for axum, hyper and tonic.
+/// The endpoints as a [`tower_service::Service`] of requests with any body, for axum, hyper and
+/// tonic.
 ///
-/// It works under any prefix, stripped or not. A request never blocks the thread that it comes on: a
-/// thread of heaptide's makes the profile, at most 16 at once, and ends early if the response's future
-/// is dropped, as servers do when a client goes away. It needs no particular runtime.
+/// It works under any prefix, stripped or not. A request never blocks the thread that it comes on:
+/// a thread of heaptide's makes the profile, at most 16 at once, and ends early if the response's
+/// future is dropped, as servers do when a client goes away. It needs no particular runtime.
 ///
 /// A body above 1 MiB gets status 413, and an unauthorized request's body is not read. The server
-/// around it has to bound the rest, such as the number of connections and how long a client may take.
-/// [`Server`](super::Server) does so.
+/// around it has to bound the rest, such as the number of connections and how long a client may
+/// take. [`Server`](super::Server) does so.
 ///
 /// In axum:
 ///
@@ -60,10 +61,10 @@ impl Endpoints {
 impl Service {
     /// Answers 403 in two cases, for a service that is reached on loopback only:
     ///
-    /// - The `Host` header is not localhost, 127.0.0.0/8 or `[::1]`. So no web page can read profiles
-    ///   under a name of its own that leads here ("DNS rebinding").
-    /// - A browser says that a page of another site asks (`Sec-Fetch-Site`), and no person has followed
-    ///   a link.
+    /// - The `Host` header is not localhost, 127.0.0.0/8 or `[::1]`. So no web page can read
+    ///   profiles under a name of its own that leads here ("DNS rebinding").
+    /// - A browser says that a page of another site asks (`Sec-Fetch-Site`), and no person has
+    ///   followed a link.
     #[must_use]
     pub fn check_host(mut self) -> Self {
         self.hosts.get_or_insert_default();
@@ -89,8 +90,8 @@ impl Service {
         }
     }
 
-    /// The request with its body read, if its method uses one; or the reply to a body that is too long
-    /// or breaks off.
+    /// The request with its body read, if its method uses one; or the reply to a body that is too
+    /// long or breaks off.
     pub(super) async fn read<B>(&self, request: Request<B>) -> Result<Request<Bytes>, Reply>
     where
         B: Body,

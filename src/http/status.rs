@@ -54,7 +54,8 @@ fn lines(stats: &Stats, max_rss: Option<u64>) -> String {
     format!("# heaptide.Stats\n{}", lines.collect::<String>())
 }
 
-/// The most memory that was ever resident, in bytes: `ru_maxrss` of `getrusage`, `VmHWM` in proc(5).
+/// The most memory that was ever resident, in bytes: `ru_maxrss` of `getrusage`, `VmHWM` in
+/// proc(5).
 fn max_rss(status: &str) -> Option<u64> {
     let mut lines = status.lines();
     let line = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,7 +1,7 @@
-//! `symbol`: names for addresses, as `pprof` asks for them when it has a raw profile of this process.
+//! `symbol`: names for addresses, as `pprof` asks for them when it has a raw profile.
 //!
-//! Names stay mangled, since `pprof` demangles them. Each is the function in the symbol table, without
-//! the functions inlined into it: the answer has room for one name.
+//! Names stay mangled, since `pprof` demangles them. Each is the function in the symbol table,
+//! without the functions inlined into it: the answer has room for one name.
 
 use super::reply::{self, Reply, ReplyResult};
 use super::{limits::MAX_ADDRESSES, state::RequestContext};

@@ -1,7 +1,7 @@
 //! The page's files, inside the binary: there is no folder to install and no other host to ask.
 //!
-//! Their folder is named by the hash of them all. So a browser may keep them forever, and a new version
-//! has new names. Each file is compressed once, at the first use.
+//! Their folder is named by the hash of them all. So a browser may keep them forever, and a new
+//! version has new names. Each file is compressed once, at the first use.
 
 use std::hash::{Hash, Hasher};
 use std::{collections::hash_map::DefaultHasher, io::Write, sync::OnceLock};

@@ -1,7 +1,7 @@
 //! [`CallTree`]: a profile's stacks merged from the root, as a flame graph shows them.
 //!
-//! `report::folded` keeps whole stacks as text. A picture that answers questions needs the numbers of
-//! every node with their errors, and a bound on the number of nodes.
+//! `report::folded` keeps whole stacks as text. A picture that answers questions needs the numbers
+//! of every node with their errors, and a bound on the number of nodes.
 
 use std::{cmp::Reverse, collections::HashMap, iter, sync::Arc};
 
@@ -15,8 +15,8 @@ use crate::report::{Column, RowEstimates, address_name, clean};
 pub(super) struct CallTree {
     /// The functions that nodes are calls of.
     pub(super) functions: Vec<CallFunction>,
-    /// The root, then every node after its parent. Among siblings the sum of the small ones is first;
-    /// the others are sorted by falling width, then by name.
+    /// The root, then every node after its parent. Among siblings the sum of the small ones is
+    /// first; the others are sorted by falling width, then by name.
     pub(super) nodes: Vec<CallNode>,
     /// How many nodes were too small and are summed up in others.
     pub(super) folded: usize,
@@ -49,7 +49,8 @@ pub(super) struct CallNode {
     pub(super) estimates: RowEstimates,
     /// Whether it is inlined into its parent in every call from there.
     pub(super) is_inlined: bool,
-    /// How many nodes at and below it have a width. In a difference a node without one has not changed.
+    /// How many nodes at and below it have a width. In a difference a node without one has not
+    /// changed.
     count: usize,
 }
 
@@ -188,15 +189,14 @@ impl TreeBuilder {
     fn sum_up(&mut self) {
         for at in (0..self.nodes.len()).rev() {
             let (before, rest) = self.nodes.split_at_mut(at);
-            let Some(node) = rest.first_mut() else {
-                continue;
-            };
-            node.cum += node.flat;
-            node.width += node.flat.unsigned_abs();
-            node.estimates.cum = node.estimates.cum + node.estimates.flat;
-            node.count += usize::from(node.width > 0);
-            if let Some(parent) = before.get_mut(node.parent) {
-                parent.absorb(node);
+            if let Some(node) = rest.first_mut() {
+                node.cum += node.flat;
+                node.width += node.flat.unsigned_abs();
+                node.estimates.cum = node.estimates.cum + node.estimates.flat;
+                node.count += usize::from(node.width > 0);
+                if let Some(parent) = before.get_mut(node.parent) {
+                    parent.absorb(node);
+                }
             }
         }
     }
@@ -220,10 +220,9 @@ impl TreeBuilder {
         let (mut kept, mut folded) = (Vec::new(), 0);
         // Nodes still to be written, the next one last, with the positions of their parents.
         let mut next = vec![(0, 0)];
-        while let Some((at, parent)) = next.pop() {
-            let Some(node) = self.nodes.get(at) else {
-                continue;
-            };
+        while let Some((at, parent)) = next.pop()
+            && let Some(node) = self.nodes.get(at)
+        {
             let position = kept.len();
             kept.push(CallNode { parent, ..*node });
             if let Some(sum) = small.get(&at).filter(|sum| sum.width > 0) {
@@ -377,7 +376,8 @@ mod tests {
         );
         let error = tree.nodes[2].estimates.cum.standard_error;
         assert!(error > 0.0, "{error}");
-        // The number is bounded, however wide the nodes are; nodes of equal width are treated alike.
+        // The number is bounded, however wide the nodes are; nodes of equal width are treated
+        // alike.
         let text = "main / a = 9 9 9 90\n main / b = 1 1 1 50\n main / c = 1 1 1 50";
         let tree = CallTree::bounded(&profile(text, 0), 3, 4).unwrap();
         let expected = [

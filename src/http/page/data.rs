@@ -1,7 +1,7 @@
 //! What the page shows, as JSON: one view of one profile, or of the change between two.
 //!
-//! The numbers are those of the reports. Rows and nodes are arrays without field names, since there are
-//! thousands: [`node`] and [`row`] define the order, and `web/model.js` reads it.
+//! The numbers are those of the reports. Rows and nodes are arrays without field names, since there
+//! are thousands: [`node`] and [`row`] define the order, and `web/model.js` reads it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -60,8 +60,8 @@ impl<'a> HeapView<'a> {
 ///
 /// # Errors
 ///
-/// A mismatch if the profile has no such sample type, or the base is of another kind; a refusal if the
-/// request is cancelled while names are matched.
+/// A mismatch if the profile has no such sample type, or the base is of another kind; a refusal if
+/// the request is cancelled while names are matched.
 pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyResult<String> {
     let (profile, params) = (&view.profile, view.params);
     let index = profile.sample_index(params.sample_type)?;
@@ -176,8 +176,8 @@ fn earlier(heap: &EarlierHeap) -> String {
     ])
 }
 
-/// Parent; kind (-1 the root, -1 - n the sum of n small nodes, else a function's number); flat and its
-/// error; cum and its error; base; width; inlined.
+/// Parent; kind (-1 the root, -1 - n the sum of n small nodes, else a function's number); flat and
+/// its error; cum and its error; base; width; inlined.
 fn node(node: &CallNode, functions: &mut NamedFunctions<'_>) -> String {
     let kind = match node.call {
         CallKind::Root => "-1".into(),
@@ -192,8 +192,8 @@ fn node(node: &CallNode, functions: &mut NamedFunctions<'_>) -> String {
     format!("[{parent},{kind},{flat_value},{flat},{cum_value},{cum},{base},{width},{inlined}]")
 }
 
-/// Function; flat and its error; cum and its error; inlined (1 in all callers, 2 in some); change (1
-/// came, 2 went).
+/// Function; flat and its error; cum and its error; inlined (1 in all callers, 2 in some); change
+/// (1 came, 2 went).
 fn row(row: &TopRow, functions: &mut NamedFunctions<'_>) -> Option<String> {
     let function = *functions.by_name.get(&row.name)?;
     let function = functions.number(function);

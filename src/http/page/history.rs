@@ -2,7 +2,8 @@
 //!
 //! It keeps profiles as compressed bytes, with their names, so that a library's names outlive the
 //! library. From the first visit of the page on, a thread adds a heap every minute: people open the
-//! page after the heap has grown. A forked child has no such thread, and its endpoints serve no page.
+//! page after the heap has grown. A forked child has no such thread, and its endpoints serve no
+//! page.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -108,8 +109,8 @@ pub(super) fn column_sum(profile: &Profile, index: usize) -> i64 {
 }
 
 impl Entries {
-    /// Gives it an id. Keeps it if it is far enough from the last one, whichever way the clock went,
-    /// and if it fits.
+    /// Gives it an id. Keeps it if it is far enough from the last one, whichever way the clock
+    /// went, and if it fits.
     fn add(&mut self, mut heap: EarlierHeap) -> EarlierHeap {
         self.last_id += 1;
         heap.id = self.last_id;
@@ -132,8 +133,8 @@ impl Entries {
         self.kept.iter().map(|heap| heap.bytes.len()).sum()
     }
 
-    /// The heap whose neighbors are nearest to each other, relative to their age: so the rest is spread
-    /// evenly on a logarithmic scale. The oldest and the newest heap are removed last.
+    /// The heap whose neighbors are nearest to each other, relative to their age: so the rest is
+    /// spread evenly on a logarithmic scale. The oldest and the newest heap are removed last.
     fn least_needed(&self) -> usize {
         let now = self.kept.last().map_or(0, |last| last.time_nanos);
         let gap = |triple: &[EarlierHeap]| match triple {
@@ -165,9 +166,7 @@ fn start(entries: &Arc<Mutex<Entries>>, queue: &Arc<ProfileQueue>) -> HistoryThr
     let thread = thread::Builder::new().name("heaptide-page".into());
     let started = thread.spawn(move || muted(work)).map(|_detached| sender);
     started.map_err(|error| {
-        format!(
-            "moments are remembered only when somebody looks: no thread could be started: {error}"
-        )
+        format!("moments are remembered only on a visit: no thread could be started: {error}")
     })
 }
 

@@ -75,9 +75,8 @@ fn data(context: &RequestContext<'_>) -> ReplyResult<Reply> {
     let text = data::json(&view, context.cancellation)?;
     let is_gzip = accepts_gzip(context.request.headers());
     let text = Bytes::from(text);
-    let gzip = Some(&text).filter(|_| is_gzip);
-    let gzip = gzip.and_then(|text| assets::gzip(text, Compression::fast()));
-    Ok(secured(reply::JSON, "no-store", text, gzip))
+    let gzip = is_gzip.then(|| assets::gzip(&text, Compression::fast()));
+    Ok(secured(reply::JSON, "no-store", text, gzip.flatten()))
 }
 
 fn secured(
@@ -253,7 +252,7 @@ mod tests {
             (
                 "ui/data?focus=(",
                 StatusCode::BAD_REQUEST,
-                "focus is no regular expression: ",
+                "focus is not a regular expression: ",
             ),
             (
                 "ui/data?since=9",

@@ -35,14 +35,16 @@ fn pattern(query: &Query<'_>, name: &str) -> ReplyResult<Option<Regex>> {
     let value = query.get(name);
     let built = value.map(|value| RegexBuilder::new(value).size_limit(MAX_REGEX_BYTES).build());
     let built = built.transpose();
-    built.or_else(|error| reply::bad_request(&format!("{name} is no regular expression: {error}")))
+    built.or_else(|error| {
+        reply::bad_request(&format!("{name} is not a regular expression: {error}"))
+    })
 }
 
 fn id(query: &Query<'_>, name: &str) -> ReplyResult<Option<u64>> {
     let value = query.get(name);
     value.map(str::parse).transpose().or_else(|_not_a_number| {
         let value = value.unwrap_or_default();
-        reply::bad_request(&format!("{name} is no moment's number: {value:?}"))
+        reply::bad_request(&format!("{name} is not the number of a moment: {value:?}"))
     })
 }
 
@@ -66,9 +68,9 @@ mod tests {
     #[test]
     fn an_error_names_the_parameter() {
         for (query, start) in [
-            ("focus=(", "focus is no regular expression: "),
-            ("ignore=(a{999}){999}", "ignore is no regular"),
-            ("since=-1", "since is no moment's number: \"-1\"\n"),
+            ("focus=(", "focus is not a regular expression: "),
+            ("ignore=(a{999}){999}", "ignore is not a regular"),
+            ("since=-1", "since is not the number of a moment: \"-1\"\n"),
         ] {
             let query = Query::parse(query).unwrap();
             let refusal = ViewParams::read(&query).unwrap_err();
