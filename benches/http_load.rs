@@ -2,7 +2,7 @@
 //! and the latency of its own requests, beside the same service left alone.
 //!
 //! ```text
-//! cargo bench --features axum --bench http_load
+//! cargo bench --features http --bench http_load
 //! ```
 
 #[path = "../tests/http_load/mod.rs"]
@@ -32,7 +32,7 @@ fn main() {
     let is_measured = std::env::args().any(|word| word == "--bench");
     let time = Duration::from_secs(if is_measured { 20 } else { 1 });
     print("nobody asks", &http_load::run(0, time, None));
-    print("64 ask the router", &http_load::run(64, time, None));
+    print("64 ask the service", &http_load::run(64, time, None));
     let server = heaptide::http::serve("127.0.0.1:0").expect("a server");
     let heap = Some(server.local_addr());
     print(

@@ -1,7 +1,7 @@
 //! An axum service that serves its own heap under `/debug/pprof/`.
 //!
 //! ```text
-//! cargo run --release --features axum --example service            # or: -- --leak
+//! cargo run --release --features http --example service            # or: -- --leak
 //! ```
 //!
 //! Give it something to do:

@@ -32,7 +32,7 @@
 //! | sample a program | [`SamplingAllocator`] |
 //! | write its profile | [`write_heap_profile`], [`write_allocs_profile`]; raw or untrimmed: [`ProfileOptions`], [`Trim`] |
 //! | write snapshots as the program runs | `Snapshotter`, with the feature `snapshotter` |
-//! | serve it over HTTP as Go does, and as a page | `http::serve`, `http::service`, `http::Endpoints`, with the feature `http`; `http::router`, with `axum` |
+//! | serve it over HTTP as Go does, and as a page | `http::serve`, `http::service`, `http::Endpoints`, with the feature `http` |
 //! | change the sample interval | [`SamplingAllocator::sample_interval`], `HEAPTIDE_SAMPLE_INTERVAL`, [`set_sample_interval`] |
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
@@ -86,7 +86,6 @@
 //! | `flamegraph` | | `report::write_flamegraph` |
 //! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, peak, share of the memory limit, signal, exit, panic |
 //! | `http` | | `http`: Go's `/debug/pprof/` endpoints and a page, by a server, a `tower` service or a function |
-//! | `axum` | | `http`, and `http::router`: the endpoints as an `axum::Router` |
 //! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 

@@ -1,6 +1,6 @@
-//! The ways in, with real requests over real sockets: router, service, server; and what the server does
+//! The ways in, with real requests over real sockets: service and server; and what the server does
 //! about clients that are no friends, about forks, and about its end.
-#![cfg(all(feature = "axum", feature = "symbolize"))]
+#![cfg(all(feature = "http", feature = "symbolize"))]
 #![expect(unsafe_code, reason = "forks, and counts what is live")]
 #![expect(clippy::exit, reason = "a forked child ends where it was made")]
 
@@ -93,15 +93,28 @@ fn assert_serves(address: SocketAddr, prefix: &str) {
     let unknown = get(address, &format!("{prefix}/nope"));
     assert_eq!(unknown.status, 404);
     assert_eq!(unknown.header("x-go-pprof"), Some("1"));
-    // The index is where its links, which are relative, lead to what is there.
+    // The links of the index are relative to it.
+    let index = get(address, &format!("{prefix}/"));
+    assert_eq!(index.status, 200, "{prefix}/: {}", index.head);
+    assert!(index.text().contains("<a href='heap?debug=1'>"));
+}
+
+/// A nested service cannot see whether its prefix was followed by a slash, so the index adds the slash.
+fn assert_bare_prefix_is_index(address: SocketAddr, prefix: &str) {
     let bare = get(address, prefix);
+    assert_eq!(bare.status, 200, "{prefix}: {}", bare.head);
+    assert!(
+        bare.text()
+            .contains("location.replace(location.pathname + '/'")
+    );
+}
+
+fn assert_bare_prefix_redirects(address: SocketAddr, prefix: &str) {
+    let bare = get(address, &format!("{prefix}?a=b&c"));
     assert_eq!(bare.status, 307, "{prefix}: {}", bare.head);
-    let (parent, last) = prefix.rsplit_once('/').unwrap();
-    let place = bare.header("location").unwrap();
-    assert!(place.starts_with(&format!("{last}/")), "{place}");
-    let index = get(address, &format!("{parent}/{place}"));
-    assert_eq!(index.status, 200, "{place}: {}", index.head);
-    assert!(index.text().contains("allocs"));
+    let (_, last) = prefix.rsplit_once('/').unwrap();
+    let location = format!("{last}/?a=b&c");
+    assert_eq!(bare.header("location"), Some(&*location));
 }
 
 fn assert_left_alone(address: SocketAddr) {
@@ -112,44 +125,49 @@ fn assert_left_alone(address: SocketAddr) {
 }
 
 #[test]
-fn a_router_serves_where_it_is_nested() {
+fn a_service_serves_where_it_is_nested() {
     let (_runtime, address) = host(|app| {
-        let deeper = Router::new().nest("/internal/memory", http::router());
-        app.nest("/debug/pprof", http::router()).nest("/v1", deeper)
+        let deeper = Router::new().nest_service("/internal/memory", http::service());
+        app.nest_service("/debug/pprof", http::service())
+            .nest_service("/admin/heap", http::service())
+            .nest("/v1", deeper)
     });
-    assert_serves(address, "/debug/pprof");
-    assert_serves(address, "/v1/internal/memory");
+    for prefix in ["/debug/pprof", "/admin/heap", "/v1/internal/memory"] {
+        assert_serves(address, prefix);
+        assert_bare_prefix_is_index(address, prefix);
+    }
     assert_left_alone(address);
 }
 
 #[test]
-fn a_service_serves_where_it_is_nested_and_where_go_does_if_it_is_merged() {
-    let (_runtime, address) = host(|app| app.nest_service("/admin/heap", http::service()));
-    assert_serves(address, "/admin/heap");
-    assert_eq!(get(address, "/admin/heap/").status, 200);
-    assert_left_alone(address);
-    let (_runtime, address) = host(|app| app.merge(http::service()));
+fn a_service_serves_the_routes_it_is_given() {
+    let (_runtime, address) = host(|app| {
+        let service = http::service();
+        app.route_service("/debug/pprof", service.clone())
+            .route_service("/debug/pprof/", service.clone())
+            .route_service("/debug/pprof/{*path}", service)
+    });
     assert_serves(address, "/debug/pprof");
+    assert_bare_prefix_redirects(address, "/debug/pprof");
     assert_left_alone(address);
 }
 
 #[test]
-fn a_redirect_keeps_what_was_asked() {
+fn a_service_serves_as_a_fallback() {
     let (_runtime, address) = host(|app| {
-        app.nest("/debug/pprof", http::router())
-            .nest_service("/heap", http::service())
+        let fallback = Router::new().fallback_service(http::service());
+        app.nest("/internal", fallback)
     });
-    let bare = get(address, "/debug/pprof?a=b&c");
-    assert_eq!(bare.header("location"), Some("pprof/index?a=b&c"));
-    let bare = get(address, "/heap?a=b&c");
-    assert_eq!(bare.header("location"), Some("heap/?a=b&c"));
+    assert_serves(address, "/internal/debug/pprof");
+    assert_bare_prefix_redirects(address, "/internal/debug/pprof");
+    assert_left_alone(address);
 }
 
 #[test]
 fn a_mounted_service_checks_the_host_only_if_asked() {
     let (_runtime, address) = host(|app| {
         let checked = http::service().allow_host("heap.example.org").unwrap();
-        app.nest("/debug/pprof", http::router())
+        app.nest_service("/debug/pprof", http::service())
             .nest_service("/checked", checked)
             .nest_service("/local", http::service().check_host())
     });
@@ -273,7 +291,7 @@ fn other_machines_are_served_only_if_that_is_said() {
             assert!(message.contains(part), "{message}");
         }
     }
-    let server = Endpoints::builder().build().server().allow_any_address();
+    let server = Server::builder().allow_any_address();
     let server = server.serve("0.0.0.0:0").unwrap();
     let port = server.local_addr().port();
     let local = SocketAddr::from(([127, 0, 0, 1], port));
@@ -297,8 +315,8 @@ fn what_is_no_address_is_named_with_what_would_be() {
         );
     }
     let error = http::serve("127.0.0.1:0").and_then(|_server| {
-        let server = Endpoints::builder().build().server();
-        server.allow_host("http://x/").serve("127.0.0.1:0")
+        let server = Server::builder().allow_host("http://x/");
+        server.serve("127.0.0.1:0")
     });
     assert!(error.unwrap_err().to_string().contains("\"http://x/\""));
 }
@@ -311,8 +329,8 @@ fn server() -> Server {
 
 #[test]
 fn a_page_with_a_name_of_its_own_cannot_read() {
-    let server = Endpoints::builder().build().server();
-    let server = server.allow_host("heap.example.org").serve("127.0.0.1:0");
+    let server = Server::builder().allow_host("heap.example.org");
+    let server = server.serve("127.0.0.1:0");
     let server = server.unwrap();
     let address = server.local_addr();
     let refused = get_as(address, "evil.example:6060", "/debug/pprof/heap");
@@ -479,7 +497,8 @@ fn an_answer_that_takes_long_holds_up_nobody_and_ends_with_who_asked() {
 #[test]
 fn a_token_opens_an_address_to_other_machines() {
     let endpoints = Endpoints::builder().token("a long random word").build();
-    let server = endpoints.serve("0.0.0.0:0").unwrap();
+    let server = Server::builder().endpoints(endpoints.clone());
+    let server = server.serve("0.0.0.0:0").unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], server.local_addr().port()));
     let refused = get(address, "/debug/pprof/heap");
     assert_eq!(refused.status, 401);
@@ -490,11 +509,10 @@ fn a_token_opens_an_address_to_other_machines() {
     let body = b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
     assert_eq!(send(address, body).status, 401);
     let (_runtime, address) = host(|app| {
-        let service = endpoints.service();
-        app.nest("/router", endpoints.router())
-            .nest_service("/service", service)
+        app.route_service("/route", endpoints.service())
+            .nest_service("/service", endpoints.service())
     });
-    for path in ["/router", "/router/index", "/service", "/service/"] {
+    for path in ["/route", "/service", "/service/"] {
         assert_eq!(get(address, path).status, 401, "{path}");
     }
 }
@@ -595,7 +613,7 @@ fn ask_with_many_clients() {
 }
 
 fn print_what_the_environment_starts() {
-    match http::serve_from_environment() {
+    match http::serve_from_env() {
         Ok(None) => println!("said: nothing"),
         Ok(Some(server)) => {
             profile(&get(server.local_addr(), "/debug/pprof/heap"));

@@ -1,173 +1,184 @@
-//! One client of the stand-alone server, held to the limits from the first byte to the last.
+//! The clients of the stand-alone server, held to its limits from the first byte to the last.
 //!
-//! What hyper bounds itself (a request's head) is set up here; what it does not (the time for a body, for an
-//! answer, and for the client to take it) is one deadline, which moves on as a request does.
+//! hyper bounds a request's head. One deadline bounds the rest: the time for the body, for the
+//! answer, and for the client to take the answer. It moves on as the request does.
 
-use super::{
-    limits::Limits,
-    reply::{self, Reply},
-    service::Service,
-};
-use ::http::{Request, Response, StatusCode};
+use super::limits::{self, ACCEPT_PAUSE, BODY_TIME, FAREWELL_TIME, FOREVER, HEAD_TIME};
+use super::limits::{KEEPALIVE_AFTER, KEEPALIVE_INTERVAL, MAX_CONNECTIONS, MAX_HEAD_BYTES};
+use super::reply::{self, Reply};
+use super::service::Service;
+use ::http::{Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::SockRef;
-use std::{
-    convert::Infallible,
-    future::poll_fn,
-    io,
-    net::Shutdown,
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
-    task::Poll,
-    time::Duration,
-};
-use tokio::{
-    net::TcpStream,
-    sync::watch,
-    time::{self, Instant},
-};
+use socket2::{SockRef, TcpKeepalive};
+use std::{convert::Infallible, net::Shutdown, pin::pin, sync::Arc, time::Duration};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{self, Instant};
+use tokio::{io::AsyncReadExt, select};
 
-/// Longer than any process lives, and short enough to be added to a moment.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// Becomes true when the server ends. Its sender may also be dropped.
+type ServerEnd = watch::Receiver<bool>;
 
-/// Becomes true, or is dropped by who could say so, when the server ends.
-pub(super) type End = watch::Receiver<bool>;
-
-pub(super) async fn ended(mut end: End) {
-    // Whether it was said or can no longer be is all the same.
-    let _said = end.wait_for(|ends| *ends).await.is_ok();
+/// Returns when the server ends.
+async fn ended(mut end: ServerEnd) {
+    // An error says that the sender was dropped, which is an end too.
+    let _ = end.wait_for(|ends| *ends).await;
 }
 
-/// What the first of two comes to; the other is dropped.
-pub(super) async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|context| match one.as_mut().poll(context) {
-        Poll::Pending => other.as_mut().poll(context),
-        ready => ready,
-    })
-    .await
+/// For one connection too many, before any of it is read.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    x-content-type-options: nosniff\r\nx-go-pprof: 1\r\nretry-after: 1\r\ncontent-length: 35\r\n\
+    connection: close\r\n\r\ntoo many connections to the server\n";
+
+/// Serves until the end; then accepts no more connections, and gives those under way some time.
+pub(super) async fn accept(
+    listener: TcpListener,
+    service: Service,
+    answer: Duration,
+    end: ServerEnd,
+) {
+    let served = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let refused = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = ended(end.clone()) => break,
+        };
+        let Ok((stream, _client)) = accepted else {
+            // The error concerns one connection, or the whole process, and other parts report that.
+            time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        prepare(&stream);
+        if let Ok(permit) = Arc::clone(&served).try_acquire_owned() {
+            let (service, end) = (service.clone(), end.clone());
+            tokio::spawn(async move {
+                run(stream, service, answer, end).await;
+                drop(permit);
+            });
+        } else if let Ok(permit) = Arc::clone(&refused).try_acquire_owned() {
+            tokio::spawn(async move {
+                // The buffer is empty, so the text fits, unless the client has gone.
+                let _ = stream.try_write(FULL);
+                part(stream).await;
+                drop(permit);
+            });
+        }
+    }
+    // A forked child holds the socket too: closing it alone would not free the port. A failure
+    // changes nothing about that.
+    let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
+    drop(listener);
+    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
+    // Connections that take longer end with the runtime.
+    let _ = time::timeout(2 * FAREWELL_TIME, served.acquire_many(all)).await;
 }
 
-/// When the connection is cut; moved by the request that is under way.
-#[derive(Clone, Debug)]
-struct Deadline(Arc<Mutex<Instant>>);
-
-impl Deadline {
-    fn get(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, time: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + time;
-    }
+/// Sends each answer at once, and probes silent clients.
+fn prepare(stream: &TcpStream) {
+    // Both fail only if the client has gone already.
+    let _ = stream.set_nodelay(true);
+    let probes = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_INTERVAL);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
 }
 
 /// Serves one connection until it ends, and closes it.
-pub(super) async fn run(stream: TcpStream, service: Service, limits: Limits, end: End) {
-    // A `seconds` without bound is one.
-    let whole = (limits.head + limits.body + limits.farewell).saturating_add(limits.answer);
-    let whole = whole.min(FOR_EVER);
-    let deadline = Deadline(Arc::new(Mutex::new(Instant::now() + whole)));
-    let (due, ends) = (deadline.clone(), end.clone());
+async fn run(stream: TcpStream, service: Service, answer_time: Duration, end: ServerEnd) {
+    let answer_time = answer_time.min(FOREVER);
+    let whole = HEAD_TIME + BODY_TIME + answer_time + FAREWELL_TIME;
+    let (deadline, mut moved) = watch::channel(Instant::now() + whole);
+    let request_end = end.clone();
     let respond = service_fn(move |request| {
-        due.set(whole);
-        let (service, due, ends) = (service.clone(), due.clone(), ends.clone());
+        deadline.send_replace(Instant::now() + whole);
+        let (service, deadline, end) = (service.clone(), deadline.clone(), request_end.clone());
         Box::pin(async move {
-            let reply = answer(&service, &limits, ends, request).await;
-            due.set(limits.taking(reply.body().len()));
-            Ok::<Response<_>, Infallible>(reply.map(Full::<Bytes>::new))
+            let reply = answer(&service, answer_time, end, request).await;
+            deadline.send_replace(Instant::now() + limits::taking_time(reply.body().len()));
+            Ok::<_, Infallible>(reply.map(Full::<Bytes>::new))
         })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_header_size(limits.head_bytes)
-        .max_buf_size(limits.head_bytes.max(8 << 10))
+        .header_read_timeout(HEAD_TIME)
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), respond);
 
-    let mut end = Some(Box::pin(ended(end)));
-    let mut clock = Box::pin(time::sleep_until(deadline.get()));
-    let in_time = poll_fn(|context| {
-        if end
-            .as_mut()
-            .is_some_and(|end| end.as_mut().poll(context).is_ready())
-        {
-            end = None;
-            Pin::new(&mut connection).graceful_shutdown();
+    let mut server_end = pin!(ended(end));
+    let mut is_ending = false;
+    let is_in_time = loop {
+        let deadline = *moved.borrow_and_update();
+        select! {
+            biased;
+            () = &mut server_end, if !is_ending => {
+                is_ending = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            // However it ended, it has.
+            _ = &mut connection => break true,
+            Ok(()) = moved.changed() => {}
+            () = time::sleep_until(deadline) => break false,
         }
-        // An error is the client's: it has been answered as far as it can be.
-        if connection.poll_without_shutdown(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        let due = deadline.get();
-        if clock.deadline() != due {
-            clock.as_mut().reset(due);
-        }
-        clock.as_mut().poll(context).map(|()| false)
-    })
-    .await;
+    };
 
     let stream = connection.into_parts().io.into_inner();
-    if in_time {
-        part(&stream, limits.farewell).await;
+    if is_in_time {
+        part(stream).await;
     } else {
-        // So that the kernel does not hold for minutes what this client does not take.
-        let _gone = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        // Otherwise the kernel would hold for minutes what this client does not take. It fails only
+        // if the client has gone.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
 }
 
-async fn answer(service: &Service, limits: &Limits, end: End, request: Request<Incoming>) -> Reply {
+async fn answer(
+    service: &Service,
+    answer_time: Duration,
+    end: ServerEnd,
+    request: Request<Incoming>,
+) -> Reply {
     if let Some(refusal) = service.refuse(&request) {
         return refusal;
     }
-    let request = match time::timeout(limits.body, service.read(request)).await {
+    let request = match time::timeout(BODY_TIME, service.read(request)).await {
         Ok(Ok(request)) => request,
         Ok(Err(reply)) => return reply,
-        Err(_late) => {
+        Err(_elapsed) => {
             let why = "the request's body took too long to arrive";
             return reply::error(StatusCode::REQUEST_TIMEOUT, why);
         }
     };
-    let too_late = async {
-        let ends = async {
-            ended(end).await;
-            // What is nearly done is done.
-            time::sleep(limits.farewell).await;
-            "the server ends"
-        };
-        let takes_long = async {
-            time::sleep(limits.answer.min(FOR_EVER)).await;
-            "the profile took too long to make"
-        };
-        reply::later(
-            StatusCode::SERVICE_UNAVAILABLE,
-            first(ends, takes_long).await,
-        )
+    // Answers that are nearly made are still given.
+    let server_end = async {
+        ended(end).await;
+        time::sleep(FAREWELL_TIME).await;
     };
-    first(service.answer(request), too_late).await
+    let why = select! {
+        biased;
+        reply = service.answer(request) => return reply,
+        () = server_end => "the server ends",
+        () = time::sleep(answer_time) => "the profile took too long to make",
+    };
+    reply::later(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
-/// Says that nothing more comes, and waits a little until the client has seen it: closing at once, with
-/// bytes of theirs unread, would take the last answer away from them.
-pub(super) async fn part(stream: &TcpStream, patience: Duration) {
-    if SockRef::from(stream).shutdown(Shutdown::Write).is_err() {
-        return; // They are gone.
+/// Closes a connection once the client has seen its end, or after some time. Closing at once, with
+/// bytes of the client's unread, would take the last answer away from it.
+async fn part(mut stream: TcpStream) {
+    // It fails if the client has gone.
+    if SockRef::from(&stream).shutdown(Shutdown::Write).is_ok() {
+        let mut unread = [0; 4096];
+        let read = async { while matches!(stream.read(&mut unread).await, Ok(1..)) {} };
+        // Whether it took too long does not matter: the stream is closed now.
+        let _ = time::timeout(FAREWELL_TIME, read).await;
     }
-    let unread = async {
-        let mut bytes = [0; 4096];
-        while stream.readable().await.is_ok() {
-            match stream.try_read(&mut bytes) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_gone) => break,
-            }
-        }
-    };
-    let _gone_or_late = time::timeout(patience, unread).await.is_ok();
 }
 
 #[cfg(test)]
@@ -175,173 +186,162 @@ mod tests {
     use super::*;
     use crate::http::{Endpoints, Server};
     use std::{
-        io::{Read, Write},
-        net, thread,
+        io::{ErrorKind, Read, Write},
+        net::{self, SocketAddr},
     };
+    use tokio::{io::AsyncWriteExt, runtime, task::yield_now};
 
-    /// Long for a client of this test, and much less than a client's time by default.
-    const LONG: Duration = Duration::from_secs(8);
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const PARTIAL_POST: &[u8] =
+        b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n0x1";
 
-    fn served(limits: Limits) -> Server {
-        let endpoints = Endpoints::builder().build();
-        endpoints
-            .server()
-            .limits(limits)
-            .serve("127.0.0.1:0")
-            .unwrap()
+    /// Runs a client beside a server. A paused clock jumps to the next timeout
+    /// whenever both of them wait.
+    fn with_server(is_paused: bool, client: impl AsyncFnOnce(SocketAddr)) {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(is_paused)
+            .build();
+        runtime.unwrap().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (_end, ends) = watch::channel(false);
+            let service = Endpoints::builder().build().service();
+            tokio::spawn(accept(listener, service, limits::ANSWER_TIME, ends));
+            client(address).await;
+        });
     }
 
-    fn connect(server: &Server) -> net::TcpStream {
-        let stream = net::TcpStream::connect(server.local_addr()).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream.set_write_timeout(Some(LONG)).unwrap();
+    async fn sent(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
         stream
     }
 
-    /// All that comes until the server closes; it fails if that takes long.
-    fn rest(stream: &mut net::TcpStream) -> String {
-        let mut bytes = Vec::new();
-        stream
-            .read_to_end(&mut bytes)
-            .expect("the server closes in time");
-        String::from_utf8(bytes).unwrap()
-    }
-
-    /// The head of an answer, and its body as far as it is there.
-    fn head(stream: &mut net::TcpStream) -> String {
-        let mut bytes = vec![0; 16 << 10];
-        let length = stream.read(&mut bytes).unwrap();
-        String::from_utf8(bytes[..length].to_vec()).unwrap()
-    }
-
-    fn short() -> Duration {
-        Duration::from_millis(200)
+    /// All that comes until the server closes.
+    async fn rest(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     #[test]
-    fn a_head_that_trickles_in_is_not_waited_for() {
-        let server = served(Limits {
-            head: short(),
-            ..Limits::default()
+    fn a_head_that_trickles_in_is_cut_off() {
+        with_server(true, async |address| {
+            let head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ";
+            let (mut reading, mut writing) = sent(address, head).await.into_split();
+            let trickle = tokio::spawn(async move {
+                // Each byte would keep a timeout alive that starts anew with every byte.
+                while writing.write_all(b"x").await.is_ok() {
+                    time::sleep(Duration::from_secs(1)).await;
+                }
+            });
+            let mut bytes = [0; 100];
+            let read = reading.read(&mut bytes).await;
+            let is_closed = match &read {
+                Ok(length) => *length == 0,
+                Err(error) => error.kind() == ErrorKind::ConnectionReset,
+            };
+            assert!(is_closed, "{read:?}");
+            trickle.await.unwrap();
         });
-        let mut stream = connect(&server);
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
-            .unwrap();
-        let mut slow = stream.try_clone().unwrap();
-        let trickle = thread::spawn(move || {
-            // Each byte would keep a clock alive that begins anew with it.
-            while slow.write_all(b"x").is_ok() {
-                thread::sleep(Duration::from_millis(20));
-            }
-        });
-        let mut bytes = [0; 100];
-        let read = stream.read(&mut bytes);
-        let is_closed = match &read {
-            Ok(length) => *length == 0,
-            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
-        };
-        assert!(is_closed, "{read:?}");
-        trickle.join().unwrap();
     }
 
     #[test]
     fn a_connection_without_requests_ends() {
-        let server = served(Limits {
-            // Longer than a client that is about to ask may be held up.
-            head: 10 * short(),
-            ..Limits::default()
+        with_server(true, async |address| {
+            let mut silent = sent(address, b"").await;
+            assert_eq!(rest(&mut silent).await, "");
+            let mut kept = sent(address, GET).await;
+            let answer = rest(&mut kept).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         });
-        let mut silent = connect(&server);
-        assert_eq!(rest(&mut silent), "");
-        let mut kept = connect(&server);
-        kept.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .unwrap();
-        let answer = rest(&mut kept);
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
 
     #[test]
-    fn a_body_that_does_not_come_is_not_waited_for() {
-        let server = served(Limits {
-            body: short(),
-            ..Limits::default()
+    fn a_body_that_does_not_come_gets_408() {
+        with_server(true, async |address| {
+            let answer = rest(&mut sent(address, PARTIAL_POST).await).await;
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         });
-        let mut stream = connect(&server);
-        stream
-            .write_all(b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n0x1")
-            .unwrap();
-        let answer = rest(&mut stream);
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
 
     #[test]
     fn a_client_that_takes_no_answers_is_cut_off() {
-        let server = served(Limits {
-            taking: short(),
-            ..Limits::default()
+        with_server(true, async |address| {
+            let stream = sent(address, b"").await;
+            let requests = GET.repeat(1000);
+            let mut blocked = 0;
+            // The kernel takes a few megabytes before the server's writes, and then ours, block.
+            let error = loop {
+                match stream.try_write(&requests) {
+                    Err(error) if error.kind() != ErrorKind::WouldBlock => break error,
+                    Err(_) if blocked > 10_000 => time::advance(Duration::from_secs(1)).await,
+                    result => blocked = if result.is_ok() { 0 } else { blocked + 1 },
+                }
+                yield_now().await;
+            };
+            let cut = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+            assert!(cut.contains(&error.kind()), "{error:?}");
         });
-        let mut stream = connect(&server);
-        let requests = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
-        // The kernel takes a few megabytes before the server's writes, and then ours, do not go on.
-        let error = loop {
-            if let Err(error) = stream.write_all(&requests) {
-                break error;
+    }
+
+    #[test]
+    fn one_connection_too_many_gets_503_until_another_one_ends() {
+        with_server(false, async |address| {
+            let mut kept = Vec::new();
+            for _ in 0..MAX_CONNECTIONS {
+                let mut stream = sent(address, GET).await;
+                let mut start = [0; 17];
+                stream.read_exact(&mut start).await.unwrap();
+                assert_eq!(&start, b"HTTP/1.1 200 OK\r\n");
+                kept.push(stream);
             }
-        };
-        let cut = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
-        assert!(cut.contains(&error.kind()), "{error:?}");
-    }
-
-    #[test]
-    fn one_connection_too_many_is_told_so_until_there_is_room() {
-        let server = served(Limits {
-            connections: 2,
-            ..Limits::default()
+            let ask = async || {
+                let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+                rest(&mut sent(address, request).await).await
+            };
+            let refused = ask().await;
+            assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+            assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
+            drop(kept.pop());
+            // The server notices it with its next look at its connections.
+            while !ask().await.starts_with("HTTP/1.1 200 OK\r\n") {}
         });
-        let mut kept: Vec<_> = (0..2)
-            .map(|_| {
-                let mut stream = connect(&server);
-                stream
-                    .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    .unwrap();
-                assert!(head(&mut stream).starts_with("HTTP/1.1 200 OK\r\n"));
-                stream
-            })
-            .collect();
-        let ask = || {
-            let mut stream = connect(&server);
-            stream
-                .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                .unwrap();
-            rest(&mut stream)
-        };
-        let refused = ask();
-        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
-        assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
-        drop(kept.pop());
-        // It is noticed as soon as the server's thread looks.
-        while !ask().starts_with("HTTP/1.1 200 OK\r\n") {}
     }
 
     #[test]
-    fn the_end_of_the_server_is_the_end_of_its_connections_and_of_the_port() {
-        let server = served(Limits::default());
+    fn the_end_of_the_server_ends_its_connections_and_frees_the_port() {
+        let server = Server::builder().serve("127.0.0.1:0").unwrap();
         let address = server.local_addr();
-        let mut idle = connect(&server);
-        idle.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .unwrap();
-        assert!(head(&mut idle).starts_with("HTTP/1.1 200 OK\r\n"));
-        let mut busy = connect(&server);
-        busy.write_all(b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n0x1")
-            .unwrap();
+        let connect = |request: &[u8]| {
+            let mut stream = net::TcpStream::connect(address).unwrap();
+            let timeout = Some(Duration::from_secs(8));
+            stream.set_read_timeout(timeout).unwrap();
+            stream.write_all(request).unwrap();
+            stream
+        };
+        let mut idle = connect(GET);
+        let mut start = [0; 17];
+        idle.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK\r\n");
+        let mut busy = connect(PARTIAL_POST);
         server.shutdown();
-        assert_eq!(rest(&mut idle), "");
-        // Cut off, with bytes unread: an end or a reset.
+        let mut rest = String::new();
+        idle.read_to_string(&mut rest).unwrap();
+        assert!(rest.ends_with("</html>\n"), "{rest}");
+        // It is cut off, with bytes unread: an end or a reset.
         let mut bytes = [0; 100];
         assert!(!matches!(busy.read(&mut bytes), Ok(1..)));
         let refused = net::TcpStream::connect(address).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         drop(net::TcpListener::bind(address).unwrap());
+    }
+
+    #[test]
+    fn the_refusal_has_the_length_of_its_body() {
+        let text = std::str::from_utf8(FULL).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
     }
 }

@@ -1,21 +1,19 @@
-//! Differences over time: between two profiles of one request (`seconds=N`), and since a client's last
-//! request (`delta_heap`).
+//! Differences over time: within one request (`seconds=N`), and since a client's last request.
 //!
-//! Profiles are compared raw, by address, and only what differs is given names. What a client was given
-//! before is kept compressed, for a bounded number of clients and of bytes; who was not heard of for longest
-//! is forgotten first.
+//! Profiles are compared raw, by address, and only the difference gets names. The last profile of
+//! each client is kept compressed. The number of clients and of bytes is bounded: the client that
+//! has not asked for longest is dropped first.
 
+use super::render;
 use crate::{Profile, Result};
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{collections::VecDeque, slice::SliceIndex, time::Instant};
 
-/// Columns of what is live in Go's four sample types; those before count what was ever allocated.
+/// The first column of live memory in Go's four sample types; those before it only ever grow.
 const INUSE: usize = 2;
 
-/// The difference as Go's `?seconds=N` gives it: all columns, and of what has not changed nothing.
+/// The difference that Go's `?seconds=N` gives: of all columns, without samples that did not
+/// change.
 pub(super) fn over_time(after: &Profile, before: &Profile) -> Result<Profile> {
     let mut delta = after.diff(before)?;
     delta.comments.clone_from(&after.comments);
@@ -25,102 +23,95 @@ pub(super) fn over_time(after: &Profile, before: &Profile) -> Result<Profile> {
     Ok(delta)
 }
 
-/// What was allocated since `base`, and all that is live; and the base for the next time.
+/// What was allocated since `base` and all that is live; and the base for the next time.
 ///
-/// The base is the greatest each column has been: a size group's number is rounded so that its stack's sum is
-/// right, and may fall by 1 as another group of the stack grows. So nothing is negative, and the deltas of
-/// all time add up.
+/// That base is the largest value that each column has had. Rounding makes the numbers of a stack's
+/// size groups add up to the stack's, so one may fall by 1 as another one grows. With the largest
+/// values no delta is negative, and all deltas add up.
 pub(super) fn since(base: &Profile, now: &Profile) -> Result<(Profile, Profile)> {
     let mut delta = now.diff(base)?;
     delta.comments.clone_from(&now.comments);
-    let mut fallen = delta.clone();
-    for value in columns(&mut delta, ..INUSE) {
-        *value = (*value).max(0);
-    }
-    for value in columns(&mut fallen, ..INUSE) {
-        *value = value.saturating_neg().max(0);
-    }
-    for value in columns(&mut fallen, INUSE..) {
-        *value = 0;
-    }
-    let mut next = now.clone();
-    for value in columns(&mut next, INUSE..) {
-        *value = 0;
-    }
+    let (mut fallen, mut next) = (delta.clone(), now.clone());
+    change(&mut delta, ..INUSE, |value| value.max(0));
+    change(&mut fallen, ..INUSE, |value| value.saturating_neg().max(0));
+    change(&mut fallen, INUSE.., |_| 0);
+    change(&mut next, INUSE.., |_| 0);
     let next = Profile::merge(&[&next, &fallen])?;
-    // Merging one drops what has become nothing.
+    // A merge of one profile drops samples that are zero now.
     let mut delta = Profile::merge(&[&delta])?;
     delta.time_nanos = now.time_nanos;
     Ok((delta, next))
 }
 
-fn columns(
+fn change(
     profile: &mut Profile,
-    range: impl std::slice::SliceIndex<[i64], Output = [i64]> + Clone,
-) -> impl Iterator<Item = &mut i64> {
-    let values = profile.samples.iter_mut();
-    values.flat_map(move |sample| sample.values.get_mut(range.clone()).into_iter().flatten())
+    columns: impl SliceIndex<[i64], Output = [i64]> + Clone,
+    to: impl Fn(i64) -> i64,
+) {
+    for sample in &mut profile.samples {
+        for value in sample.values.get_mut(columns.clone()).into_iter().flatten() {
+            *value = to(*value);
+        }
+    }
 }
 
-/// What each client was given last.
+/// The base of each client's next delta.
 #[derive(Debug)]
-pub(super) struct Clients {
-    most_clients: usize,
-    most_bytes: usize,
-    /// Who was heard of last is at the back.
-    known: Mutex<VecDeque<Known>>,
+pub(super) struct DeltaClients {
+    max_clients: usize,
+    max_bytes: usize,
+    /// The client that asked last is at the back.
+    bases: Mutex<VecDeque<ClientBase>>,
 }
 
-/// The base of a client's next delta.
-#[derive(Debug)]
-struct Known {
+#[derive(Clone, Debug)]
+struct ClientBase {
     client: String,
-    base: Vec<u8>,
+    bytes: Vec<u8>,
     at: Instant,
 }
 
-impl Clients {
-    pub(super) fn new(most_clients: usize, most_bytes: usize) -> Self {
+impl DeltaClients {
+    pub(super) fn new(max_clients: usize, max_bytes: usize) -> Self {
         Self {
-            most_clients,
-            most_bytes,
-            known: Mutex::default(),
+            max_clients,
+            max_bytes,
+            bases: Mutex::default(),
         }
     }
 
-    /// The base of this client and when it was remembered.
+    /// The base of this client, and when it was taken.
     ///
     /// # Errors
     ///
-    /// Those of reading a profile, which this process has written.
+    /// Those of reading a profile that this process has written.
     pub(super) fn base_of(&self, client: &str) -> Result<Option<(Profile, Instant)>> {
-        let found = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = known.iter().find(|known| known.client == client);
-            known.map(|known| (known.base.clone(), known.at))
-        };
-        found
-            .map(|(base, at)| Ok((Profile::read(&base)?, at)))
-            .transpose()
+        let found = self
+            .lock()
+            .iter()
+            .find(|base| base.client == client)
+            .cloned();
+        let read = found.map(|base| Ok((Profile::read(&base.bytes)?, base.at)));
+        read.transpose()
     }
 
-    /// Remembers a client's base, and forgets whom there is no room for.
-    pub(super) fn remember(&self, client: &str, base: &Profile, at: Instant) -> Result<()> {
-        let mut bytes = Vec::new();
-        base.write(&mut bytes)?;
+    /// Keeps a client's base, and drops those that exceed the limits.
+    pub(super) fn set_base(&self, client: &str, base: &Profile, at: Instant) -> Result<()> {
+        let mut bytes = render::encode(base)?;
         bytes.shrink_to_fit();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|known| known.client != client);
-        known.push_back(Known {
-            client: client.into(),
-            base: bytes,
-            at,
-        });
-        let size = |known: &VecDeque<Known>| known.iter().map(|k| k.base.len()).sum::<usize>();
-        while known.len() > self.most_clients || size(&known) > self.most_bytes {
-            known.pop_front();
+        let mut bases = self.lock();
+        bases.retain(|base| base.client != client);
+        let client = client.into();
+        bases.push_back(ClientBase { client, bytes, at });
+        let size = |of: &VecDeque<ClientBase>| of.iter().map(|base| base.bytes.len()).sum();
+        while bases.len() > self.max_clients || self.max_bytes < size(&bases) {
+            bases.pop_front();
         }
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<ClientBase>> {
+        self.bases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn over_time_all_columns_are_differences() {
+    fn over_time_subtracts_all_columns() {
         let mut before = profile("main / a = 4 400 4 400\n main / b = 1 1 1 1", 0);
         let mut after = profile("main / a = 6 600 2 200\n main / b = 1 1 1 1", 0);
         (before.time_nanos, after.time_nanos) = (1_000, 3_500);
@@ -165,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn since_a_base_what_is_live_stays_and_the_deltas_add_up() {
+    fn since_keeps_live_columns_and_its_deltas_add_up() {
         let steps = [
             "main / a = 4 400 4 400\n main / b = 2 20 0 0",
             "main / a = 4 400 3 300\n main / b = 2 20 0 0",
-            // By rounding `a` has lost one to `b`, and then gets it back.
+            // Rounding has moved one from `a` to `b`, and then moves it back.
             "main / a = 3 399 3 300\n main / b = 4 40 1 10",
             "main / a = 5 500 0 0\n main / b = 4 40 1 10",
         ];
@@ -191,20 +182,21 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_remembered_by_name_and_the_oldest_is_forgotten() {
-        let clients = Clients::new(2, usize::MAX);
+    fn bases_are_kept_by_client_and_the_oldest_is_dropped() {
+        let clients = DeltaClients::new(2, usize::MAX);
         let base = |bytes| profile(&format!("main = 1 {bytes} 0 0"), 0);
         let at = Instant::now();
-        let of = |clients: &Clients, name| clients.base_of(name).unwrap().map(|(base, _)| base);
+        let of =
+            |clients: &DeltaClients, name| clients.base_of(name).unwrap().map(|(base, _)| base);
         for (client, bytes) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
-            clients.remember(client, &base(bytes), at).unwrap();
+            clients.set_base(client, &base(bytes), at).unwrap();
         }
         assert_eq!(of(&clients, "a"), Some(base(3)));
-        assert_eq!(of(&clients, "b"), None, "`a` was heard of later");
+        assert_eq!(of(&clients, "b"), None, "`a` asked later");
         assert_eq!(of(&clients, "c"), Some(base(4)));
-        // One that alone is too large is not kept either.
-        let small = Clients::new(2, 10);
-        small.remember("a", &base(1), at).unwrap();
+        // A base that is too large by itself is not kept.
+        let small = DeltaClients::new(2, 10);
+        small.set_base("a", &base(1), at).unwrap();
         assert_eq!(of(&small, "a"), None);
     }
 }

@@ -1,28 +1,33 @@
-//! Which `Host` a request may name. A web page can have its own name lead to 127.0.0.1 and then read what a
-//! server there says ("DNS rebinding"); what it cannot do is to have the browser name another host. And without
-//! reading anything it can have the server make profiles all day, and take a scraper's deltas away; browsers say
-//! of such requests whose they are.
+//! Rejects requests that a web page of another site sends by way of a browser.
+//!
+//! A page can point its own name at 127.0.0.1 and read what a server there says ("DNS rebinding"),
+//! but it cannot make the browser send another `Host`. Without reading anything, a page can make
+//! the server compute profiles all day, and take away a scraper's deltas. Browsers mark such
+//! requests.
 
+use super::reply::{self, ReplyResult};
 use crate::{Error, Result};
-use ::http::{HeaderValue, Request, StatusCode, Version, header, uri::Authority};
+use ::http::{Request, Version, header, uri::Authority};
 use std::net::IpAddr;
 
-/// Hosts that are answered: loopback names, the address that the server is bound to, and those it is given.
+/// Hosts that are served: loopback names, the address that the server is bound to, and those
+/// allowed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hosts {
-    bound: Option<IpAddr>,
+    any_address: bool,
     addresses: Vec<IpAddr>,
     names: Vec<Box<str>>,
 }
 
-/// Why a request is not answered.
-pub(super) type Refusal = (StatusCode, String);
+const NOT_A_HOST: &str = "the Host header is not a host";
 
 impl Hosts {
-    /// `address` is where the server listens. If that is every address of the machine, every address may be
-    /// named: a name that leads elsewhere than it should is what has to be kept out, and an address is none.
+    /// `address` is where the server listens. If it stands for every address of the machine, a
+    /// request may name any address: only a name can be pointed somewhere else.
     pub(super) fn bind(&mut self, address: IpAddr) {
-        self.bound = Some(address.to_canonical());
+        let address = address.to_canonical();
+        self.any_address = address.is_unspecified();
+        self.addresses.push(address);
     }
 
     /// # Errors
@@ -37,8 +42,8 @@ impl Hosts {
         let name = host.strip_suffix('.').unwrap_or(host);
         if name.is_empty() || !name.chars().all(is_name) {
             return Err(Error::setting(format!(
-                "could not allow the host {host:?}: not a name such as heap.example.org or an address \
-                 such as 10.1.2.3, without scheme, port and path"
+                "could not allow the host {host:?}: not a name such as heap.example.org or an \
+                 address such as 10.1.2.3, without scheme, port and path"
             )));
         }
         self.names.push(name.into());
@@ -47,88 +52,67 @@ impl Hosts {
 
     /// # Errors
     ///
-    /// What to answer instead.
-    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+    /// The reply to a request that is not served.
+    pub(super) fn check<B>(&self, request: &Request<B>) -> ReplyResult<()> {
         let mut headers = request.headers().get_all(header::HOST).iter();
         let (host, second) = (headers.next(), headers.next());
         let authority = request.uri().authority();
         if second.is_some() {
-            return Err(bad("the request has more than one Host header"));
+            return reply::bad_request("the request has more than one Host header");
         }
         if host.is_none() && authority.is_none() && request.version() >= Version::HTTP_11 {
-            return Err(bad("the request has no Host header"));
+            return reply::bad_request("the request has no Host header");
         }
-        // A full URL in the request line stands above the header; both are looked at.
+        // A full URL in the request line takes precedence over the header; both are checked.
         if let Some(authority) = authority {
             self.check_authority(authority)?;
         }
-        host.map_or(Ok(()), |host| self.check_header(host))?;
-        if is_of_another_site(request) {
+        match host.map(|host| Authority::try_from(host.as_bytes())) {
+            None => {}
+            Some(Ok(authority)) => self.check_authority(&authority)?,
+            Some(Err(_)) => return reply::bad_request(NOT_A_HOST),
+        }
+        // A link that a person follows is the person's request.
+        let says = |name: &str, word: &str| request.headers().get(name).is_some_and(|v| v == word);
+        let is_followed = says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+        if says("sec-fetch-site", "cross-site") && !is_followed {
             let why = "a web page of another site asks for this: open it in a tab of its own";
-            return Err((StatusCode::FORBIDDEN, why.to_owned()));
+            return reply::forbidden(why);
         }
         Ok(())
     }
 
-    fn check_header(&self, value: &HeaderValue) -> Result<(), Refusal> {
-        let authority = Authority::try_from(value.as_bytes())
-            .map_err(|_invalid| bad("the Host header is not a host"))?;
-        self.check_authority(&authority)
-    }
-
-    fn check_authority(&self, authority: &Authority) -> Result<(), Refusal> {
+    fn check_authority(&self, authority: &Authority) -> ReplyResult<()> {
         if authority.as_str().contains('@') {
-            return Err(bad("the Host header is not a host"));
+            return reply::bad_request(NOT_A_HOST);
         }
         let host = authority.host();
         let is_allowed = match address_of(host) {
-            Some(address) => self.allows_address(address),
-            None => self.allows_name(host),
+            Some(at) => self.any_address || at.is_loopback() || self.addresses.contains(&at),
+            None => {
+                let host = host.strip_suffix('.').unwrap_or(host);
+                let mut names = self.names.iter().map(|name| &**name).chain(["localhost"]);
+                names.any(|name| name.eq_ignore_ascii_case(host))
+            }
         };
         if is_allowed {
             return Ok(());
         }
-        let why = format!(
-            "this server does not answer for the host {host}, so that no web page can read it under a name \
-             of its own: ask for localhost, or have the program allow the host (`allow_host`)"
-        );
-        Err((StatusCode::FORBIDDEN, why))
+        reply::forbidden(&format!(
+            "this server does not answer for the host {host}, so that no web page can read it \
+             under a name of its own: ask for localhost, or have the program allow the host \
+             (`allow_host`)"
+        ))
     }
-
-    fn allows_address(&self, address: IpAddr) -> bool {
-        let is_bound = self
-            .bound
-            .is_some_and(|bound| bound == address || bound.is_unspecified());
-        address.is_loopback() || is_bound || self.addresses.contains(&address)
-    }
-
-    fn allows_name(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let mut names = self.names.iter().map(|name| &**name).chain(["localhost"]);
-        names.any(|name| name.eq_ignore_ascii_case(host))
-    }
-}
-
-/// Whether it comes from within a page of another site. A link that a person follows is their own request.
-fn is_of_another_site<B>(request: &Request<B>) -> bool {
-    let says = |name: &str, word: &str| request.headers().get(name).is_some_and(|v| v == word);
-    let is_followed = says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
-    says("sec-fetch-site", "cross-site") && !is_followed
-}
-
-fn bad(why: &str) -> Refusal {
-    (StatusCode::BAD_REQUEST, why.to_owned())
 }
 
 /// An address as URLs and people write it, with brackets or without.
 fn address_of(host: &str) -> Option<IpAddr> {
     let bare = host
         .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    bare.parse()
-        .ok()
-        .map(|address: IpAddr| address.to_canonical())
+        .and_then(|host| host.strip_suffix(']'));
+    let address: Option<IpAddr> = bare.unwrap_or(host).parse().ok();
+    address.map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -141,11 +125,11 @@ mod tests {
             request = request.header("host", host);
         }
         let checked = hosts.check(&request.body(()).unwrap());
-        checked.map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        checked.map_or_else(|refusal| refusal.status().as_u16(), |()| 200)
     }
 
     #[test]
-    fn loopback_the_bound_address_and_what_is_allowed_are_answered_for() {
+    fn loopback_the_bound_address_and_allowed_hosts_are_served() {
         let mut hosts = Hosts::default();
         hosts.bind("10.1.2.3".parse().unwrap());
         hosts.allow("Heap.Example.org").unwrap();
@@ -193,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_one_host_and_none_only_in_old_http() {
+    fn a_request_names_one_host_unless_it_is_http_1_0() {
         let hosts = Hosts::default();
         assert_eq!(status(&hosts, None, "/heap"), 400);
         let mut old = Request::builder().uri("/heap").body(()).unwrap();
@@ -202,9 +186,10 @@ mod tests {
         let two = Request::builder()
             .header("host", "localhost")
             .header("host", "evil.example");
-        let (status_of_two, _) = hosts.check(&two.body(()).unwrap()).unwrap_err();
-        assert_eq!(status_of_two, 400);
-        // HTTP/2 has it in the URI; so may a request to a proxy, which is no way around the header.
+        let refusal = hosts.check(&two.body(()).unwrap()).unwrap_err();
+        assert_eq!(refusal.status(), 400);
+        // HTTP/2 has the host in the URI. A request to a proxy may have it there too, and does not
+        // get around the header by that.
         assert_eq!(status(&hosts, None, "http://localhost:1/heap"), 200);
         assert_eq!(status(&hosts, None, "http://evil.example/heap"), 403);
         assert_eq!(
@@ -218,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_may_be_left_and_not_ask() {
+    fn only_a_followed_link_may_come_from_another_site() {
         for (site, mode, dest, answered) in [
             ("cross-site", "no-cors", "image", false),
             ("cross-site", "cors", "empty", false),
@@ -233,14 +218,14 @@ mod tests {
                 .header("sec-fetch-mode", mode)
                 .header("sec-fetch-dest", dest);
             let checked = Hosts::default().check(&request.body(()).unwrap());
-            let status = checked.map_err(|(status, _)| status.as_u16());
+            let status = checked.map_err(|refusal| refusal.status().as_u16());
             let expected = if answered { Ok(()) } else { Err(403) };
             assert_eq!(status, expected, "{site} {mode} {dest}");
         }
     }
 
     #[test]
-    fn on_every_address_of_the_machine_any_address_may_be_named_and_no_name() {
+    fn a_server_on_all_addresses_serves_any_address_but_no_name() {
         let mut hosts = Hosts::default();
         hosts.bind("0.0.0.0".parse().unwrap());
         assert_eq!(status(&hosts, Some("10.1.2.3:6060"), "/"), 200);
@@ -248,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_not_allowed_in_silence() {
+    fn an_invalid_host_is_an_error() {
         for host in [
             "",
             "http://heap.example.org",

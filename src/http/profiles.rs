@@ -1,60 +1,41 @@
-//! `heap`, `allocs` and `delta_heap`: what a query asks for, and the profile made for it.
+//! `heap`, `allocs` and `delta_heap`: the query's parameters, and the profile made for them.
 //!
-//! Parameters are read before anything else is done, in Go's order and with Go's words; how a profile is
-//! written is `render`'s.
+//! Parameters are read before anything else is done, in Go's order and with Go's error texts.
 
-use super::{
-    builder::{Shared, gone},
-    caller::Caller,
-    delta,
-    query::Query,
-    render::{self, Format},
-    reply::{self, Reply, Result},
-    status,
-};
-use crate::{Profile, ProfileOptions, pprof::legacy_text};
-use ::http::{HeaderValue, Method, Request, StatusCode, header};
+use super::limits::{MAX_CLIENT_NAME, MAX_SECONDS};
+use super::reply::{self, Reply, ReplyResult};
+use super::{delta, legacy_text::legacy_text, query::Query, status};
+use super::{render::OutputParams, state::RequestContext};
+use crate::{Profile, ProfileOptions};
+use ::http::{Method, Request, StatusCode, header};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Heap,
-    Allocs,
-}
+/// Takes one kind of profile.
+type Take = fn(&ProfileOptions) -> crate::Result<Profile>;
 
-/// What a query asks for.
+/// The parameters of `heap` and `allocs`.
 #[derive(Debug)]
-struct Asked<'a> {
+struct HeapParams<'a> {
     seconds: Option<Duration>,
     debug: bool,
-    options: ProfileOptions,
-    format: Format,
-    /// The sample type.
-    kind: Option<&'a str>,
+    output: OutputParams<'a>,
 }
 
-impl<'a> Asked<'a> {
-    fn read(query: &'a Query<'_>, longest: Duration) -> Result<Self> {
-        let seconds = match query.get("seconds") {
+impl<'a> HeapParams<'a> {
+    fn read(query: &'a Query<'_>, longest: Duration) -> ReplyResult<Self> {
+        const NOT_POSITIVE: &str = "invalid value for \"seconds\" - must be a positive integer";
+        let seconds = match query.get("seconds").map(str::parse::<i64>) {
             None => None,
-            Some(text) => {
-                let seconds = text.parse().ok().filter(|seconds: &i64| *seconds > 0);
-                let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok());
-                let Some(seconds) = seconds else {
-                    return reply::bad_request(
-                        "invalid value for \"seconds\" - must be a positive integer",
-                    );
-                };
-                if seconds > longest.as_secs() {
-                    return reply::bad_request(&format!(
-                        "invalid value for \"seconds\" - this server waits for at most {}",
-                        longest.as_secs()
-                    ));
-                }
-                Some(Duration::from_secs(seconds))
-            }
+            Some(Ok(seconds @ 1..)) => Some(Duration::from_secs(seconds.unsigned_abs())),
+            Some(_) => return reply::bad_request(NOT_POSITIVE),
         };
+        let longest = longest.as_secs();
+        if seconds.is_some_and(|seconds| seconds.as_secs() > longest) {
+            return reply::bad_request(&format!(
+                "invalid value for \"seconds\" - this server waits for at most {longest}"
+            ));
+        }
         let debug = query.atoi("debug") != 0;
         if seconds.is_some() && debug {
             return reply::bad_request("seconds and debug params are incompatible");
@@ -62,185 +43,120 @@ impl<'a> Asked<'a> {
         if debug && query.get("format").is_some() {
             return reply::bad_request("format and debug params are incompatible");
         }
+        let output = OutputParams::read(query)?;
         Ok(Self {
             seconds,
             debug,
-            options: options(query)?,
-            format: format(query)?,
-            kind: kind(query)?,
+            output,
         })
     }
 }
 
-fn options(query: &Query<'_>) -> Result<ProfileOptions> {
-    let options = ProfileOptions::new();
-    match query.get("symbolize") {
-        None | Some("1") => Ok(options),
-        Some("0") => Ok(options.raw()),
-        Some(_) => reply::bad_request("invalid value for \"symbolize\" - must be 0 or 1"),
+pub(super) fn answer(context: &RequestContext<'_>, name: &str, take: Take) -> ReplyResult<Reply> {
+    let query = context.query()?;
+    if name == "heap" && wants_page(context.request, &query) {
+        let page = context.redirect(StatusCode::SEE_OTHER, "ui");
+        return Ok(reply::with(page, header::VARY, "Accept"));
     }
+    let longest = context.state.settings.longest_delta.unwrap_or(MAX_SECONDS);
+    let params = HeapParams::read(&query, longest)?;
+    let output = &params.output;
+    if let Some(seconds) = params.seconds {
+        return over_time(context, name, take, output, seconds);
+    }
+    let _turn = context.turn()?;
+    if params.debug {
+        let profile = output.options.sampled()?;
+        return Ok(reply::text(legacy_text(&profile, &status::trailer())));
+    }
+    output.render(take(&output.options)?, name)
 }
 
-fn format(query: &Query<'_>) -> Result<Format> {
-    let format = Format::read(query.get("format"))?;
-    format.check()?;
-    Ok(format)
-}
-
-fn kind<'a>(query: &'a Query<'_>) -> Result<Option<&'a str>> {
-    const KINDS: [&str; 4] = [
-        "alloc_objects",
-        "alloc_space",
-        "inuse_objects",
-        "inuse_space",
-    ];
-    match query.get("sample_index") {
-        Some(kind) if !KINDS.contains(&kind) => reply::bad_request(&format!(
-            "invalid value for \"sample_index\" - must be {}",
-            KINDS.join(", ")
-        )),
-        kind => Ok(kind),
-    }
-}
-
-pub(super) fn answer(
-    shared: &Shared,
-    kind: Kind,
-    request: &Request<Bytes>,
-    caller: &Caller,
-) -> Result<Reply> {
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    if kind == Kind::Heap && wants_page(request, &query) {
-        let page = reply::redirect(StatusCode::SEE_OTHER, "ui", request.uri().query());
-        let accept = HeaderValue::from_static("Accept");
-        return Ok(reply::with(page, header::VARY, accept));
-    }
-    let asked = Asked::read(&query, shared.longest_delta)?;
-    if let Some(seconds) = asked.seconds {
-        return over_time(shared, kind, &asked, seconds, caller);
-    }
-    let turn = shared.turn(caller)?;
-    let reply = if asked.debug {
-        let profile = asked.options.sampled()?;
-        reply::text(legacy_text(&profile, &status::trailer()))
-    } else {
-        let disposition = match kind {
-            Kind::Heap => "attachment; filename=\"heap\"",
-            Kind::Allocs => "attachment; filename=\"allocs\"",
-        };
-        let profile = take(kind, &asked.options)?;
-        render::render(profile, asked.format, asked.kind, disposition)?
-    };
-    drop(turn);
-    Ok(reply)
-}
-
-/// Whether a person with a browser asks, and for nothing in particular.
+/// Whether a person with a browser asks, without a parameter that means the file.
 fn wants_page(request: &Request<Bytes>, query: &Query<'_>) -> bool {
     let accepts = request.headers().get_all(header::ACCEPT).into_iter();
     let mut accepts = accepts.filter_map(|value| value.to_str().ok());
+    let mut for_file = ["format", "debug", "seconds", "symbolize"].into_iter();
     accepts.any(|value| value.contains("text/html"))
-        && ["format", "debug", "seconds", "symbolize"]
-            .iter()
-            .all(|name| query.get(name).is_none())
+        && for_file.all(|name| query.get(name).is_none())
 }
 
-fn take(kind: Kind, options: &ProfileOptions) -> crate::Result<Profile> {
-    match kind {
-        Kind::Heap => options.heap(),
-        Kind::Allocs => options.allocs(),
-    }
-}
-
-/// The difference between now and `seconds` later. Nobody waits for their turn meanwhile.
+/// The difference between now and `seconds` later. Other requests have their turns in between.
 fn over_time(
-    shared: &Shared,
-    kind: Kind,
-    asked: &Asked<'_>,
+    context: &RequestContext<'_>,
+    name: &str,
+    take: Take,
+    output: &OutputParams<'_>,
     seconds: Duration,
-    caller: &Caller,
-) -> Result<Reply> {
-    let place = shared.place_to_wait()?;
-    let raw = asked.options.clone().raw();
-    let turn = shared.turn(caller)?;
-    let before = take(kind, &raw)?;
+) -> ReplyResult<Reply> {
+    let share = context.state.delta_share()?;
+    let raw = output.options.clone().raw();
+    let turn = context.turn()?;
+    let before = take(&raw)?;
     drop(turn);
-    if !caller.stays(seconds) {
-        return Err(gone());
+    if !context.cancellation.wait(seconds) {
+        return Err(reply::cancelled());
     }
-    let turn = shared.turn_again(caller)?;
-    let delta = delta::over_time(&take(kind, &raw)?, &before)?;
-    drop((before, place));
-    let delta = Profile::merge(&[&asked.options.finish_raw(delta)])?;
-    let disposition = match kind {
-        Kind::Heap => "attachment; filename=\"heap-delta\"",
-        Kind::Allocs => "attachment; filename=\"allocs-delta\"",
-    };
-    let reply = render::render(delta, asked.format, asked.kind, disposition)?;
-    drop(turn);
-    Ok(reply)
+    let _turn = context.state.queue.rejoin(context.cancellation)?;
+    let delta = delta::over_time(&take(&raw)?, &before)?;
+    drop((before, share));
+    let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
+    output.render(delta, &format!("{name}-delta"))
 }
 
 /// What was allocated since this client's last request, and what is live.
-pub(super) fn delta_heap(
-    shared: &Shared,
-    request: &Request<Bytes>,
-    caller: &Caller,
-) -> Result<Reply> {
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
+pub(super) fn delta_heap(context: &RequestContext<'_>) -> ReplyResult<Reply> {
+    let (state, query) = (context.state, context.query()?);
     for name in ["seconds", "debug"] {
         if query.get(name).is_some_and(|value| value != "0") {
-            return reply::bad_request(&format!(
-                "\"{name}\" parameter is not supported for this profile type"
-            ));
+            let why = format!("\"{name}\" parameter is not supported for this profile type");
+            return reply::bad_request(&why);
         }
     }
     let client = query.get("client").unwrap_or_default();
-    if client.len() > 64 {
-        return reply::bad_request("invalid value for \"client\" - at most 64 bytes long");
+    if client.len() > MAX_CLIENT_NAME {
+        let why = format!("invalid value for \"client\" - at most {MAX_CLIENT_NAME} bytes long");
+        return reply::bad_request(&why);
     }
-    let options = options(&query)?;
-    let format = format(&query)?;
-    let kind = kind(&query)?;
+    let output = OutputParams::read(&query)?;
 
-    let turn = shared.turn(caller)?;
-    let (base, since) = match shared.clients.base_of(client)? {
-        Some((base, at)) => (Some(base), at),
-        None => (None, shared.built_at),
-    };
+    let _turn = context.turn()?;
+    let known = state.clients.base_of(client)?;
     let at = Instant::now();
-    let now = options.clone().raw().heap()?;
-    let nothing = Profile {
-        samples: Vec::new(),
-        ..now.clone()
-    };
-    let (mut delta, next) = delta::since(base.as_ref().unwrap_or(&nothing), &now)?;
+    let now = output.options.clone().raw().heap()?;
+    let is_first = known.is_none();
+    let (base, since) = known.unwrap_or_else(|| {
+        let nothing = Profile {
+            samples: Vec::new(),
+            ..now.clone()
+        };
+        (nothing, state.built_at)
+    });
+    let (mut delta, next) = delta::since(&base, &now)?;
     let duration = at.saturating_duration_since(since);
     delta.duration_nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
-    if base.is_none() {
+    if is_first {
         delta.comments.push(FIRST.into());
     }
-    let delta = Profile::merge(&[&options.finish_raw(delta)])?;
-    let disposition = "attachment; filename=\"delta_heap\"";
-    let reply = render::render(delta, format, kind, disposition)?;
-    // Who only asks for the head, or has gone, was given nothing.
-    if request.method() != Method::HEAD && caller.is_there() {
-        shared.clients.remember(client, &next, at)?;
+    let delta = Profile::merge(&[&output.options.finish_raw(delta)])?;
+    let reply = output.render(delta, "delta_heap")?;
+    // A client that asked for the head only, or has gone, did not get the delta.
+    if *context.request.method() != Method::HEAD && !context.cancellation.is_cancelled() {
+        state.clients.set_base(client, &next, at)?;
     }
-    drop(turn);
     Ok(reply)
 }
 
 /// By `pprof`'s convention a comment that begins with `#` is for machines.
-const FIRST: &str = "#heaptide delta: the first of this client, with all that was allocated since the \
-    program started";
+const FIRST: &str = "#heaptide delta: the first of this client, with all that was allocated since \
+    the program started";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_checked_in_go_s_order() {
+    fn parameters_are_checked_in_the_order_of_go() {
         let longest = Duration::from_secs(300);
         for (query, expected) in [
             (
@@ -273,8 +189,8 @@ mod tests {
             ),
             (
                 "sample_index=cpu",
-                "invalid value for \"sample_index\" - must be alloc_objects, alloc_space, inuse_objects, \
-                 inuse_space",
+                "invalid value for \"sample_index\" - must be alloc_objects, alloc_space, \
+                 inuse_objects, inuse_space",
             ),
             (
                 "format=xml",
@@ -282,7 +198,7 @@ mod tests {
             ),
         ] {
             let parsed = Query::parse(query).unwrap();
-            let refusal = Asked::read(&parsed, longest).unwrap_err();
+            let refusal = HeapParams::read(&parsed, longest).unwrap_err();
             assert_eq!(refusal.status(), 400, "{query}");
             assert_eq!(*refusal.body(), format!("{expected}\n"), "{query}");
         }
@@ -294,9 +210,9 @@ mod tests {
             ("debug=-1&symbolize=0", None, true),
         ] {
             let parsed = Query::parse(query).unwrap();
-            let asked = Asked::read(&parsed, longest).unwrap();
-            assert_eq!(asked.seconds.map(|s| s.as_secs()), seconds, "{query}");
-            assert_eq!(asked.debug, debug, "{query}");
+            let params = HeapParams::read(&parsed, longest).unwrap();
+            assert_eq!(params.seconds.map(|s| s.as_secs()), seconds, "{query}");
+            assert_eq!(params.debug, debug, "{query}");
         }
     }
 }

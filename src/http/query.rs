@@ -1,13 +1,11 @@
-//! A query's parameters, taken apart as Go's `url.ParseQuery` and `Request.FormValue` do it.
+//! A query's parameters, decoded as Go's `url.ParseQuery` and `Request.FormValue` do it.
 //!
-//! By hand and not with a crate because the rules are Go's: of a name given twice the first counts, and a
-//! pair that has a semicolon or a broken escape is left out as if it were not there.
+//! No crate does it, since the rules are Go's: the first value of a name counts, and a pair with a
+//! semicolon or a broken escape is dropped.
 
-use super::reply::{self, Result};
+use super::limits::MAX_PARAMETERS;
+use super::reply::{self, ReplyResult};
 use std::borrow::Cow;
-
-/// More than any client has a use for.
-const MOST_PARAMETERS: usize = 100;
 
 /// Names and values, decoded.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,50 +14,41 @@ pub(super) struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    pub(super) fn parse(query: &'a str) -> Result<Self> {
+    pub(super) fn parse(query: &'a str) -> ReplyResult<Self> {
         let mut pairs = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            if pairs.len() == MOST_PARAMETERS {
-                return reply::bad_request(&format!(
-                    "too many parameters: at most {MOST_PARAMETERS} are read"
-                ));
+            if pairs.len() == MAX_PARAMETERS {
+                let why = format!("too many parameters: at most {MAX_PARAMETERS} are read");
+                return reply::bad_request(&why);
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if pair.contains(';') {
-                continue;
-            }
-            if let (Some(name), Some(value)) = (decode(name), decode(value)) {
-                pairs.push((name, value));
-            }
+            let decoded = decode(name).zip(decode(value));
+            pairs.extend(decoded.filter(|_| !pair.contains(';')));
         }
         Ok(Self { pairs })
     }
 
-    /// The first value of a name; `None` also where it is empty, as Go's handlers take it.
+    /// The first value of a name; `None` also if it is empty, as in Go's handlers.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let first = self.pairs.iter().find(|(found, _)| found == name);
-        let value = first.map(|(_, value)| &**value);
-        value.filter(|value| !value.is_empty())
+        let (_, value) = self.pairs.iter().find(|(found, _)| found == name)?;
+        Some(&**value).filter(|value| !value.is_empty())
     }
 
-    /// A number as Go's handlers read `debug` and `gc`: what is none counts as 0, and one beyond 64 bits as
-    /// the last within.
+    /// A number as Go's handlers read `debug` and `gc`: 0 for a text that is not a number, and the
+    /// nearest 64-bit number for one that is too large.
     pub(super) fn atoi(&self, name: &str) -> i64 {
         let text = self.get(name).unwrap_or_default();
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return 0;
+        match text.parse() {
+            Ok(number) => number,
+            Err(_) if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) => 0,
+            Err(_) if text.starts_with('-') => i64::MIN,
+            Err(_) => i64::MAX,
         }
-        let limit = if text.starts_with('-') {
-            i64::MIN
-        } else {
-            i64::MAX
-        };
-        text.parse().unwrap_or(limit)
     }
 }
 
-/// `+` for a space and `%` escapes undone; `None` for a broken escape. What is no UTF-8 becomes U+FFFD.
+/// Decodes `+` and `%` escapes; `None` for a broken escape. Bytes that are not UTF-8 become U+FFFD.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(Cow::Borrowed(text));
@@ -70,9 +59,8 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-                u8::try_from(high * 16 + low).ok()?
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
             }
             other => other,
         });
@@ -85,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_a_name_counts_and_broken_pairs_do_not() {
+    fn the_first_value_of_a_name_counts_and_broken_pairs_are_dropped() {
         let query =
             Query::parse("a=1&&a=2&b&c=%zz&c=3&d=%&e=%4&x;y=1&f=a%20b+c%2B&%67=7&h=%ff").unwrap();
         for (name, value) in [
@@ -107,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_go_s() {
+    fn numbers_are_read_as_go_reads_them() {
         for (text, number) in [
             ("1", 1),
             ("%2B2", 2),
@@ -133,8 +121,8 @@ mod tests {
     #[test]
     fn parameters_are_bounded() {
         let many = |count| "a=1&".repeat(count);
-        assert!(Query::parse(&many(MOST_PARAMETERS)).is_ok());
-        let refusal = Query::parse(&many(MOST_PARAMETERS + 1)).unwrap_err();
+        assert!(Query::parse(&many(MAX_PARAMETERS)).is_ok());
+        let refusal = Query::parse(&many(MAX_PARAMETERS + 1)).unwrap_err();
         assert_eq!(refusal.status(), 400);
     }
 }

@@ -1,106 +1,116 @@
-//! A profile in the format that was asked for.
+//! The parameters that say how a profile is written, and the profile written so.
 
-use super::reply::{self, Reply, Result};
-use crate::{
-    Profile,
-    report::{Text, Top, folded},
-};
-use ::http::StatusCode;
+use super::query::Query;
+use super::reply::{self, Reply, ReplyResult};
+use crate::report::{Text, Top, folded};
+use crate::{Profile, ProfileOptions};
+use ::http::{HeaderValue, StatusCode, header};
 
-/// What `format=` may be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Format {
-    /// gzip'd `profile.proto`.
-    #[default]
+const BINARY: &str = "application/octet-stream";
+
+const SAMPLE_TYPES: &str = "alloc_objects, alloc_space, inuse_objects, inuse_space";
+
+/// How the profile is written.
+#[derive(Debug)]
+pub(super) struct OutputParams<'a> {
+    pub(super) options: ProfileOptions,
+    format: OutputFormat,
+    sample_type: Option<&'a str>,
+}
+
+/// A table of functions is for programs as `Json`, for people as `Text`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OutputFormat {
     Pprof,
-    /// `root;...;leaf value`, a line each.
     Folded,
-    /// A flame graph.
     Svg,
-    /// The table of functions, for programs.
     Json,
-    /// The table of functions, for people.
     Text,
 }
 
-impl Format {
-    pub(super) fn read(value: Option<&str>) -> Result<Self> {
-        match value {
-            None | Some("pprof") => Ok(Self::Pprof),
-            Some("folded") => Ok(Self::Folded),
-            Some("svg") => Ok(Self::Svg),
-            Some("json") => Ok(Self::Json),
-            Some("text") => Ok(Self::Text),
-            Some(_) => reply::bad_request(
-                "invalid value for \"format\" - must be pprof, folded, svg, json or text",
-            ),
+impl<'a> OutputParams<'a> {
+    pub(super) fn read(query: &'a Query<'_>) -> ReplyResult<Self> {
+        let options = match query.get("symbolize") {
+            None | Some("1") => ProfileOptions::new(),
+            Some("0") => ProfileOptions::new().raw(),
+            _ => return reply::bad_request("invalid value for \"symbolize\" - must be 0 or 1"),
+        };
+        let format = match query.get("format").unwrap_or("pprof") {
+            "pprof" => OutputFormat::Pprof,
+            "folded" => OutputFormat::Folded,
+            "svg" if cfg!(feature = "flamegraph") => OutputFormat::Svg,
+            "svg" => return reply::refused(StatusCode::NOT_IMPLEMENTED, NO_FLAME_GRAPH),
+            "json" => OutputFormat::Json,
+            "text" => OutputFormat::Text,
+            _ => return reply::bad_request(NO_FORMAT),
+        };
+        let sample_type = query.get("sample_index");
+        if sample_type.is_some_and(|of| SAMPLE_TYPES.split(", ").all(|known| known != of)) {
+            let why = format!("invalid value for \"sample_index\" - must be {SAMPLE_TYPES}");
+            return reply::bad_request(&why);
         }
+        Ok(Self {
+            options,
+            format,
+            sample_type,
+        })
     }
 
-    /// Refuses what this program cannot draw, before a profile is made for it.
-    pub(super) fn check(self) -> Result<()> {
-        if self == Self::Svg && !cfg!(feature = "flamegraph") {
-            return no_flame_graph();
-        }
-        Ok(())
-    }
-}
-
-/// The profile in this format, of the sample type `kind`; without one, of the profile's default. In `pprof`
-/// all are there, and `kind` becomes the one that viewers open.
-pub(super) fn render(
-    mut profile: Profile,
-    format: Format,
-    kind: Option<&str>,
-    disposition: &'static str,
-) -> Result<Reply> {
-    let index = profile.sample_index(kind.unwrap_or_default())?;
-    match format {
-        Format::Pprof => {
-            if let Some(kind) = kind {
-                profile.default_sample_type = kind.into();
+    /// The profile in this format, of one sample type: the profile's default unless one is named.
+    /// The format `pprof` has all of them; there the named one becomes the default that viewers
+    /// open. A browser saves it under the name.
+    pub(super) fn render(&self, mut profile: Profile, name: &str) -> ReplyResult<Reply> {
+        let index = profile.sample_index(self.sample_type.unwrap_or_default())?;
+        Ok(match self.format {
+            OutputFormat::Pprof => {
+                if let Some(sample_type) = self.sample_type {
+                    profile.default_sample_type = sample_type.into();
+                }
+                let mut reply = reply::new(StatusCode::OK, BINARY, encode(&profile)?);
+                let disposition = format!("attachment; filename=\"{name}\"");
+                let disposition = HeaderValue::try_from(disposition).ok();
+                let headers = reply.headers_mut();
+                headers.extend(disposition.map(|to| (header::CONTENT_DISPOSITION, to)));
+                reply
             }
-            let mut bytes = Vec::new();
-            profile.write(&mut bytes)?;
-            Ok(reply::attachment(disposition, bytes))
-        }
-        Format::Folded => Ok(reply::text(folded(&profile, index)?.to_string())),
-        Format::Text => {
-            let top = Top::new(&profile, index)?;
-            Ok(reply::text(top.text(&Text::default().rows(0))))
-        }
-        Format::Json => {
-            let top = Top::new(&profile, index)?;
-            Ok(reply::new(StatusCode::OK, reply::JSON, top.to_json()))
-        }
-        Format::Svg => flame_graph(&profile, index),
+            OutputFormat::Folded => reply::text(folded(&profile, index)?.to_string()),
+            OutputFormat::Text => {
+                let rows = Text::default().rows(0);
+                reply::text(Top::new(&profile, index)?.text(&rows))
+            }
+            OutputFormat::Json => {
+                let json = Top::new(&profile, index)?.to_json();
+                reply::new(StatusCode::OK, reply::JSON, json)
+            }
+            OutputFormat::Svg => flame_graph(&profile, index)?,
+        })
     }
 }
 
-/// The drawing's own script and styles, and nothing from anywhere.
-#[cfg(feature = "flamegraph")]
-fn flame_graph(profile: &Profile, index: usize) -> Result<Reply> {
-    use ::http::{HeaderValue, header};
+const NO_FORMAT: &str = "invalid value for \"format\" - must be pprof, folded, svg, json or text";
 
+const NO_FLAME_GRAPH: &str = "flame graphs as SVG are not in this program: build heaptide with the \
+    feature `flamegraph`";
+
+/// The drawing runs its own script and styles, and fetches nothing.
+#[cfg(feature = "flamegraph")]
+fn flame_graph(profile: &Profile, index: usize) -> ReplyResult<Reply> {
+    const POLICY: &str =
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
     let mut svg = Vec::new();
     crate::report::write_flamegraph(profile, index, &mut svg)?;
-    Ok(reply::with(
-        reply::new(StatusCode::OK, reply::SVG, svg),
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'",
-        ),
-    ))
+    let reply = reply::new(StatusCode::OK, "image/svg+xml", svg);
+    Ok(reply::with(reply, header::CONTENT_SECURITY_POLICY, POLICY))
 }
 
 #[cfg(not(feature = "flamegraph"))]
-fn flame_graph(_profile: &Profile, _index: usize) -> Result<Reply> {
-    no_flame_graph()
+fn flame_graph(_profile: &Profile, _index: usize) -> ReplyResult<Reply> {
+    reply::refused(StatusCode::NOT_IMPLEMENTED, NO_FLAME_GRAPH)
 }
 
-fn no_flame_graph<T>() -> Result<T> {
-    reply::refused(
-        StatusCode::NOT_IMPLEMENTED,
-        "flame graphs as SVG are not in this program: build heaptide with the feature `flamegraph`",
-    )
+/// The profile as the bytes of a pprof file.
+pub(super) fn encode(profile: &Profile) -> crate::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    profile.write(&mut bytes)?;
+    Ok(bytes)
 }

@@ -1,23 +1,7 @@
-//! What a path asks for: by what stands behind `/pprof/`, or by its end where there is no such part, so that
-//! it works under any prefix and where a router has taken the prefix off.
-
-/// The endpoints by name, and what Go serves beside them: where a path may not end in a slash.
-const NAMES: [&str; 14] = [
-    "allocs",
-    "block",
-    "cmdline",
-    "control",
-    "delta_heap",
-    "goroutine",
-    "goroutineleak",
-    "heap",
-    "mutex",
-    "profile",
-    "symbol",
-    "threadcreate",
-    "trace",
-    "ui",
-];
+//! Which endpoint a path asks for.
+//!
+//! What follows `/pprof/` decides, or the end of the path if there is no such part. So the
+//! endpoints work under any prefix, and behind a router that strips the prefix.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
@@ -28,9 +12,9 @@ pub(super) enum Route<'a> {
     Symbol,
     CommandLine,
     Control,
-    /// The page, or what it loads: the path behind `ui`, without a slash at its start.
+    /// The page or one of its files: the path after `ui`, without a slash at its start.
     Page(&'a str),
-    /// Go's mux sends who leaves out the last slash to where it is.
+    /// To the index, for a path without the slash at its end, as Go's mux does.
     Redirect,
     Unknown,
 }
@@ -43,16 +27,20 @@ impl<'a> Route<'a> {
         if path.ends_with("/pprof") {
             return Route::Redirect;
         }
-        if let Some(asset) = behind_ui(path) {
-            return Route::Page(asset);
+        if path == "ui" || path.ends_with("/ui") {
+            return Route::Page("");
+        }
+        let file = path.rsplit_once("/ui/").map(|(_, file)| file);
+        if let Some(file) = file.or_else(|| path.strip_prefix("ui/")) {
+            return Route::Page(file);
         }
         match path.rsplit_once('/') {
-            Some((before, "")) => {
-                let last = before.rsplit_once('/').map_or(before, |(_, last)| last);
-                if NAMES.contains(&last) {
-                    Route::Unknown
-                } else {
+            Some((folder, "")) => {
+                let last = folder.rsplit('/').next().unwrap_or_default();
+                if last.is_empty() || !is_endpoint(last) {
                     Route::Index
+                } else {
+                    Route::Unknown
                 }
             }
             Some((_, name)) => Self::named(name),
@@ -75,14 +63,10 @@ impl<'a> Route<'a> {
     }
 }
 
-/// What follows the last part of a path that is `ui` and nothing else.
-fn behind_ui(path: &str) -> Option<&str> {
-    if path == "ui" || path.ends_with("/ui") {
-        return Some("");
-    }
-    path.rsplit_once("/ui/")
-        .map(|(_, asset)| asset)
-        .or_else(|| path.strip_prefix("ui/"))
+/// Whether this or Go serves an endpoint of this name. Its path must not end in a slash.
+fn is_endpoint(name: &str) -> bool {
+    const ONLY_IN_GO: &str = "block goroutine goroutineleak mutex profile threadcreate trace";
+    Route::named(name) != Route::Unknown || ONLY_IN_GO.split(' ').any(|only| only == name)
 }
 
 #[cfg(test)]
@@ -90,7 +74,7 @@ mod tests {
     use super::Route::{self, *};
 
     #[test]
-    fn the_end_of_a_path_decides() {
+    fn the_end_of_a_path_selects_the_endpoint() {
         for (path, route) in [
             ("/debug/pprof/", Index),
             ("/debug/pprof/heap", Heap),
@@ -105,7 +89,7 @@ mod tests {
             ("/debug/pprof/nope", Unknown),
             ("/debug/pprof/nope/heap", Unknown),
             ("/debug/pprof//heap", Unknown),
-            // Where a router has taken the prefix off, or has another.
+            // Behind a router that strips the prefix, or with another prefix.
             ("", Index),
             ("/", Index),
             ("heap", Heap),
@@ -122,7 +106,7 @@ mod tests {
             ("ui/app.css", Page("app.css")),
             ("/gui/heap", Heap),
             ("/pproof", Unknown),
-            // Not decoded: nothing here has a name that needs it.
+            // Paths are not decoded: no name here needs it.
             ("/debug/pprof/%68eap", Unknown),
         ] {
             assert_eq!(Route::of(path), route, "{path:?}");

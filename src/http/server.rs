@@ -1,51 +1,145 @@
-//! [`Server`]: HTTP on a thread of its own, for programs that serve none, or not to operators.
+//! [`Server`]: HTTP on its own thread, for programs that do not serve HTTP themselves.
 //!
-//! The thread, its start and its end. Who may connect to which address is
-//! `server_builder`'s; what a client may do, `connection`'s.
+//! Here are the settings, the addresses that are bound, and the start and the end of the thread.
+//! `connection` decides what a client may do.
 
-use super::{Endpoints, Service, connection::End, connections, limits::Limits};
+use super::connection;
+use super::limits::{ANSWER_TIME, MAX_SECONDS, SHUTDOWN_TIMEOUT};
+use super::{endpoints::Endpoints, hosts::Hosts, service::Service};
 use crate::{Error, Result, record};
-use std::{
-    io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
-    sync::mpsc::{Receiver, Sender, channel},
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{env, io};
+use tokio::runtime::{self, Runtime};
 use tokio::sync::watch;
 
-/// Longer than connections are given to part; the rest is closing files.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A server of the endpoints on a thread of its own, `heaptide-http`, until it is dropped.
+/// A server of the endpoints on its own thread, `heaptide-http`, until it is dropped.
 ///
-/// The program needs no async runtime, and may be in one. The thread and what it starts sample nothing of
-/// their own, so the server is not seen in what it serves.
+/// The program needs no async runtime, and may have one. The thread and those that it starts are
+/// not sampled, so the profiles do not show the server.
 ///
-/// Each client is held to bounds: 128 connections; 16 KiB of request line and headers, there within 10 s of
-/// the connection or of the last answer; a body of 1 MiB within 10 s more; an answer taken within 30 s, and
-/// a second for each 16 KiB. A request has to name the server by a loopback name, by the address that it is
-/// bound to, or by an [allowed](super::ServerBuilder::allow_host) one.
+/// | limit of a client | |
+/// |---|---|
+/// | connections of all clients | 128 |
+/// | request line and headers | 16 KiB, within 10 s of the connection or of the last answer |
+/// | body | 1 MiB, within 10 s more |
+/// | time to take an answer | 30 s, and 1 s for each 16 KiB |
+/// | hosts | loopback names, the bound address, [allowed](ServerBuilder::allow_host) ones |
 ///
-/// In a forked child it is inert: nothing serves there, dropping it does nothing, and the child may start
-/// its own. If the parent dies without having ended its server, a child that lives on without `exec` keeps
-/// the port taken.
+/// In a forked child it is inert: it does not serve there, dropping it has no effect, and the child
+/// may start its own. If the parent dies without ending its server, a child that lives on without
+/// `exec` keeps the port occupied.
 #[derive(Debug)]
 #[must_use = "it ends when it is dropped"]
 pub struct Server {
     address: SocketAddr,
     process: u32,
-    running: Option<Running>,
+    thread: Option<ServerThread>,
 }
 
-#[derive(Debug)]
-struct Running {
-    end: watch::Sender<bool>,
-    ended: Receiver<()>,
-    thread: JoinHandle<()>,
+/// Ends the thread; is disconnected when it has closed its files; waits for it.
+type ServerThread = (
+    watch::Sender<bool>,
+    Receiver<io::Result<()>>,
+    JoinHandle<()>,
+);
+
+impl Server {
+    /// The default settings.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// The address it listens on, with the actual port if it was asked for port 0.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it, as dropping it does. It accepts no more requests, waits half a second for those
+    /// under way, answers 503 to the rest, and frees the port. That takes about a second, and 5 s
+    /// at most.
+    pub fn shutdown(self) {}
+
+    /// Serves on a bound socket.
+    fn start(socket: TcpListener, service: Service, answer: Duration) -> Result<Self> {
+        let address = socket
+            .local_addr()
+            .and_then(|at| socket.set_nonblocking(true).map(|()| at));
+        let address = address.map_err(|e| Error::io("prepare the socket for heap profiles", e))?;
+        let doing = format!("serve heap profiles at {address}: could not ");
+        let failed = |step: &str, error: io::Error| Error::io(&(doing.clone() + step), error);
+        let (end, ends) = watch::channel(false);
+        let (sender, started) = channel();
+        let named = thread::Builder::new().name("heaptide-http".to_owned());
+        let handle = named.spawn(move || {
+            // The caller waits for what is sent, so sending cannot fail.
+            record::muted(|| match prepare(socket) {
+                Ok((runtime, listener)) => {
+                    let _ = sender.send(Ok(()));
+                    runtime.block_on(connection::accept(listener, service, answer, ends));
+                }
+                Err(error) => drop(sender.send(Err(error))),
+            });
+            drop(sender);
+        });
+        let handle = handle.map_err(|error| failed("start its thread", error))?;
+        // The thread sends nothing only if it panics.
+        let result = started.recv();
+        let result = result.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+        result.map_err(|error| failed("make its runtime", error))?;
+        Ok(Self {
+            address,
+            process: std::process::id(),
+            thread: Some((end, started, handle)),
+        })
+    }
 }
+
+/// The server's thread makes and drops the runtime, since another runtime may be around the caller.
+fn prepare(socket: TcpListener) -> io::Result<(Runtime, tokio::net::TcpListener)> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let entered = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(socket)?;
+    drop(entered);
+    Ok((runtime, listener))
+}
+
+impl Drop for Server {
+    /// As [`shutdown`](Self::shutdown).
+    fn drop(&mut self) {
+        let Some((end, ended, handle)) = self.thread.take() else {
+            return;
+        };
+        if self.process != std::process::id() {
+            // The thread is the parent's, and may have held a lock of these at the fork. Dropping
+            // its handle might detach another thread, one of the child that has the same memory.
+            Box::leak(Box::new((end, ended, handle)));
+            return;
+        }
+        record::muted(|| {
+            // It fails if the thread has ended already, and receives nothing but the disconnect.
+            let _ = end.send(true);
+            let _ = ended.recv_timeout(SHUTDOWN_TIMEOUT);
+            if handle.is_finished() {
+                // The thread does not panic, and here nothing could be done about it.
+                let _ = handle.join();
+            }
+        });
+    }
+}
+
+/// Where [`ServerBuilder::serve_from_env`] looks.
+const VARIABLE: &str = "HEAPTIDE_HTTP";
 
 /// Serves the endpoints with their defaults on a loopback address, on a thread of its own.
+/// [`Server::builder`] has more settings.
 ///
 /// ```
 /// let server = heaptide::http::serve("127.0.0.1:0")?;
@@ -55,17 +149,17 @@ struct Running {
 ///
 /// # Errors
 ///
-/// Those of [`ServerBuilder::serve`](super::ServerBuilder::serve).
+/// Those of [`ServerBuilder::serve`].
 pub fn serve(address: impl ToSocketAddrs) -> Result<Server> {
-    // Its own memory is nobody's leak.
-    record::muted(|| Endpoints::builder().build().serve(address))
+    Server::builder().serve(address)
 }
 
-/// Serves the endpoints with their defaults where the environment variable `HEAPTIDE_HTTP` says; nowhere if
-/// it is not set, or empty. Called at the top of `main`, it lets people who run the program decide:
+/// Serves the endpoints with their defaults at the address in the environment variable
+/// `HEAPTIDE_HTTP`; does nothing if it is not set, or empty. Called at the top of `main`, it leaves
+/// the choice to the people who run the program:
 ///
 /// ```no_run
-/// let _server = heaptide::http::serve_from_environment()?;
+/// let _server = heaptide::http::serve_from_env()?;
 /// # Ok::<(), heaptide::Error>(())
 /// ```
 ///
@@ -75,126 +169,129 @@ pub fn serve(address: impl ToSocketAddrs) -> Result<Server> {
 ///
 /// # Errors
 ///
-/// Those of [`ServerBuilder::serve`](super::ServerBuilder::serve), with the variable and its value.
-pub fn serve_from_environment() -> Result<Option<Server>> {
-    record::muted(|| {
-        Endpoints::builder()
-            .build()
-            .server()
-            .serve_from_environment()
-    })
+/// Those of [`ServerBuilder::serve`], with the variable and its value.
+pub fn serve_from_env() -> Result<Option<Server>> {
+    Server::builder().serve_from_env()
 }
 
-impl Endpoints {
-    /// Serves these endpoints on a thread of its own: on a loopback address, or if they require a token on
-    /// any. [`server`](Self::server) has more to choose.
+/// Settings of a [`Server`]. Settings that are not safe by themselves are off.
+///
+/// ```
+/// use heaptide::http::Server;
+///
+/// // For a scraper on another machine of a trusted network.
+/// let server = Server::builder()
+///     .allow_any_address()
+///     .allow_host("orders.shop.svc.cluster.local")
+///     .serve("0.0.0.0:0")?;
+/// # Ok::<(), heaptide::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing happens before `serve`"]
+pub struct ServerBuilder {
+    endpoints: Option<Endpoints>,
+    any_address: bool,
+    hosts: Vec<String>,
+}
+
+impl ServerBuilder {
+    /// Serves these endpoints; those with the default settings unless set.
+    pub fn endpoints(mut self, endpoints: Endpoints) -> Self {
+        self.endpoints = Some(endpoints);
+        self
+    }
+
+    /// Serves other machines too, without a token. Anyone who reaches the address can read which
+    /// functions the program has and how much they allocate, and keep the program busy. It is for
+    /// networks that admit trusted clients only. Unless set, the server binds loopback addresses
+    /// only, or any address if the endpoints require a token.
+    pub fn allow_any_address(mut self) -> Self {
+        self.any_address = true;
+        self
+    }
+
+    /// Answers requests for this host too, a name or an address without a port. Requests for
+    /// localhost, 127.0.0.0/8, `[::1]` and the address that the server is bound to are always
+    /// answered. A server on `0.0.0.0` or `[::]` answers requests for any address, but for no other
+    /// name.
+    pub fn allow_host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// Binds the address, such as `127.0.0.1:6060` or `localhost:6060`, and serves until the
+    /// [`Server`] is dropped. Port 0 is any free one.
     ///
     /// # Errors
     ///
-    /// Those of [`ServerBuilder::serve`](super::ServerBuilder::serve).
-    pub fn serve(&self, address: impl ToSocketAddrs) -> Result<Server> {
-        self.server().serve(address)
-    }
-}
-
-impl Server {
-    /// Where it listens; with the port that was found if it was asked for port 0.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
+    /// - [Setting](Error::is_setting), if it is not an address; if it is not a loopback address, no
+    ///   token is required and [any address](Self::allow_any_address) is not allowed; or if an
+    ///   [allowed host](Self::allow_host) is invalid.
+    /// - [Io](Error::is_io), if the address cannot be bound, or the thread cannot be started.
+    pub fn serve(self, address: impl ToSocketAddrs) -> Result<Server> {
+        // The server's memory belongs to the profiler.
+        record::muted(|| self.serve_at(&address))
     }
 
-    /// Ends it, as dropping it does: takes no more requests, gives those under way half a second, answers
-    /// what then is not made yet with 503, and frees the port. Waits for that, about a second and 5 s at
-    /// most.
-    pub fn shutdown(self) {}
-
-    /// Serves on a socket that is bound.
-    pub(super) fn start(socket: TcpListener, service: Service, limits: Limits) -> Result<Self> {
-        let address = socket
-            .local_addr()
-            .and_then(|address| socket.set_nonblocking(true).map(|()| address))
-            .map_err(|error| Error::io("prepare the socket for heap profiles", error))?;
-        let (end, ends) = watch::channel(false);
-        let (started, start) = channel();
-        let (alive, ended) = channel();
-        let named = thread::Builder::new().name("heaptide-http".to_owned());
-        let thread = named.spawn(move || {
-            record::muted(|| run(socket, service, limits, ends, &started));
-            // Dropped with its files closed.
-            drop(alive);
-        });
-        let serving = thread.map_err(|error| (error, "start its thread"));
-        let serving = serving.and_then(|thread| match start.recv() {
-            Ok(Ok(())) => Ok(thread),
-            Ok(Err(error)) => Err((error, "make its runtime")),
-            Err(_ended) => Err((io::ErrorKind::Other.into(), "make its runtime")),
-        });
-        let thread = serving.map_err(|(error, doing)| {
-            Error::io(
-                &format!("serve heap profiles at {address}: could not {doing}"),
-                error,
-            )
-        })?;
-        Ok(Self {
-            address,
-            process: std::process::id(),
-            running: Some(Running { end, ended, thread }),
+    /// Serves at the address in the environment variable `HEAPTIDE_HTTP`, such as `127.0.0.1:6060`;
+    /// does nothing if it is not set, or empty.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`serve`](Self::serve), with the variable and its value.
+    pub fn serve_from_env(self) -> Result<Option<Server>> {
+        record::muted(|| {
+            let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) else {
+                return Ok(None);
+            };
+            let invalid = "not text in UTF-8; give an address such as 127.0.0.1:6060";
+            let text = value.to_str().ok_or_else(|| Error::setting(invalid));
+            let served = text.and_then(|address| self.serve_at(&address));
+            let named = |error: Error| error.within(&format!("{VARIABLE}={}", value.display()));
+            served.map(Some).map_err(named)
         })
     }
-}
 
-/// The server's thread. The runtime is made and dropped in it, since neither may be done in another runtime.
-fn run(
-    socket: TcpListener,
-    service: Service,
-    limits: Limits,
-    end: End,
-    started: &Sender<io::Result<()>>,
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build();
-    let prepared = runtime.and_then(|runtime| {
-        let entered = runtime.enter();
-        let listener = tokio::net::TcpListener::from_std(socket)?;
-        drop(entered);
-        Ok((runtime, listener))
-    });
-    let (told, prepared) = match prepared {
-        Ok(prepared) => (Ok(()), Some(prepared)),
-        Err(error) => (Err(error), None),
-    };
-    // Who starts it waits for this.
-    if started.send(told).is_ok()
-        && let Some((runtime, listener)) = prepared
-    {
-        runtime.block_on(connections::accept(listener, service, limits, end));
-    }
-}
-
-impl Drop for Server {
-    /// As [`shutdown`](Self::shutdown).
-    fn drop(&mut self) {
-        let Some(running) = self.running.take() else {
-            return;
-        };
-        if self.process != std::process::id() {
-            // The thread is the parent's, and may have held any of these at the fork. Letting go of its
-            // handle could detach whichever thread of the child has got its memory.
-            Box::leak(Box::new(running));
-            return;
+    fn serve_at(self, address: &impl ToSocketAddrs) -> Result<Server> {
+        const INVALID: &str = "could not serve heap profiles: no address to serve at; give one \
+            such as 127.0.0.1:6060";
+        let addresses = address.to_socket_addrs();
+        let addresses = addresses.map_err(|error| Error::setting(INVALID).caused_by(error))?;
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        let mut hosts = Hosts::default();
+        for host in &self.hosts {
+            hosts.allow(host)?;
         }
-        record::muted(|| {
-            let Running { end, ended, thread } = running;
-            // It ends as well if there is nobody to hear it.
-            let _heard = end.send(true);
-            let _disconnected = ended.recv_timeout(PATIENCE);
-            if thread.is_finished() {
-                // It does not panic, and there would be nothing to do about it here.
-                let _ended = thread.join();
-            }
-        });
+        let endpoints = self.endpoints;
+        let endpoints = endpoints.unwrap_or_else(|| Endpoints::builder().build());
+        let settings = &endpoints.state.settings;
+        let is_open = self.any_address || settings.token.is_some();
+        let is_exposed = |of: &&SocketAddr| !is_open && !of.ip().to_canonical().is_loopback();
+        if let Some(address) = addresses.iter().find(is_exposed) {
+            return Err(Error::setting(format!(
+                "could not serve heap profiles at {address}: other machines reach it, and profiles \
+                 tell what the program is made of; serve at 127.0.0.1, require a token \
+                 (`EndpointsBuilder::token`), or allow it (`ServerBuilder::allow_any_address`)"
+            )));
+        }
+        let bound = TcpListener::bind(&*addresses).and_then(|s| Ok((s.local_addr()?, s)));
+        let (bound, socket) = bound.map_err(|error| not_bound(&addresses, error))?;
+        hosts.bind(bound.ip());
+        let answer = ANSWER_TIME.saturating_add(settings.longest_delta.unwrap_or(MAX_SECONDS));
+        let mut service = endpoints.service();
+        service.hosts = Some(Arc::new(hosts));
+        Server::start(socket, service, answer)
     }
+}
+
+fn not_bound(addresses: &[SocketAddr], error: io::Error) -> Error {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let way_out = match error.kind() {
+        AddrInUse => " (another server has the port: take another, or port 0 for a free one)",
+        PermissionDenied => " (ports below 1024 need privileges: take one such as 6060)",
+        AddrNotAvailable => " (the machine has no such address: take 127.0.0.1)",
+        _ => "",
+    };
+    let doing = format!("serve heap profiles at {}{way_out}", addresses.join(" or "));
+    Error::io(&doing, error)
 }

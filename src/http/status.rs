@@ -1,19 +1,19 @@
-//! What the profiler says of itself: as JSON for `control`, and as the trailer of the text form, where Go has
-//! its memory statistics.
+//! The profiler's own numbers: as JSON for `control`, and as the trailer of the text form.
 
-use crate::{
-    Stats,
-    json::{object, string},
-    stats,
-};
+use crate::json::{object, string};
+use crate::{Stats, stats};
 
 /// All of [`Stats`] by the names of its fields.
 pub(super) fn json() -> String {
     let stats = stats();
-    let lost = stats.lost;
-    let overhead = stats
-        .overhead_bytes
-        .map_or("null".into(), |b| b.to_string());
+    let overhead = stats.overhead_bytes.map(|bytes| bytes.to_string());
+    let lost = [
+        ("samples", stats.lost.samples),
+        ("live", stats.lost.live),
+        ("stacks", stats.lost.stacks),
+        ("frees", stats.lost.frees),
+    ];
+    let lost = lost.map(|(name, count)| (name, count.to_string()));
     object([
         ("version", string(env!("CARGO_PKG_VERSION"))),
         ("installed", stats.installed.to_string()),
@@ -22,31 +22,20 @@ pub(super) fn json() -> String {
         ("live_samples", stats.live_samples.to_string()),
         ("live_bytes", stats.live_bytes.to_string()),
         ("stacks", stats.stacks.to_string()),
-        ("overhead_bytes", overhead),
-        (
-            "lost",
-            object([
-                ("samples", lost.samples.to_string()),
-                ("live", lost.live.to_string()),
-                ("stacks", lost.stacks.to_string()),
-                ("frees", lost.frees.to_string()),
-            ]),
-        ),
+        ("overhead_bytes", overhead.unwrap_or("null".into())),
+        ("lost", object(lost)),
         ("environment_ignored", stats.environment_ignored.to_string()),
         ("small_unsampled", stats.small_unsampled.to_string()),
     ])
 }
 
-/// Lines `# Name = value`; the last is Go's last too.
+/// Lines `# Name = value`, where Go has its memory statistics; the last one is Go's last one too.
 pub(super) fn trailer() -> String {
-    let max_rss = std::fs::read_to_string("/proc/self/status")
-        .ok()
-        .and_then(|status| max_rss(&status));
-    lines(&stats(), max_rss)
+    let status = std::fs::read_to_string("/proc/self/status");
+    lines(&stats(), status.ok().and_then(|status| max_rss(&status)))
 }
 
 fn lines(stats: &Stats, max_rss: Option<u64>) -> String {
-    let lost = stats.lost;
     let numbers = [
         ("SampleInterval", Some(stats.sample_interval)),
         ("LiveBytes", Some(stats.live_bytes)),
@@ -54,25 +43,22 @@ fn lines(stats: &Stats, max_rss: Option<u64>) -> String {
         ("LiveSamples", Some(stats.live_samples)),
         ("Stacks", Some(stats.stacks)),
         ("OverheadBytes", stats.overhead_bytes),
-        ("LostSamples", Some(lost.samples)),
-        ("LostLive", Some(lost.live)),
-        ("LostStacks", Some(lost.stacks)),
-        ("LostFrees", Some(lost.frees)),
+        ("LostSamples", Some(stats.lost.samples)),
+        ("LostLive", Some(stats.lost.live)),
+        ("LostStacks", Some(stats.lost.stacks)),
+        ("LostFrees", Some(stats.lost.frees)),
         ("MaxRSS", max_rss),
     ];
-    let known = numbers
-        .into_iter()
-        .filter_map(|(name, value)| value.map(|value| format!("# {name} = {value}\n")));
-    let mut text = String::from("# heaptide.Stats\n");
-    text.extend(known);
-    text
+    let line = |(name, value): (&str, Option<u64>)| Some(format!("# {name} = {}\n", value?));
+    let lines = numbers.into_iter().filter_map(line);
+    format!("# heaptide.Stats\n{}", lines.collect::<String>())
 }
 
-/// The most memory that was ever resident, in bytes: what `getrusage` calls `ru_maxrss`, by proc(5) `VmHWM`.
+/// The most memory that was ever resident, in bytes: `ru_maxrss` of `getrusage`, `VmHWM` in
+/// proc(5).
 fn max_rss(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -82,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_greatest_resident_size_is_read_from_proc() {
+    fn the_largest_resident_size_is_read_from_proc() {
         assert_eq!(
             max_rss("VmPeak:\t 9 kB\nVmHWM:\t   1234 kB\n"),
             Some(1234 * 1024)
@@ -92,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_has_no_line() {
+    fn an_unknown_number_has_no_line() {
         let mut stats = stats();
         stats.overhead_bytes = None;
         stats.lost.frees = 3;

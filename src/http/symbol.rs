@@ -1,49 +1,35 @@
-//! `symbol`: names for addresses, as `pprof` asks for them when it has a raw profile of a running program.
+//! `symbol`: names for addresses, as `pprof` asks for them when it has a raw profile.
 //!
-//! Names leave mangled, since `pprof` demangles; and only the function that is in the symbol table, not what
-//! was inlined into it: that is all the answer has room for.
+//! Names stay mangled, since `pprof` demangles them. Each is the function in the symbol table,
+//! without the functions inlined into it: the answer has room for one name.
 
-use super::{
-    builder::Shared,
-    caller::Caller,
-    reply::{self, Reply, Result},
-};
+use super::reply::{self, Reply, ReplyResult};
+use super::{limits::MAX_ADDRESSES, state::RequestContext};
 use crate::{Profile, ProfileOptions, profile::Location};
-use ::http::{Method, Request, StatusCode};
-use bytes::Bytes;
+use ::http::{Method, StatusCode};
 
-/// `pprof` asks for all addresses of a mapping at once: some thousands for a large service. Each may cost a
-/// look into debug info.
-pub(super) const MOST_ADDRESSES: usize = 1 << 16;
-
-pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, caller: &Caller) -> Result<Reply> {
-    let asked = if *request.method() == Method::POST {
+pub(super) fn answer(context: &RequestContext<'_>) -> ReplyResult<Reply> {
+    let request = context.request;
+    let list = if *request.method() == Method::POST {
         String::from_utf8_lossy(request.body())
     } else {
         request.uri().query().unwrap_or_default().into()
     };
-    let addresses: Vec<u64> = asked
-        .split('+')
-        .filter_map(|word| parse_uint(word.trim()))
-        .filter(|address| *address != 0)
-        .take(MOST_ADDRESSES + 1)
-        .collect();
-    if addresses.len() > MOST_ADDRESSES {
-        return reply::refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &format!("too many addresses: at most {MOST_ADDRESSES} at a time"),
-        );
+    let addresses = list.split('+').filter_map(|word| parse_uint(word.trim()));
+    let addresses = addresses.filter(|address| *address != 0);
+    let addresses: Vec<u64> = addresses.take(MAX_ADDRESSES + 1).collect();
+    if addresses.len() > MAX_ADDRESSES {
+        let why = format!("too many addresses: at most {MAX_ADDRESSES} at a time");
+        return reply::refused(StatusCode::PAYLOAD_TOO_LARGE, &why);
     }
-    // Whatever is asked: a client asks for nothing to see whether there are symbols at all.
+    // Also without an address: that is how a client finds out whether there are names at all.
     if !cfg!(feature = "symbolize") {
-        return reply::refused(
-            StatusCode::NOT_IMPLEMENTED,
-            "names are not in this program: build heaptide with the feature `symbolize`",
-        );
+        let why = "names are not in this program: build heaptide with the feature `symbolize`";
+        return reply::refused(StatusCode::NOT_IMPLEMENTED, why);
     }
     let mut text = String::from("num_symbols: 1\n");
     if !addresses.is_empty() {
-        let turn = shared.turn(caller)?;
+        let turn = context.turn()?;
         let located = ProfileOptions::locate(&addresses);
         drop(turn);
         for location in &located.locations {
@@ -55,34 +41,25 @@ pub(super) fn answer(shared: &Shared, request: &Request<Bytes>, caller: &Caller)
     Ok(reply::text(text))
 }
 
-/// The outermost line is the function whose code it is.
+/// The name of the outermost line, which is the function that owns the code.
 fn symbol<'a>(profile: &'a Profile, location: &Location) -> Option<&'a str> {
     let line = location.lines.last()?;
     let function = profile.functions.get(line.function.index())?;
-    [&function.system_name, &function.name]
-        .into_iter()
-        .map(|name| &**name)
-        .find(|name| !name.is_empty())
+    let names: [&'a str; 2] = [&function.system_name, &function.name];
+    names.into_iter().find(|name| !name.is_empty())
 }
 
-/// A number as Go's `strconv.ParseUint` reads it with base 0, but for underscores.
+/// A number as Go's `strconv.ParseUint` reads it with base 0, but without underscores.
 fn parse_uint(word: &str) -> Option<u64> {
-    let prefixed = |prefixes: [&str; 2]| prefixes.iter().find_map(|p| word.strip_prefix(p));
-    let (digits, radix) = if let Some(digits) = prefixed(["0x", "0X"]) {
-        (digits, 16)
-    } else if let Some(digits) = prefixed(["0b", "0B"]) {
-        (digits, 2)
-    } else if let Some(digits) = prefixed(["0o", "0O"]) {
-        (digits, 8)
-    } else if word.len() > 1 && word.starts_with('0') {
-        (word, 8)
-    } else {
-        (word, 10)
+    let (digits, radix) = match word.split_at_checked(2) {
+        Some(("0x" | "0X", digits)) => (digits, 16),
+        Some(("0b" | "0B", digits)) => (digits, 2),
+        Some(("0o" | "0O", digits)) => (digits, 8),
+        _ if word.len() > 1 && word.starts_with('0') => (word, 8),
+        _ => (word, 10),
     };
     // `from_str_radix` takes a sign, Go does not.
-    if digits.starts_with('+') {
-        return None;
-    }
+    let digits = Some(digits).filter(|digits| !digits.starts_with('+'))?;
     u64::from_str_radix(digits, radix).ok()
 }
 

@@ -7,16 +7,12 @@ mod counts;
 mod decode;
 mod encode;
 mod gzip;
-#[cfg(any(test, feature = "http"))]
-mod legacy;
 mod process;
 mod proto;
 mod samples;
 mod tables;
 mod wire;
 
-#[cfg(feature = "http")]
-pub(crate) use legacy::legacy_text;
 pub use process::{ProfileOptions, write_allocs_profile, write_heap_profile};
 
 use std::borrow::Cow;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A sample type of a profile.
-pub(super) struct Column<'a> {
+pub(crate) struct Column<'a> {
     profile: &'a Profile,
     index: usize,
     /// What the numbers are.
@@ -33,7 +33,7 @@ impl<'a> Column<'a> {
     /// # Errors
     ///
     /// A mismatch if the profile has none there.
-    pub(super) fn of(profile: &'a Profile, index: usize) -> Result<Self> {
+    pub(crate) fn of(profile: &'a Profile, index: usize) -> Result<Self> {
         let value_type = profile.sample_types.get(index).ok_or_else(|| {
             Error::mismatch(format!(
                 "the profile has no sample type {index}: it has {}",
@@ -67,7 +67,7 @@ impl<'a> Column<'a> {
     }
 
     /// All samples in the profile's order, each with its value and its estimate.
-    pub(super) fn samples(&self) -> impl Iterator<Item = (&'a Sample, i64, Estimate)> {
+    pub(crate) fn samples(&self) -> impl Iterator<Item = (&'a Sample, i64, Estimate)> {
         let samples = self.profile.samples.iter().enumerate();
         samples.map(|(at, sample)| {
             let value = sample.values.get(self.index).copied().unwrap_or(0);

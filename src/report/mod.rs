@@ -5,8 +5,6 @@
 //! where a profile came from.
 
 mod aligned;
-#[cfg(feature = "http")]
-mod call_tree;
 mod column;
 mod diff;
 #[cfg(feature = "flamegraph")]
@@ -33,7 +31,7 @@ mod value;
 mod view;
 
 #[cfg(feature = "http")]
-pub(crate) use call_tree::{CallFunction, CallKind, CallNode, CallTree};
+pub(crate) use column::Column;
 pub use diff::Diff;
 #[cfg(feature = "flamegraph")]
 pub use flamegraph::{write_diff_flamegraph, write_flamegraph};
@@ -42,6 +40,8 @@ pub use graph::{Call, CallGraph, Dropped, GraphNode};
 pub use limits::Limits;
 pub use listing::Listing;
 pub use names::shorten;
+#[cfg(feature = "http")]
+pub(crate) use places::{address_name, clean};
 pub use routine::{ListedLine, Routine};
 pub use text::Text;
 pub use top::{Change, Inlined, RowEstimates, Top, TopRow, total};

@@ -74,7 +74,7 @@ fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
     }
 }
 
-pub(super) fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
+pub(crate) fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
     let file = file_name(mapped_file(profile, location));
     let file = if file.is_empty() { "unknown" } else { file };
     format!("{:#x} [{file}]", location.address).into()
@@ -90,7 +90,7 @@ pub(super) fn mapped_file<'a>(profile: &'a Profile, location: &Location) -> &'a 
 
 /// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it: a source file that was
 /// included by `#[path = "../src/..."]` has one name then.
-pub(super) fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let is_rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

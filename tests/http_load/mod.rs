@@ -92,7 +92,7 @@ pub(crate) fn run(clients: usize, time: Duration, heap: Option<SocketAddr>) -> S
     let runtime = runtime.expect("a runtime");
     let app = Router::new()
         .route("/work", get(|| async { handle() }))
-        .nest("/debug/pprof", heaptide::http::router());
+        .nest_service("/debug/pprof", heaptide::http::service());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
     let listener = listener.expect("a port");
     let address = listener.local_addr().expect("it is bound");

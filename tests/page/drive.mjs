@@ -183,8 +183,8 @@ assert.equal(outermost(view, (name) => name.endsWith("images::accept"), 4) > 0, 
 view = await focus("nobody_calls_this");
 assert.match(await text(page, "#message"), /^No function or file matches “nobody_calls_this”\./);
 assert.ok(await page.locator("#graph").isHidden());
-assert.match(await focus("(", 400), /^focus is no regular expression: /);
-assert.match(await text(page, "#message"), /^focus is no regular expression: /);
+assert.match(await focus("(", 400), /^focus is not a regular expression: /);
+assert.match(await text(page, "#message"), /^focus is not a regular expression: /);
 await focus("");
 assert.ok(await page.locator("#message").isHidden() && await page.locator("#graph").isVisible());
 

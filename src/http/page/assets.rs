@@ -1,14 +1,10 @@
-//! The files of the page, inside the binary: no folder to install, no other host to ask.
+//! The page's files, inside the binary: there is no folder to install and no other host to ask.
 //!
-//! They are served below a name that is the hash of them all, so a browser may keep them for ever, and gets new
-//! ones with a new version. Compressed once, at first use.
+//! Their folder is named by the hash of them all. So a browser may keep them forever, and a new
+//! version has new names. Each file is compressed once, at the first use.
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    hash::{Hash, Hasher},
-    io::Write,
-    sync::OnceLock,
-};
+use std::hash::{Hash, Hasher};
+use std::{collections::hash_map::DefaultHasher, io::Write, sync::OnceLock};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -25,29 +21,20 @@ pub(super) struct Asset {
     pub(super) etag: String,
 }
 
-/// What the page says where its files are; the hash takes its place.
+/// The folder in the page's links; the hash replaces it.
 const FOLDER: &str = "ui/web/";
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
 const PAGE: &str = include_str!("web/index.html");
-const FILES: [(&str, &str, &str); 9] = [
-    (
-        "style.css",
-        "text/css; charset=utf-8",
-        include_str!("web/style.css"),
-    ),
-    ("app.js", SCRIPT, include_str!("web/app.js")),
-    ("model.js", SCRIPT, include_str!("web/model.js")),
-    ("units.js", SCRIPT, include_str!("web/units.js")),
-    ("graph.js", SCRIPT, include_str!("web/graph.js")),
-    ("table.js", SCRIPT, include_str!("web/table.js")),
-    ("detail.js", SCRIPT, include_str!("web/detail.js")),
-    ("flamegraph.js", SCRIPT, include_str!("web/flamegraph.js")),
-    (
-        "licenses.txt",
-        "text/plain; charset=utf-8",
-        include_str!("web/licenses.txt"),
-    ),
+const FILES: [(&str, &str); 9] = [
+    ("style.css", include_str!("web/style.css")),
+    ("app.js", include_str!("web/app.js")),
+    ("model.js", include_str!("web/model.js")),
+    ("units.js", include_str!("web/units.js")),
+    ("graph.js", include_str!("web/graph.js")),
+    ("table.js", include_str!("web/table.js")),
+    ("detail.js", include_str!("web/detail.js")),
+    ("flamegraph.js", include_str!("web/flamegraph.js")),
+    ("licenses.txt", include_str!("web/licenses.txt")),
 ];
 
 /// The asset at a path below `ui/`.
@@ -60,33 +47,29 @@ fn all() -> &'static [Asset] {
     ALL.get_or_init(|| {
         let version = hash(&(PAGE, FILES));
         let page = PAGE.replace(FOLDER, &format!("ui/{version}/"));
-        let page = Asset::new(String::new(), "text/html; charset=utf-8", page.into());
-        let files = FILES.iter().map(|(name, content_type, text)| {
-            Asset::new(
-                format!("{version}/{name}"),
-                content_type,
-                Bytes::from_static(text.as_bytes()),
-            )
+        let files = FILES.iter().map(|(name, text)| {
+            let text = Bytes::from_static(text.as_bytes());
+            Asset::new(format!("{version}/{name}"), text)
         });
-        [page].into_iter().chain(files).collect()
+        let page = [Asset::new(String::new(), page.into())];
+        page.into_iter().chain(files).collect()
     })
 }
 
 impl Asset {
-    fn new(path: String, content_type: &'static str, plain: Bytes) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        let written = encoder.write_all(&plain);
-        let gzip = written
-            .and_then(|()| encoder.finish())
-            .ok()
-            .map(Bytes::from);
-        let etag = format!("\"{}\"", hash(&plain));
+    fn new(path: String, plain: Bytes) -> Self {
+        let content_type = match path.rsplit_once('.') {
+            Some((_, "css")) => "text/css; charset=utf-8",
+            Some((_, "js")) => "text/javascript; charset=utf-8",
+            Some(_) => "text/plain; charset=utf-8",
+            None => "text/html; charset=utf-8",
+        };
         Self {
             path,
             content_type,
+            gzip: gzip(&plain, Compression::best()),
+            etag: format!("\"{}\"", hash(&plain)),
             plain,
-            gzip,
-            etag,
         }
     }
 
@@ -94,6 +77,12 @@ impl Asset {
     pub(super) fn is_immutable(&self) -> bool {
         !self.path.is_empty()
     }
+}
+
+pub(super) fn gzip(plain: &[u8], level: Compression) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
+    encoder.write_all(plain).ok()?;
+    encoder.finish().ok().map(Bytes::from)
 }
 
 /// The same for the same build of this crate, which is all that a browser's cache needs.
@@ -108,17 +97,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_of_the_page_is_small() {
+    fn the_whole_page_is_small() {
         let gzip = |asset: &Asset| asset.gzip.as_ref().expect("writing to memory").len();
         let compressed: usize = all().iter().map(gzip).sum();
         assert!(compressed < 150_000, "{compressed}");
-        // As it is said in docs/page.md.
+        // The size that docs/page.md states.
         assert!(compressed < 60_000, "{compressed}");
     }
 
-    /// What a text refers to by a quoted path that ends in a file's name.
+    /// The files that a text refers to by a quoted path.
     fn referred(text: &str) -> Vec<String> {
-        let names = FILES.iter().map(|(name, ..)| *name);
+        let names = FILES.iter().map(|(name, _)| *name);
         let quotes = text.split(['"', '\'']);
         let quoted: Vec<&str> = quotes.collect();
         names
@@ -136,7 +125,7 @@ mod tests {
         let mut reached = referred(PAGE);
         let mut at = 0;
         while let Some(name) = reached.get(at) {
-            let (_, _, text) = FILES.iter().find(|(file, ..)| file == name).unwrap();
+            let (_, text) = FILES.iter().find(|(file, _)| file == name).unwrap();
             for next in referred(text) {
                 if !reached.contains(&next) {
                     reached.push(next);
@@ -145,13 +134,13 @@ mod tests {
             at += 1;
         }
         reached.sort();
-        let mut files: Vec<String> = FILES.iter().map(|(name, ..)| name.to_string()).collect();
+        let mut files: Vec<String> = FILES.iter().map(|(name, _)| name.to_string()).collect();
         files.sort();
         assert_eq!(reached, files);
     }
 
     #[test]
-    fn what_the_page_refers_to_is_served() {
+    fn every_reference_of_the_page_is_served() {
         let page = find("").unwrap();
         let text = std::str::from_utf8(&page.plain).unwrap();
         assert!(!text.contains(FOLDER));
@@ -168,10 +157,9 @@ mod tests {
         assert!(find("app.js").is_none() && !page.is_immutable());
     }
 
-    /// Nothing is fetched from another host: no address stands in what a browser runs, but for names that are
-    /// never fetched.
+    /// The page fetches nothing from another host. A browser never fetches these namespaces.
     #[test]
-    fn no_other_host_is_named() {
+    fn the_page_names_no_other_host() {
         const NAMESPACES: [&str; 5] = [
             "http://www.w3.org/2000/svg",
             "http://www.w3.org/1999/xhtml",
@@ -179,8 +167,8 @@ mod tests {
             "http://www.w3.org/XML/1998/namespace",
             "http://www.w3.org/2000/xmlns/",
         ];
-        let texts = FILES.iter().filter(|(name, ..)| *name != "licenses.txt");
-        let texts = texts.map(|(name, _, text)| (*name, *text));
+        let texts = FILES.iter().filter(|(name, _)| *name != "licenses.txt");
+        let texts = texts.map(|(name, text)| (*name, *text));
         for (name, text) in texts.chain([("index.html", PAGE)]) {
             let mut text = text.to_owned();
             for namespace in NAMESPACES {
@@ -194,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn styles_and_scripts_are_in_files_of_their_own() {
+    fn styles_and_scripts_are_separate_files() {
         for forbidden in ["<style", " style=", "<script>", " onclick=", "javascript:"] {
             assert!(
                 !PAGE.contains(forbidden),

@@ -1,116 +1,126 @@
-//! What the page shows, as JSON: one view of one profile, or of what has changed between two.
+//! What the page shows, as JSON: one view of one profile, or of the change between two.
 //!
-//! The numbers are those of the reports; here they are only written down. Rows and nodes are arrays without
-//! names, since there are thousands: [`node`] and [`row`] say what stands where, and `web/model.js` reads it.
+//! The numbers are those of the reports. Rows and nodes are arrays without field names, since there
+//! are thousands: [`node`] and [`row`] define the order, and `web/model.js` reads it.
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{asked::Asked, moments::Moment};
-use crate::{
-    Profile,
-    http::{builder::gone, caller::Caller, reply::Result},
-    json::{array, number, object, string},
-    profile::{Estimate, Filter},
-    report::{
-        CallFunction, CallKind, CallNode, CallTree, Change, Diff, Inlined, Top, TopRow, View,
-        shorten, total,
-    },
-};
-
-/// More than anyone scrolls through; a filter finds the others.
-const MAX_ROWS: usize = 2_000;
+use super::call_tree::{CallFunction, CallKind, CallNode, CallTree};
+use super::history::{EarlierHeap, HeapHistory, column_sum};
+use super::params::ViewParams;
+use crate::http::reply::{self, ReplyResult};
+use crate::json::{array, number, object, string};
+use crate::profile::{Estimate, Filter, Filtered};
+use crate::report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total};
+use crate::units::clamp;
+use crate::{Profile, ProfileOptions, http::cancellation::Cancellation, http::limits::MAX_ROWS};
 
 /// What there is to show.
 #[derive(Debug)]
-pub(super) struct Shown<'a> {
-    pub(super) profile: Profile,
-    /// The id it can be asked for again by.
-    pub(super) id: u64,
-    /// What to compare with.
-    pub(super) base: Option<(Moment, Profile)>,
-    pub(super) asked: &'a Asked<'a>,
-    pub(super) moments: Vec<Moment>,
-    /// What a person should know beside the numbers.
-    pub(super) remarks: Vec<String>,
+pub(super) struct HeapView<'a> {
+    profile: Profile,
+    /// The page asks for this heap again by its id.
+    id: u64,
+    /// The heap to compare with.
+    base: Option<(EarlierHeap, Profile)>,
+    params: &'a ViewParams<'a>,
+    earlier: Vec<EarlierHeap>,
+    /// What a person should know in addition to the numbers.
+    remarks: Vec<String>,
+}
+
+impl<'a> HeapView<'a> {
+    /// Of an earlier heap that is asked for and still kept, or of the heap now.
+    pub(super) fn new(
+        history: &HeapHistory,
+        params: &'a ViewParams<'a>,
+        base: Option<EarlierHeap>,
+    ) -> crate::Result<Self> {
+        let (profile, id) = match params.at.and_then(|id| history.find(id)) {
+            Some(heap) => (heap.profile()?, heap.id),
+            None => {
+                let profile = ProfileOptions::new().heap()?;
+                let id = history.add(&profile)?.id;
+                (profile, id)
+            }
+        };
+        let base = base.map(|heap| heap.profile().map(|profile| (heap, profile)));
+        Ok(Self {
+            profile,
+            id,
+            base: base.transpose()?,
+            params,
+            earlier: history.list(),
+            remarks: history.failure().into_iter().collect(),
+        })
+    }
 }
 
 /// The view as JSON.
 ///
 /// # Errors
 ///
-/// A mismatch if the profile has no such sample type, or the base is of another kind; a refusal if the caller has
-/// hung up while names were matched.
-pub(super) fn json(shown: &Shown<'_>, caller: &Caller) -> Result<String> {
-    let Shown { profile, asked, .. } = shown;
-    let index = profile.sample_index(asked.sample_type)?;
-    let whole = match &shown.base {
-        Some((_, base)) if total(base, index) != 0 => total(base, index),
-        _ => total(profile, index),
-    };
-    let (part, unmatched) = filtered(profile, asked, caller);
-    let base = shown.base.as_ref();
-    let base = base.map(|(_, base)| filtered(base, asked, caller).0);
-    if !caller.is_there() {
-        return Err(gone());
+/// A mismatch if the profile has no such sample type, or the base is of another kind; a refusal if
+/// the request is cancelled while names are matched.
+pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyResult<String> {
+    let (profile, params) = (&view.profile, view.params);
+    let index = profile.sample_index(params.sample_type)?;
+    let base = view.base.as_ref().map(|(_, base)| base);
+    let whole = base
+        .map(|base| total(base, index))
+        .filter(|whole| *whole != 0);
+    let whole = whole.unwrap_or_else(|| total(profile, index));
+    let part = filtered(profile, params, cancellation);
+    let base = base.map(|base| filtered(base, params, cancellation).profile);
+    if cancellation.is_cancelled() {
+        return Err(reply::cancelled());
     }
-    let view = View::default().out_of(whole);
+    let rows = View::default().out_of(whole);
     let (top, tree, change) = match &base {
         None => {
-            let top = Top::with(&part, index, &view)?;
-            (top, CallTree::new(&part, index)?, "null".into())
+            let top = Top::with(&part.profile, index, &rows)?;
+            (top, CallTree::new(&part.profile, index)?, "null".into())
         }
         Some(base) => {
-            let diff = Diff::with(base, &part, index, &view)?;
-            let tree = CallTree::new(&part.diff_keeping_base(base)?, index)?;
-            let change = change(&diff);
-            (diff.top, tree, change)
+            let diff = Diff::with(base, &part.profile, index, &rows)?;
+            let tree = CallTree::new(&part.profile.diff_keeping_base(base)?, index)?;
+            let (base, new) = (diff.base_total.to_string(), diff.new_total.to_string());
+            (diff.top, tree, object([("base", base), ("new", new)]))
         }
     };
-    let mut functions = Functions::new(&tree.functions);
+    let mut functions = NamedFunctions::new(&tree.functions);
     let nodes = array(tree.nodes.iter().map(|of| node(of, &mut functions)));
-    let rows = array(
-        top.rows
-            .iter()
-            .take(MAX_ROWS)
-            .filter_map(|of| row(of, &mut functions)),
-    );
-    let shown_total = tree.nodes.first().map_or(0, |root| root.cum);
+    let rows = top.rows.iter().take(MAX_ROWS);
+    let rows = array(rows.filter_map(|of| row(of, &mut functions)));
+    let shown_total = tree.nodes.first().map_or(0, |root| clamp(root.cum));
     let types = (0..profile.sample_types.len()).map(|index| sample_type(profile, index));
-    let comments = profile
-        .comments
-        .iter()
-        .filter(|comment| !comment.starts_with('#'));
-    let remarks = comments.map(|comment| &**comment);
-    let remarks = remarks.chain(shown.remarks.iter().map(String::as_str));
+    let comments = profile.comments.iter().map(|comment| &**comment);
+    let comments = comments.filter(|comment| !comment.starts_with('#'));
+    let remarks = comments.chain(view.remarks.iter().map(String::as_str));
+    let (file, build_id) = match profile.mappings.first() {
+        Some(main) => (&*main.file, &*main.build_id),
+        None => ("", ""),
+    };
+    let program = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    let since = view.base.as_ref().map(|(heap, _)| earlier(heap));
+    let rows_left_out = top.rows.len().saturating_sub(MAX_ROWS);
     Ok(object([
-        ("program", string(program(profile))),
+        ("program", string(program)),
         ("process", std::process::id().to_string()),
-        (
-            "build_id",
-            string(profile.mappings.first().map_or("", |main| &*main.build_id)),
-        ),
-        ("id", shown.id.to_string()),
+        ("build_id", string(build_id)),
+        ("id", view.id.to_string()),
         ("time", millis(profile.time_nanos)),
         ("interval", profile.period.to_string()),
         ("sample_types", array(types)),
         ("sample_index", index.to_string()),
         ("whole", whole.to_string()),
         ("shown", sum(shown_total, top.estimate)),
-        (
-            "since",
-            shown
-                .base
-                .as_ref()
-                .map_or("null".into(), |(moment, _)| self::moment(moment)),
-        ),
+        ("since", since.unwrap_or("null".into())),
         ("change", change),
-        ("moments", array(shown.moments.iter().map(moment))),
+        ("moments", array(view.earlier.iter().map(earlier))),
         ("remarks", array(remarks.map(string))),
-        ("unmatched", array(unmatched.into_iter().map(string))),
-        (
-            "rows_left_out",
-            top.rows.len().saturating_sub(MAX_ROWS).to_string(),
-        ),
+        ("unmatched", array(part.unmatched.into_iter().map(string))),
+        ("rows_left_out", rows_left_out.to_string()),
         ("nodes_folded", tree.folded.to_string()),
         ("functions", functions.json()),
         ("nodes", nodes),
@@ -118,187 +128,139 @@ pub(super) fn json(shown: &Shown<'_>, caller: &Caller) -> Result<String> {
     ]))
 }
 
-/// The part that was asked for, and what matched nothing. A regular expression can take milliseconds for a name,
-/// and there are thousands of names: from the one on at which the caller has hung up, nothing is matched.
-fn filtered(profile: &Profile, asked: &Asked<'_>, caller: &Caller) -> (Profile, Vec<&'static str>) {
+/// The part that the filters keep, and the filters that matched nothing. To match a name can take
+/// milliseconds, and there are thousands of names: nothing matches once the request is cancelled.
+fn filtered(profile: &Profile, params: &ViewParams<'_>, cancellation: &Cancellation) -> Filtered {
     let mut filter = Filter::default();
-    if let Some(focus) = &asked.focus {
-        filter = filter.focus(|text| caller.is_there() && focus.is_match(text));
+    if let Some(focus) = &params.focus {
+        filter = filter.focus(|text| !cancellation.is_cancelled() && focus.is_match(text));
     }
-    if let Some(ignore) = &asked.ignore {
-        filter = filter.ignore(|text| caller.is_there() && ignore.is_match(text));
+    if let Some(ignore) = &params.ignore {
+        filter = filter.ignore(|text| !cancellation.is_cancelled() && ignore.is_match(text));
     }
-    let filtered = profile.filter(&filter);
-    (filtered.profile, filtered.unmatched)
-}
-
-fn program(profile: &Profile) -> &str {
-    let file = profile.mappings.first().map_or("", |main| &*main.file);
-    file.rsplit(['/', '\\']).next().unwrap_or(file)
+    profile.filter(&filter)
 }
 
 fn sample_type(profile: &Profile, index: usize) -> String {
-    let (kind, unit) = profile
-        .sample_types
-        .get(index)
-        .map_or(("", ""), |of| (&*of.kind, &*of.unit));
-    let values = profile
-        .samples
-        .iter()
-        .filter_map(|sample| sample.values.get(index));
-    let total = values.fold(0_i64, |sum, value| sum.saturating_add(*value));
-    let estimate = profile
-        .estimates(index)
-        .ok()
-        .map(|all| all.into_iter().sum());
+    let value_type = profile.sample_types.get(index);
+    let (kind, unit) = value_type.map_or(("", ""), |of| (&*of.kind, &*of.unit));
+    let estimates = profile.estimates(index).ok();
+    let estimate = estimates.map(|all| all.into_iter().sum());
     object([
         ("kind", string(kind)),
         ("unit", string(unit)),
-        ("total", sum(total, estimate)),
+        ("total", sum(column_sum(profile, index), estimate)),
     ])
 }
 
-/// A total with its standard error and the limits of its 95 % interval, or `null` for these.
+/// A total with its standard error and the limits of its 95 % interval, or `null` for these three.
 fn sum(value: i64, estimate: Option<Estimate>) -> String {
-    let (error, low, high) = estimate.map_or_else(
-        || ("null".into(), "null".into(), "null".into()),
-        |estimate| {
-            let reach = estimate.interval_95();
-            (
-                brief(estimate.standard_error),
-                brief(*reach.start()),
-                brief(*reach.end()),
-            )
-        },
-    );
+    let [error, low, high] = estimate.map_or([f64::NAN; 3], |estimate| {
+        let reach = estimate.interval_95();
+        [estimate.standard_error, *reach.start(), *reach.end()]
+    });
     object([
         ("value", value.to_string()),
-        ("error", error),
-        ("low", low),
-        ("high", high),
+        ("error", brief(error)),
+        ("low", brief(low)),
+        ("high", brief(high)),
     ])
 }
 
-fn change(diff: &Diff) -> String {
+fn earlier(heap: &EarlierHeap) -> String {
+    let totals = heap.totals.iter().map(ToString::to_string);
     object([
-        ("base", diff.base_total.to_string()),
-        ("new", diff.new_total.to_string()),
+        ("id", heap.id.to_string()),
+        ("time", millis(heap.time_nanos)),
+        ("totals", array(totals)),
     ])
 }
 
-fn moment(moment: &Moment) -> String {
-    object([
-        ("id", moment.id.to_string()),
-        ("time", millis(moment.time_nanos)),
-        (
-            "totals",
-            array(moment.totals.iter().map(ToString::to_string)),
-        ),
-    ])
-}
-
-/// Parent, what it is (-1 the root, -1 - n the sum of n small ones, else a function), flat and its error, cum
-/// and its error, base, width, inlined.
-fn node(node: &CallNode, functions: &mut Functions<'_>) -> String {
-    let call = match node.call {
+/// Parent; kind (-1 the root, -1 - n the sum of n small nodes, else a function's number); flat and
+/// its error; cum and its error; base; width; inlined.
+fn node(node: &CallNode, functions: &mut NamedFunctions<'_>) -> String {
+    let kind = match node.call {
         CallKind::Root => "-1".into(),
         CallKind::Folded(count) => format!("-{}", count.saturating_add(1)),
         CallKind::Of(function) => functions.number(function).to_string(),
     };
-    array([
-        node.parent.to_string(),
-        call,
-        node.flat.to_string(),
-        brief(node.estimates.flat.standard_error),
-        node.cum.to_string(),
-        brief(node.estimates.cum.standard_error),
-        node.base.to_string(),
-        node.width.to_string(),
-        u8::from(node.is_inlined).to_string(),
-    ])
+    let error = |of: Estimate| brief(of.standard_error);
+    let (flat, cum) = (error(node.estimates.flat), error(node.estimates.cum));
+    let (parent, base, inlined) = (node.parent, clamp(node.base), u8::from(node.is_inlined));
+    let (flat_value, cum_value) = (clamp(node.flat), clamp(node.cum));
+    let width = i64::try_from(node.width).unwrap_or(i64::MAX);
+    format!("[{parent},{kind},{flat_value},{flat},{cum_value},{cum},{base},{width},{inlined}]")
 }
 
-/// Function, flat and its error, cum and its error, inlined (1 in all callers, 2 in some), change (1 came, 2
-/// went).
-fn row(row: &TopRow, functions: &mut Functions<'_>) -> Option<String> {
-    let function = functions.find(&row.name)?;
+/// Function; flat and its error; cum and its error; inlined (1 in all callers, 2 in some); change
+/// (1 came, 2 went).
+fn row(row: &TopRow, functions: &mut NamedFunctions<'_>) -> Option<String> {
+    let function = *functions.by_name.get(&row.name)?;
+    let function = functions.number(function);
     let errors = row.estimates.unwrap_or_default();
+    let error = |of: Estimate| brief(of.standard_error);
+    let (flat, cum) = (error(errors.flat), error(errors.cum));
     let inlined = match row.inlined {
-        Inlined::Nowhere => "0",
-        Inlined::Everywhere => "1",
-        Inlined::Partly => "2",
+        Inlined::Nowhere => 0,
+        Inlined::Everywhere => 1,
+        Inlined::Partly => 2,
     };
     let change = match row.change {
-        Change::None => "0",
-        Change::Came => "1",
-        Change::Went => "2",
+        Change::None => 0,
+        Change::Came => 1,
+        Change::Went => 2,
     };
-    Some(array([
-        function.to_string(),
-        row.flat.to_string(),
-        brief(errors.flat.standard_error),
-        row.cum.to_string(),
-        brief(errors.cum.standard_error),
-        inlined.into(),
-        change.into(),
-    ]))
+    let (flat_value, cum_value) = (row.flat, row.cum);
+    let values = format!("{flat_value},{flat},{cum_value},{cum}");
+    Some(format!("[{function},{values},{inlined},{change}]"))
 }
 
-/// The functions that nodes and rows name, numbered as they are first named.
-struct Functions<'a> {
+/// The functions that nodes and rows name, numbered in the order in which they are first named.
+struct NamedFunctions<'a> {
     all: &'a [CallFunction],
     by_name: HashMap<&'a Arc<str>, usize>,
+    /// Positions among all functions.
+    named: Vec<usize>,
     numbers: HashMap<usize, usize>,
-    named: Vec<&'a CallFunction>,
 }
 
-impl<'a> Functions<'a> {
+impl<'a> NamedFunctions<'a> {
     fn new(all: &'a [CallFunction]) -> Self {
         let names = all.iter().enumerate();
         Self {
             all,
             by_name: names.map(|(at, function)| (&function.name, at)).collect(),
-            numbers: HashMap::new(),
             named: Vec::new(),
+            numbers: HashMap::new(),
         }
     }
 
-    fn find(&mut self, name: &Arc<str>) -> Option<usize> {
-        let at = *self.by_name.get(name)?;
-        Some(self.number(at))
-    }
-
     fn number(&mut self, at: usize) -> usize {
-        let (named, all) = (&mut self.named, self.all);
+        let named = &mut self.named;
         *self.numbers.entry(at).or_insert_with(|| {
-            named.extend(all.get(at));
-            named.len().saturating_sub(1)
+            named.push(at);
+            named.len() - 1
         })
     }
 
     /// Name, short name, file, line.
     fn json(&self) -> String {
-        array(self.named.iter().map(|function| {
-            array([
-                string(&function.name),
-                string(&shorten(&function.name)),
-                string(&function.file),
-                function.line.to_string(),
-            ])
+        let named = self.named.iter().filter_map(|at| self.all.get(*at));
+        array(named.map(|function| {
+            let (name, short) = (string(&function.name), string(&shorten(&function.name)));
+            let (file, line) = (string(&function.file), function.line.to_string());
+            array([name, short, file, line])
         }))
     }
 }
 
-/// With the digits that an error of sampling deserves.
+/// Rounded to the digits that a sampling error can have.
 fn brief(value: f64) -> String {
-    if value.abs() >= 100.0 {
-        number(value.round())
-    } else {
-        number((value * 100.0).round() / 100.0)
-    }
+    let scale = if value.abs() >= 100.0 { 1.0 } else { 100.0 };
+    number((value * scale).round() / scale)
 }
 
-/// JavaScript's clock; its numbers do not hold nanoseconds.
+/// In JavaScript's unit of time; its numbers cannot hold nanoseconds.
 fn millis(nanos: i64) -> String {
     nanos.div_euclid(1_000_000).to_string()
 }
@@ -309,7 +271,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        http::{page::Moments, query::Query},
+        http::{profile_queue::ProfileQueue, query::Query},
         profile::example,
     };
 
@@ -321,19 +283,19 @@ mod tests {
         main / load // parse = 1 400 1 400 bytes=80
         main / \"quoted<T>\" = 1 48 1 48 bytes=80";
 
-    fn shown<'a>(profile: Profile, asked: &'a Asked<'a>) -> Shown<'a> {
-        Shown {
+    fn view_of<'a>(profile: Profile, params: &'a ViewParams<'a>) -> HeapView<'a> {
+        HeapView {
             profile,
             id: 7,
             base: None,
-            asked,
-            moments: Vec::new(),
+            params,
+            earlier: Vec::new(),
             remarks: vec!["look here".into()],
         }
     }
 
-    fn read(shown: &Shown<'_>) -> Value {
-        let text = json(shown, &Caller::patient()).expect("a heap profile");
+    fn read(view: &HeapView<'_>) -> Value {
+        let text = json(view, &Cancellation::never()).expect("a heap profile");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
@@ -358,9 +320,9 @@ mod tests {
     }
 
     #[test]
-    fn the_view_has_what_the_reports_have() {
-        let query = Asked::default();
-        let view = read(&shown(example::profile(NEW, 0), &query));
+    fn the_view_has_the_numbers_of_the_reports() {
+        let query = ViewParams::default();
+        let view = read(&view_of(example::profile(NEW, 0), &query));
         assert_eq!(view["program"], "server");
         assert_eq!(view["time"], 1_700_000_000_000_i64);
         assert_eq!(
@@ -392,7 +354,7 @@ mod tests {
             "serve 0 9000",
         ];
         assert_eq!(rows, expected);
-        // The flat error of a leaf is that of its row, and an inlined call says so.
+        // A leaf has the flat error of its row, and an inlined call is marked.
         assert_eq!(view["nodes"][3][3], view["rows"][0][2]);
         assert!(view["rows"][0][2].as_f64().unwrap() > 0.0);
         assert_eq!(
@@ -402,10 +364,10 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_keeps_the_whole_for_100_percent_and_tells_what_matches_nothing() {
+    fn a_filter_keeps_the_whole_as_100_percent_and_reports_what_matches_nothing() {
         let query = Query::parse("focus=^load$&ignore=nobody&sample_index=alloc_space").unwrap();
-        let query = Asked::read(&query).unwrap();
-        let view = read(&shown(example::profile(NEW, 0), &query));
+        let query = ViewParams::read(&query).unwrap();
+        let view = read(&view_of(example::profile(NEW, 0), &query));
         assert_eq!(
             (&view["whole"], &view["shown"]["value"]),
             (&9448.into(), &400.into())
@@ -421,21 +383,21 @@ mod tests {
         );
         assert_eq!(view["unmatched"], Value::from(vec!["ignore"]));
         let query = Query::parse("focus=nobody").unwrap();
-        let query = Asked::read(&query).unwrap();
-        let view = read(&shown(example::profile(NEW, 0), &query));
+        let query = ViewParams::read(&query).unwrap();
+        let view = read(&view_of(example::profile(NEW, 0), &query));
         assert_eq!(names(&view), (vec!["all 0 0".into()], vec![]));
     }
 
     #[test]
     fn a_difference_has_both_directions() {
-        let query = Asked::default();
+        let query = ViewParams::default();
         let (old, new) = (example::profile(OLD, 0), example::profile(NEW, 0x2000));
-        let moments = Moments::new(Arc::new(crate::http::turn::Turns::new(0)));
-        let base = moments.remember(&old).unwrap();
-        let mut shown = shown(new, &query);
-        shown.base = Some((base, old));
-        shown.moments = moments.list();
-        let view = read(&shown);
+        let history = HeapHistory::new(Arc::new(ProfileQueue::new(0)));
+        let base = history.add(&old).unwrap();
+        let mut view = view_of(new, &query);
+        view.base = Some((base, old));
+        view.earlier = history.list();
+        let view = read(&view);
         let change = serde_json::json!({"base": 7000, "new": 9448});
         assert_eq!(view["change"], change);
         assert_eq!(
@@ -452,41 +414,45 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_heap_and_an_unknown_type_are_told() {
-        let query = Asked::default();
-        let view = read(&shown(example::profile("main = 5 5 0 0", 0), &query));
+    fn an_empty_heap_is_shown_and_an_unknown_type_is_an_error() {
+        let query = ViewParams::default();
+        let view = read(&view_of(example::profile("main = 5 5 0 0", 0), &query));
         assert_eq!(
             (names(&view), &view["whole"]),
             ((vec!["all 0 0".into()], vec![]), &0.into())
         );
         let query = Query::parse("sample_index=cpu").unwrap();
-        let query = Asked::read(&query).unwrap();
-        let unknown = shown(Profile::default(), &query);
-        let refusal = json(&unknown, &Caller::patient()).unwrap_err();
+        let query = ViewParams::read(&query).unwrap();
+        let unknown = view_of(Profile::default(), &query);
+        let refusal = json(&unknown, &Cancellation::never()).unwrap_err();
         assert_eq!(refusal.status(), 400);
         let told = std::str::from_utf8(refusal.body()).unwrap();
         assert!(told.contains("no sample types"), "{told}");
     }
 
     #[test]
-    fn no_name_is_matched_for_who_has_hung_up() {
+    fn no_name_is_matched_for_a_cancelled_request() {
         for filter in ["focus=main", "ignore=main"] {
             let query = Query::parse(filter).unwrap();
-            let query = Asked::read(&query).unwrap();
-            let view = shown(example::profile(NEW, 0), &query);
-            let (line, caller) = Caller::on_line();
-            let matched = |caller: &Caller| filtered(&view.profile, &query, caller).1.is_empty();
-            assert!(matched(&caller));
-            assert!(json(&view, &caller).is_ok());
-            drop(line);
-            assert!(!matched(&caller), "{filter}");
-            let told = json(&view, &caller).unwrap_err();
+            let query = ViewParams::read(&query).unwrap();
+            let view = view_of(example::profile(NEW, 0), &query);
+            let (guard, request) = Cancellation::guarded();
+            let is_matched = || {
+                filtered(&view.profile, &query, &request)
+                    .unmatched
+                    .is_empty()
+            };
+            assert!(is_matched());
+            assert!(json(&view, &request).is_ok());
+            drop(guard);
+            assert!(!is_matched(), "{filter}");
+            let told = json(&view, &request).unwrap_err();
             assert_eq!(*told.body(), "context canceled\n");
         }
     }
 
     #[test]
-    fn errors_are_short() {
+    fn standard_errors_have_few_digits() {
         assert_eq!(brief(123_456.7), "123457");
         assert_eq!(brief(1.234_5), "1.23");
         assert_eq!(brief(f64::NAN), "null");

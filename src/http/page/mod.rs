@@ -1,184 +1,120 @@
 //! The page: a flame graph and a table of the heap, for a person with a browser.
 //!
-//! Requests for the page itself, for its files and for its data end here. What it shows is computed in
-//! [`report`](crate::report); how it looks is in `web/`. It never changes what is recorded.
+//! It answers requests for the page, its files and its data. [`report`](crate::report) computes the
+//! numbers; `web/` decides how they look. The page never changes what is recorded.
 
-mod asked;
 mod assets;
+mod call_tree;
 mod data;
-mod moments;
+pub(super) mod history;
+mod params;
 
-pub(super) use moments::Moments;
-
-use std::io::Write;
-
-use ::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
+use flate2::Compression;
 
-use self::{asked::Asked, assets::Asset, data::Shown};
-use super::{
-    builder::Shared,
-    caller::Caller,
-    query::Query,
-    reply::{self, Reply, Result},
-};
-use crate::ProfileOptions;
+use self::{assets::Asset, data::HeapView, params::ViewParams};
+use super::reply::{self, Reply, ReplyResult};
+use super::state::RequestContext;
 
-/// Nothing but the page's own files runs, and nothing is fetched from elsewhere.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-);
+/// Only the page's own files run, and the browser fetches nothing from another host.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `path` is what stands behind `ui/`.
-pub(super) fn answer(
-    shared: &Shared,
-    path: &str,
-    request: &Request<Bytes>,
-    caller: &Caller,
-) -> Result<Reply> {
-    match path {
-        // Its relative links count from the folder that `ui` is in.
-        "" if request.uri().path().ends_with('/') => Ok(reply::redirect(
-            StatusCode::MOVED_PERMANENTLY,
-            "../ui",
-            request.uri().query(),
-        )),
-        "data" => data(shared, request, caller),
-        _ => match assets::find(path) {
-            Some(asset) => Ok(file(asset, request.headers())),
-            None => reply::refused(
-                StatusCode::NOT_FOUND,
-                &format!("the page has no file {path:?}: reload it, it may be of another version"),
-            ),
-        },
+/// `path` is what follows `ui/`.
+pub(super) fn answer(context: &RequestContext<'_>, path: &str) -> ReplyResult<Reply> {
+    if path == "data" {
+        return data(context);
     }
+    if path.is_empty() && context.request.uri().path().ends_with('/') {
+        // The page's relative links start from the folder of `ui`.
+        return Ok(context.redirect(StatusCode::MOVED_PERMANENTLY, "../ui"));
+    }
+    let Some(asset) = assets::find(path) else {
+        let why = format!("the page has no file {path:?}: reload it, it may be of another version");
+        return reply::refused(StatusCode::NOT_FOUND, &why);
+    };
+    Ok(file(asset, context.request.headers()))
 }
 
-fn file(asset: &Asset, asked: &HeaderMap) -> Reply {
-    let has_it = asked
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
-    let gzip = asset.gzip.as_ref().filter(|_| takes_gzip(asked));
-    let body = match gzip {
-        _ if has_it => Bytes::new(),
-        Some(gzip) => gzip.clone(),
-        None => asset.plain.clone(),
-    };
-    let content_type = HeaderValue::from_static(asset.content_type);
-    let mut reply = secured(reply::new(StatusCode::OK, content_type, body));
-    let headers = reply.headers_mut();
-    let keep = if asset.is_immutable() {
+fn file(asset: &Asset, request: &HeaderMap) -> Reply {
+    let cache = if asset.is_immutable() {
         "public, max-age=31536000, immutable"
     } else {
         "no-cache"
     };
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
-        headers.insert(header::ETAG, etag);
-    }
-    if has_it {
+    let is_known = |tag: &str| tag.trim_start_matches("W/") == asset.etag;
+    let is_known = listed(request, header::IF_NONE_MATCH).any(is_known);
+    let mut reply = if is_known {
+        let mut reply = secured(asset.content_type, cache, Bytes::new(), None);
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
-    } else if gzip.is_some() {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        reply
+    } else {
+        let gzip = asset.gzip.clone().filter(|_| accepts_gzip(request));
+        secured(asset.content_type, cache, asset.plain.clone(), gzip)
+    };
+    if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
+        reply.headers_mut().insert(header::ETAG, etag);
     }
     reply
 }
 
 /// The view as JSON, or an error's text, which the page shows.
-fn data(shared: &Shared, request: &Request<Bytes>, caller: &Caller) -> Result<Reply> {
-    let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    let asked = Asked::read(&query)?;
+fn data(context: &RequestContext<'_>) -> ReplyResult<Reply> {
+    let (history, query) = (&context.state.history, context.query()?);
+    let params = ViewParams::read(&query)?;
     // A view takes as much memory as a profile that is written.
-    let _turn = shared.turn(caller)?;
-    let moments = &shared.moments;
-    let base = match asked.since.map(|id| (id, moments.find(id))) {
-        None => None,
-        Some((_, Some(moment))) => Some(moment),
-        Some((id, None)) => {
-            let message = format!("moment {id} is no longer remembered: choose another one");
-            return reply::refused(StatusCode::GONE, &message);
-        }
-    };
-    let text = data::json(&shown(moments, &asked, base)?, caller)?;
-    Ok(json(text, request.headers()))
+    let _turn = context.turn()?;
+    let base = params.since.map(|id| (id, history.find(id)));
+    if let Some((id, None)) = base {
+        let why = format!("moment {id} is no longer remembered: choose another one");
+        return reply::refused(StatusCode::GONE, &why);
+    }
+    let base = base.and_then(|(_, heap)| heap);
+    let view = HeapView::new(history, &params, base)?;
+    let text = data::json(&view, context.cancellation)?;
+    let is_gzip = accepts_gzip(context.request.headers());
+    let text = Bytes::from(text);
+    let gzip = is_gzip.then(|| assets::gzip(&text, Compression::fast()));
+    Ok(secured(reply::JSON, "no-store", text, gzip.flatten()))
 }
 
-/// An earlier view again, or the heap now.
-fn shown<'a>(
-    moments: &Moments,
-    asked: &'a Asked<'a>,
-    base: Option<moments::Moment>,
-) -> crate::Result<Shown<'a>> {
-    let again = asked.at.and_then(|id| moments.find(id));
-    let (profile, id) = if let Some(moment) = again {
-        (moment.profile()?, moment.id)
-    } else {
-        let profile = ProfileOptions::new().heap()?;
-        let id = moments.remember(&profile)?.id;
-        (profile, id)
-    };
-    let base = match base {
-        Some(moment) => {
-            let profile = moment.profile()?;
-            Some((moment, profile))
-        }
-        None => None,
-    };
-    Ok(Shown {
-        profile,
-        id,
-        base,
-        asked,
-        moments: moments.list(),
-        remarks: moments.failure().into_iter().collect(),
-    })
-}
-
-fn json(text: String, asked: &HeaderMap) -> Reply {
-    let compressed = takes_gzip(asked).then(|| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        let written = encoder.write_all(text.as_bytes());
-        written.and_then(|()| encoder.finish()).ok()
-    });
-    let (body, is_gzip) = match compressed.flatten() {
-        Some(bytes) => (Bytes::from(bytes), true),
-        None => (Bytes::from(text), false),
-    };
-    let mut reply = secured(reply::new(StatusCode::OK, reply::JSON, body));
-    let headers = reply.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+fn secured(
+    content_type: &'static str,
+    cache: &'static str,
+    plain: Bytes,
+    gzip: Option<Bytes>,
+) -> Reply {
+    let is_gzip = gzip.is_some();
+    let mut reply = reply::new(StatusCode::OK, content_type, gzip.unwrap_or(plain));
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::VARY, "Accept-Encoding"),
+        (header::CACHE_CONTROL, cache),
+    ] {
+        reply = reply::with(reply, name, value);
+    }
     if is_gzip {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        reply = reply::with(reply, header::CONTENT_ENCODING, "gzip");
     }
     reply
 }
 
-fn secured(mut reply: Reply) -> Reply {
-    let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    let silent = HeaderValue::from_static("no-referrer");
-    headers.insert(header::REFERRER_POLICY, silent);
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    reply
+/// Every browser accepts it; a client with another list of encodings gets plain text.
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    listed(request, header::ACCEPT_ENCODING).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+        name.trim().eq_ignore_ascii_case("gzip") && weight.parse().is_ok_and(|w: f64| w > 0.0)
+    })
 }
 
-/// Every browser does; who sends another list of encodings gets plain text.
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    asked
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
-            name.trim().eq_ignore_ascii_case("gzip") && weight.parse().is_ok_and(|w: f64| w > 0.0)
-        })
+/// The parts of a header that is a list.
+fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
 #[cfg(test)]
@@ -187,7 +123,7 @@ mod tests {
 
     use flate2::read::GzDecoder;
 
-    use ::http::Method;
+    use ::http::{Method, Request};
 
     use super::*;
     use crate::http::Endpoints;
@@ -226,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_its_own_files_may_run() {
+    fn only_the_pages_own_files_may_run() {
         for path in ["ui".to_owned(), files().remove(0)] {
             let reply = get(&path);
             assert_eq!(reply.status(), StatusCode::OK, "{path}");
@@ -242,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_kept_and_the_page_is_asked_for_again() {
+    fn browsers_cache_the_files_but_not_the_page() {
         let page = get("ui");
         assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
         assert_eq!(header(&page, "cache-control"), "no-cache");
@@ -270,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_compressed_for_who_can_read_it() {
+    fn files_are_compressed_for_clients_that_accept_gzip() {
         let plain = get("ui");
         assert_eq!(header(&plain, "content-encoding"), "");
         for accepted in ["gzip, deflate, br", "br;q=1.0, GZIP;q=0.5"] {
@@ -298,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_of_its_relative_links_is_the_one_that_it_is_in() {
+    fn a_slash_after_ui_redirects_to_the_page() {
         let reply = get("ui/");
         assert_eq!(reply.status(), StatusCode::MOVED_PERMANENTLY);
         assert_eq!(header(&reply, "location"), "../ui");
@@ -306,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_answered_says_why() {
+    fn errors_say_why() {
         let cases = [
             (
                 "ui/app.js",
@@ -316,7 +252,7 @@ mod tests {
             (
                 "ui/data?focus=(",
                 StatusCode::BAD_REQUEST,
-                "focus is no regular expression: ",
+                "focus is not a regular expression: ",
             ),
             (
                 "ui/data?since=9",

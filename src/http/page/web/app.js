@@ -1,14 +1,14 @@
-// The page: fetches a view, gives it to the picture, the table and the panel, and keeps them in step.
+// The page: fetches a view, gives it to the picture, the table and the panel, and synchronizes them.
 import { Detail, verdict } from "./detail.js";
 import { Graph, isDark } from "./graph.js";
 import { read } from "./model.js";
 import { Table } from "./table.js";
 import { amount, clock, day, plusMinus, share, span } from "./units.js";
 
-/** From the page's files, so that it does not matter at which address the page was opened. */
+/** Relative to the page's files, so that the address of the page does not matter. */
 const DATA = new URL("../data", import.meta.url);
 
-/** Go's four, as people say them, in the order in which they ask. */
+/** Go's four sample types, named and ordered for people. */
 const TYPES = [
   ["inuse_space", "In use"],
   ["inuse_objects", "Objects in use"],
@@ -24,7 +24,7 @@ const state = {
   ignore: asked.get("ignore") ?? "",
   since: asked.get("since") ?? "",
   search: asked.get("search") ?? "",
-  /** The name of the function that is chosen, to choose it again in the next view. */
+  /** The name of the selected function, to select it again in the next view. */
   selected: undefined,
 };
 let view = null;
@@ -64,7 +64,7 @@ const graph = new Graph(by("graph"), tip, {
 });
 const table = new Table(by("top"), { onSelect: (of) => choose(of) });
 
-/** Shows a function everywhere: outlined in the picture and the table, told in the panel. */
+/** Shows a function everywhere: outlined in the picture and the table, described in the panel. */
 function choose(of, call = null) {
   state.selected = of?.name;
   if (!call) graph.select(null, false);
@@ -73,7 +73,7 @@ function choose(of, call = null) {
   detail.draw(view, of, call);
 }
 
-/** Fetches a view: of the heap now, or `again` of the one that is shown. */
+/** Fetches a view: of the heap now, or with `again` of the heap that is shown. */
 async function load({ again = false } = {}) {
   running?.abort();
   const mine = new AbortController();
@@ -136,7 +136,7 @@ function show() {
   drawn();
 }
 
-/** Why there is nothing to draw, with a way out; null if there is something. */
+/** Why there is nothing to draw, and what to do; null if there is something. */
 function nothing() {
   if (view.root.value > 0) return null;
   if (state.focus || state.ignore) {
@@ -238,7 +238,7 @@ function drawChange() {
   box.hidden = !view.isDifference;
   if (!view.isDifference) return;
   const { base, new: now } = view.change;
-  // The root is as wide as both together, and its value is what one has more than the other.
+  // The root's width is the sum of growth and shrinkage; its value is their difference.
   const grown = (view.root.value + view.root.cum) / 2;
   const shrunk = view.root.cum - grown;
   const { value, error } = view.shown;
@@ -268,7 +268,7 @@ function drawTrunk() {
     : `Show the start of stacks (${graph.hidden} ${graph.hidden === 1 ? "frame" : "frames"})`;
 }
 
-/** Words are looked for as they are, regardless of case; what is a regular expression is one. */
+/** A search text is a regular expression if it is valid as one, else plain text; case is ignored. */
 function matcher(term) {
   let pattern;
   try {
@@ -291,7 +291,7 @@ function search() {
   });
 }
 
-/** When the first picture stood, for who measures it: a label is there only after the drawing's own timers. */
+/** When the first picture was complete, for measurements: labels appear after the library's timers. */
 function drawn() {
   if (performance.getEntriesByName("drawn").length > 0) return;
   const label = by("graph").querySelector(".d3-flame-graph-label");
@@ -299,7 +299,7 @@ function drawn() {
   else requestAnimationFrame(drawn);
 }
 
-/** The address bar says what is shown, so that it can be sent to somebody. */
+/** The address bar names the view, so that a person can send it to another one. */
 function remember() {
   const parameters = new URLSearchParams();
   const all = { sample_index: state.type, focus: state.focus, ignore: state.ignore, since: state.since, search: state.search };

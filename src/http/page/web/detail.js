@@ -1,4 +1,4 @@
-// The panel beside the picture: one function's numbers, who calls it and whom it calls.
+// The panel beside the picture: one function's numbers, its callers and its callees.
 import { describe, isMoreThanNoise } from "./model.js";
 import { amount, plusMinus, share } from "./units.js";
 
@@ -11,7 +11,7 @@ export class Detail {
     this.onFilter = onFilter;
   }
 
-  /** Shows a function, and a call of it, if one is chosen; or the whole. */
+  /** Shows a function, and the selected call of it if there is one; or the whole. */
   draw(view, of, call) {
     this.view = view;
     if (!of) {

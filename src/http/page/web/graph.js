@@ -1,4 +1,4 @@
-// The flame graph: d3-flame-graph draws, and here is what it is told: colors, labels, and a selection that the
+// The flame graph. d3-flame-graph draws it; this file sets colors and labels, and a selection that the
 // keyboard moves.
 import { flamegraph, select } from "./flamegraph.js";
 import { isMoreThanNoise, title } from "./model.js";
@@ -8,7 +8,7 @@ const CELL = 20;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Graph {
-  /** `onSelect` is given a node, by mouse or keyboard; `onZoom` whether there is something to zoom out of. */
+  /** `onSelect` gets the node selected by mouse or keyboard; `onZoom` gets whether it is zoomed in. */
   constructor(element, tip, { onSelect, onZoom }) {
     this.element = element;
     this.tip = tip;
@@ -20,7 +20,7 @@ export class Graph {
     new ResizeObserver(() => this.#fit()).observe(element);
   }
 
-  /** Draws a view, zoomed to where the one before it was, if that is still there. */
+  /** Draws a view, zoomed to the same node as the view before, if the node still exists. */
   draw(view) {
     const path = this.view && this.zoomed ? names(this.zoomed) : null;
     this.view = view;
@@ -55,14 +55,14 @@ export class Graph {
     else this.onZoom(false);
   }
 
-  /** Shows how stacks start, or not. */
+  /** Shows or hides the frames in which stacks start. */
   toggleStart() {
     this.showsStart = !this.showsStart;
     this.zoomed = null;
     this.draw(this.view);
   }
 
-  /** Colors what matches; `matcher` says whether a node does. */
+  /** Colors the nodes for which `matcher` returns true. */
   search(term, matcher, onFound) {
     this.matcher = matcher;
     this.onFound = onFound;
@@ -149,7 +149,7 @@ export class Graph {
     return lines;
   }
 
-  /** The picture's own numbering: depth first from its top. */
+  /** The picture's numbering: depth first from its top. */
   #chartId(node) {
     let id = null;
     select(this.element).datum().each((d) => {
@@ -200,16 +200,17 @@ export class Graph {
   }
 }
 
-/** How a program and its threads start: the same in every Rust program. */
+/** The frames in which every Rust program and its threads start. */
 const START = new RegExp("^(?:_start|main|__libc_start_\\w+|_*clone3?|start_thread|__rust_try|" +
   "<?(?:std::(?:rt|panic|panicking|sys|sys_common|thread)|core::panic::unwind_safe|core::ops::function|alloc::boxed)::.*)$");
 
-/** How much of all has to go through a frame for it to be one that stacks share. */
+/** The share of the whole that has to go through a frame that stacks share. */
 const NEARLY_ALL = 0.99;
 
 /**
- * Sets what stands above and below each node in the picture, without the start of stacks: threads starting, and
- * frames that nearly all stacks go through up to the one in which they part. Says how many could be left out.
+ * Links each node of the picture with the nodes above and below it, without the start of stacks: the
+ * frames that start threads, and those that nearly all stacks go through before they part. Returns how
+ * many frames can be left out.
  */
 function arrange(root, showsStart) {
   const left = new Set();
@@ -257,14 +258,14 @@ export function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** A hue for each module, and none for the standard library's, which are in every program. */
+/** A hue for each module; gray for those of the standard library, which are in every program. */
 function kind(name, dark) {
   const path = /^[<&*\s]*(?:mut |dyn |impl )*([A-Za-z_][\w-]*)((?:::[a-z_]\w*(?=::))*)/.exec(name);
   const crate = path?.[1] ?? "";
   if (!crate || ["std", "core", "alloc", "hashbrown"].includes(crate)) return dark ? "#414b5a" : "#dbe0e8";
   let hash = 7;
   for (const letter of crate + path[2]) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
-  // Modules by hue; of one module, functions by lightness.
+  // The hue tells the module, the lightness the function.
   let shade = 3;
   for (const letter of name) shade = (shade * 33 + letter.charCodeAt(0)) >>> 0;
   const hue = (hash * 47) % 360;
@@ -272,7 +273,7 @@ function kind(name, dark) {
   return `hsl(${hue}, ${dark ? 34 : 68}%, ${light}%)`;
 }
 
-/** Red for growth, blue for shrinkage, the stronger the less of it cancels; none within noise. */
+/** Red for growth, blue for shrinkage, stronger if less of it cancels; gray within noise. */
 function difference(node, dark) {
   if (!isMoreThanNoise(node.cum, node.cumError)) return dark ? "#3a414d" : "#e3e6eb";
   const strength = Math.min(1, Math.abs(node.cum) / (node.value || 1));

@@ -1,6 +1,6 @@
-// What the server's JSON says, as objects. The order of values in nodes and rows is that of data.rs.
+// The server's JSON as objects. data.rs defines the order of values in nodes and rows.
 
-/** A view: the tree with its numbers, the rows of the table, and what stands above both. */
+/** A view: the tree with its numbers, the rows of the table, and the text above both. */
 export function read(data) {
   const functions = data.functions.map(([name, short, file, line], id) => ({
     id, name, short, place: file && line ? `${file}:${line}` : file,
@@ -22,7 +22,7 @@ export function read(data) {
     if (node.parent) node.parent.children.push(node);
   }
   for (const node of nodes) {
-    // What is summed up comes last, however wide it is.
+    // The sum of small nodes comes last, however wide it is.
     node.children.sort((a, b) => (a.folded > 0) - (b.folded > 0));
   }
   const isEstimated = data.shown.error !== null;
@@ -37,12 +37,12 @@ export function read(data) {
   };
 }
 
-/** Whether a change is larger than sampling alone makes it 95 times in 100. */
+/** Whether a change is larger than 95 % of the changes that sampling alone causes. */
 export function isMoreThanNoise(value, error) {
   return value !== 0 && Math.abs(value) > 2 * (error ?? 0);
 }
 
-/** The calls of a function that are not within another call of it. */
+/** The calls of a function that are not inside another call of it. */
 function outermost(view, of) {
   return view.nodes.filter((node) => node.function === of && !isWithin(node.parent, of));
 }
@@ -79,7 +79,7 @@ export function describe(view, of) {
   };
 }
 
-/** Whether the same call stands further up, so that its value is counted there. */
+/** Whether the same call is further up, where its value is counted. */
 function isRepeated(node, of) {
   for (let above = node.parent.parent; above; above = above.parent) {
     if (above.function === node.function && above.parent?.function === of) return true;
@@ -105,7 +105,7 @@ function add(parts) {
   return [value, Math.sqrt(variance), base];
 }
 
-/** What to call a node. */
+/** The name of a node. */
 export function title(node) {
   if (node.function) return node.function.short;
   return node.folded ? `(${node.folded} smaller)` : "all";

@@ -1,8 +1,8 @@
-// The top table: sorted by a click on a heading, a row selects its function.
+// The table of functions: a click on a heading sorts it, a click on a row selects the function.
 import { isMoreThanNoise } from "./model.js";
 import { amount, share } from "./units.js";
 
-/** Rows drawn at first; a person asks for the others. */
+/** Rows drawn at first; a button draws the others. */
 const FIRST = 50;
 
 const COLUMNS = [
@@ -159,7 +159,7 @@ export class Table {
 
   #pick(element) {
     const row = element.closest("tbody tr");
-    // A selection of text is no click.
+    // A selection of text is not a click.
     if (row && getSelection().isCollapsed) this.onSelect(this.view.functions[row.dataset.function]);
   }
 }

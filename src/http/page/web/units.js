@@ -4,7 +4,7 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 function scale(size) {
   let unit = 0;
-  // What would be shown as 1024.00 of a unit is 1.00 of the next.
+  // 1024.00 of a unit is shown as 1.00 of the next one.
   while (size >= 1023.995 && unit < UNITS.length - 1 && (unit > 0 || size >= 1024)) {
     size /= 1024;
     unit += 1;
@@ -35,7 +35,7 @@ export function plusMinus(value, error, unit, signed = false) {
   return `${sign(value, signed)}${part(size)} ± ${part(error)} ${UNITS[at]}`;
 }
 
-/** A few characters for a label that has little room: `1.5M`. */
+/** Few characters, for a small label: `1.5M`. */
 export function brief(value, unit, signed = false) {
   const size = Math.abs(value);
   if (unit === "bytes") {
@@ -46,7 +46,7 @@ export function brief(value, unit, signed = false) {
   return sign(value, signed) + grouped(size);
 }
 
-/** A part of the whole in percent. */
+/** A share of the whole in percent. */
 export function share(part, whole, signed = false) {
   if (part === 0) return "0%";
   if (whole === 0) return "-";
@@ -67,7 +67,7 @@ export function day(millis) {
   return new Date(millis).toLocaleDateString("en-CA");
 }
 
-/** How long, in its greatest unit or two: `4 min`, `2 h 5 min`. */
+/** A duration in its largest one or two units: `4 min`, `2 h 5 min`. */
 export function span(millis) {
   const seconds = Math.max(0, Math.round(millis / 1000));
   if (seconds < 60) return `${seconds} s`;
