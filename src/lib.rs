@@ -122,6 +122,7 @@ pub mod report;
 mod snapshot;
 #[cfg(feature = "snapshotter")]
 mod snapshotter;
+mod special_functions;
 mod symbolize;
 pub mod units;
 

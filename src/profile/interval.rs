@@ -21,7 +21,7 @@
 
 use std::ops::{Add, Mul, RangeInclusive};
 
-use statrs::function::gamma::checked_gamma_lr;
+use crate::special_functions::gamma_lower;
 
 /// Chance left on either side of an interval that holds 95 times in 100.
 const TAIL: f64 = 0.025;
@@ -165,9 +165,7 @@ fn gamma_quantile(mean: f64, variance: f64, p: f64) -> f64 {
     let (mut low, mut high) = (0.0, shape + 10.0 * shape.sqrt() + 40.0);
     for _ in 0..50 {
         let middle = 0.5 * (low + high);
-        // The arguments are positive, as the function asks; were they not, the limit would move outward.
-        let below = checked_gamma_lr(shape, middle);
-        if below.is_ok_and(|below| below < p) {
+        if gamma_lower(shape, middle) < p {
             low = middle;
         } else {
             high = middle;

@@ -2,11 +2,10 @@
 //!
 //! Arithmetic on numbers alone.
 
-use statrs::function::beta::checked_beta_reg;
+use crate::special_functions::beta_lower;
 
 /// Above this number of events the normal distribution stands in for the binomial one. Its tails
-/// are then close enough, and the continued fraction of the binomial one needs more steps than
-/// `statrs` makes.
+/// are then close enough, and the continued fraction of the binomial one takes hundreds of steps.
 const EVENTS_ARE_MANY: f64 = 2000.0;
 
 /// Chance that of `more + less` events of two equally likely kinds at least `more` are of the
@@ -19,15 +18,15 @@ const EVENTS_ARE_MANY: f64 = 2000.0;
 /// normal tail it holds for few events: five against none have a chance of 1 in 32, where the
 /// normal tail says 1 in 79.
 pub(super) fn chance_of_so_many(more: f64, less: f64) -> f64 {
-    if more <= 0.0 {
+    // 1 means no evidence.
+    if more.is_nan() || more <= 0.0 {
         return 1.0;
     }
     let less = less.max(0.0);
     if more + less > EVENTS_ARE_MANY {
         return upper_tail((more - less) / (more + less).sqrt());
     }
-    // It never fails: both are positive and a half is in range. 1 means no evidence.
-    checked_beta_reg(more, less + 1.0, 0.5).unwrap_or(1.0)
+    beta_lower(more, less + 1.0, 0.5)
 }
 
 /// Chance that a standard normal value exceeds `z`.
