@@ -1,4 +1,4 @@
-//! [`Snapshot`]: everything recorded at one instant, as owned plain data. The only way from world 1 to
+//! [`Snapshot`]: everything recorded at one instant, as owned plain data. The only way from the recording side to
 //! the rest of the crate.
 
 pub(crate) use crate::record::{Bucket, BucketId, LiveSample};

@@ -248,7 +248,7 @@ fn short_threads_under_snapshots() {
 
 // ---- an application's own locks
 
-/// The program that hung about once in a hundred starts when world 1 locked DashMap's shards by its
+/// The program that hung about once in a hundred starts when the recording side locked DashMap's shards by its
 /// blocking methods: threads contend on a lock of `parking_lot`, whose table of parked threads grows, and
 /// allocates, while it holds its buckets; a sample taken there waited for a shard in that very table.
 /// (With `shards.rs` waiting by `shard.write()` this test hangs, and the alarm ends it.)
