@@ -4,7 +4,7 @@
 //! Built for `cargo fuzz` (`fuzz/`), which looks for bytes that break it, and for a unit test that replays
 //! the committed ones in `fuzz/corpus/`. Not a part of the public interface.
 
-use crate::{Profile, leak, record, report, symbolize};
+use crate::{Profile, build_id as elf_notes, leak, record, report};
 
 /// A profile file, and all that is then done with it.
 pub fn profile(bytes: &[u8]) {
@@ -72,7 +72,8 @@ pub fn build_id(bytes: &[u8]) {
     let Some((align, notes)) = bytes.split_first() else {
         return;
     };
-    if let Some((id, hex)) = symbolize::build_id(notes, u64::from(*align)) {
+    if let Some(id) = elf_notes::find(notes, u64::from(*align)) {
+        let hex = elf_notes::hex(id);
         assert!(!id.is_empty() && hex.len() == 2 * id.len());
         assert!(hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
     }

@@ -89,6 +89,8 @@
 //! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 
+#[cfg(any(all(target_os = "linux", target_pointer_width = "64"), fuzzing, test))]
+mod build_id;
 mod error;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
@@ -119,6 +121,7 @@ mod record;
 #[path = "unsupported.rs"]
 mod record;
 pub mod report;
+mod sampling_law;
 mod snapshot;
 #[cfg(feature = "snapshotter")]
 mod snapshotter;

@@ -17,18 +17,26 @@ static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("json", &[]),
+    ("build_id", &[]),
     ("printable", &[]),
+    ("sampling_law", &[]),
     ("special_functions", &[]),
     ("process", &[]),
     ("units", &[]),
-    ("record", &[]),
+    ("record", &["build_id", "sampling_law"]),
     ("unsupported", &[]),
     ("snapshot", &["error", "process", "record"]),
     (
         "profile",
-        &["error", "process", "snapshot", "special_functions"],
+        &[
+            "error",
+            "process",
+            "sampling_law",
+            "snapshot",
+            "special_functions",
+        ],
     ),
-    ("symbolize", &["error", "profile"]),
+    ("symbolize", &["build_id", "error", "profile"]),
     (
         "pprof",
         &[
@@ -58,7 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "fuzzing",
-        &["profile", "http", "leak", "record", "report", "symbolize"],
+        &["profile", "http", "leak", "record", "report", "build_id"],
     ),
     ("snapshotter", &["error", "units", "record", "pprof"]),
     (

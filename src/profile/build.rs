@@ -5,6 +5,8 @@ use super::{
     Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Profile, Sample, ValueType,
 };
 use crate::Snapshot;
+#[cfg(any(test, feature = "http"))]
+use crate::sampling_law::probability;
 use crate::snapshot::{Bucket, BucketId};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -49,16 +51,6 @@ impl Profile {
     pub(crate) fn sampled(snapshot: &Snapshot) -> Self {
         let period = snapshot.period();
         build_with(snapshot, "inuse_space", |size| probability(size, period))
-    }
-}
-
-/// How likely a block is to be sampled; at an interval of 1 each one is.
-#[cfg(any(test, feature = "http"))]
-fn probability(size: f64, interval: u64) -> f64 {
-    if interval <= 1 {
-        1.0
-    } else {
-        -(-size / interval as f64).exp_m1()
     }
 }
 

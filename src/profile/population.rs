@@ -15,6 +15,7 @@ use std::ops::AddAssign;
 use super::columns::Column;
 use super::estimate::Estimate;
 use super::interval::Mass;
+use crate::sampling_law;
 
 /// Smallest block of a size group relative to its largest. Groups come four to a doubling; spaced
 /// evenly the widest one goes from 4 to 5 units, spaced geometrically every one from 0.84 to 1.
@@ -268,13 +269,9 @@ pub(super) fn block_size(space: i64, objects: i64, largest: i64) -> f64 {
     within.max(1.0)
 }
 
-/// `(1-p)/p` of a block: `exp(-x) / (1 - exp(-x)) = 1 / (exp(x) - 1)` with `x = size/interval`, in
-/// the form that is exact for small `x`. At interval 1 every block is sampled.
+/// `(1-p)/p` of a block at an interval as a profile states it. At 1 or less, every block is sampled.
 pub(super) fn odds_unsampled(size: f64, interval_bytes: i64) -> f64 {
-    if interval_bytes <= 1 {
-        return 0.0;
-    }
-    (size / interval_bytes as f64).exp_m1().recip()
+    sampling_law::odds_unsampled(size, u64::try_from(interval_bytes).unwrap_or(0))
 }
 
 #[cfg(test)]

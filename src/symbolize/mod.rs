@@ -8,8 +8,6 @@
 //! Nothing here may run inside the allocator: it all allocates and takes locks. Who calls it mutes the
 //! profiler on the thread first.
 
-#[cfg(any(all(target_os = "linux", target_pointer_width = "64"), fuzzing, test))]
-mod build_id;
 mod drop_frames;
 mod elsewhere;
 mod lines;
@@ -60,12 +58,6 @@ pub(crate) fn loaded_modules() -> Vec<Module> {
     return modules::loaded();
     #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
     return Vec::new();
-}
-
-/// The build id among a module's notes, and as text.
-#[cfg(any(fuzzing, test))]
-pub(crate) fn build_id(notes: &[u8], align: u64) -> Option<(&[u8], String)> {
-    build_id::find(notes, align).map(|id| (id, build_id::hex(id)))
 }
 
 /// Gives the profile its mappings, and every location the one that holds its address.

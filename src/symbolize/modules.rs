@@ -13,7 +13,8 @@
     reason = "the loader hands out C structures, and build ids are read from the loaded image"
 )]
 
-use super::{Module, Segment, build_id};
+use super::{Module, Segment};
+use crate::build_id;
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 use std::path::Path;

@@ -10,6 +10,7 @@
 //! any set of call sites unbiased. Weights are computed per sample and then summed: the weight of a
 //! mean size is not the mean weight.
 
+use crate::sampling_law;
 use rand_distr::{Distribution, Exp1};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -44,11 +45,7 @@ pub(super) fn draw_gap(interval: u64, random: &mut Xoshiro256PlusPlus) -> i64 {
 
 /// The probability that an allocation of `size` bytes is picked at `interval`.
 pub(crate) fn probability(size: u64, interval: u64) -> f64 {
-    if interval <= EVERY_ALLOCATION {
-        return 1.0;
-    }
-    // 1 - exp(-x) without cancellation: at 8 bytes and 1 TiB x is 7e-12.
-    -(-(size as f64) / interval as f64).exp_m1()
+    sampling_law::probability(size as f64, interval)
 }
 
 /// How many allocations of `size` bytes a picked one stands for at `interval`.

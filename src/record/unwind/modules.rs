@@ -10,6 +10,7 @@ use super::{
     loader::{self, Object},
     rule_table::Owner,
 };
+use crate::build_id;
 use core::{mem::size_of, ptr, slice};
 use libc::{Elf64_Ehdr, Elf64_Phdr};
 
@@ -78,8 +79,8 @@ impl UnwindModule {
         if loader::is_permanent(start) {
             return Some(Owner::PERMANENT);
         }
-        let build_id = build_id(self.object)?;
-        let (words, rest) = build_id.as_chunks::<8>();
+        let id = module_build_id(self.object)?;
+        let (words, rest) = id.as_chunks::<8>();
         let words = words.iter().map(|word| u64::from_le_bytes(*word));
         let rest = rest
             .iter()
@@ -154,7 +155,7 @@ impl SegmentLayout {
 }
 
 /// The build id of a module: a hash of its content, which the linker stores as a note.
-fn build_id(object: Object) -> Option<&'static [u8]> {
+fn module_build_id(object: Object) -> Option<&'static [u8]> {
     let layout = SegmentLayout::of(object)?;
     let notes = layout
         .headers
@@ -164,32 +165,10 @@ fn build_id(object: Object) -> Option<&'static [u8]> {
         .filter_map(|header| {
             let (segment, offset) = layout.segment_around(layout.address_of(header)?)?;
             let len = usize::try_from(header.p_filesz).ok()?;
-            segment.get(offset..)?.get(..len)
+            let bytes = segment.get(offset..)?.get(..len)?;
+            build_id::find(bytes, header.p_align)
         })
-        .find_map(build_id_among)
-}
-
-/// Finds the build id among notes. A note has the lengths of its name and content, a type, the name
-/// and the content. Name and content are each padded to words of 4 bytes. (Notes of 8-byte words
-/// are in their own segment and hold no build id.)
-fn build_id_among(notes: &[u8]) -> Option<&[u8]> {
-    const BUILD_ID: u32 = 3;
-    let mut rest = notes;
-    loop {
-        let (head, after) = rest.split_first_chunk::<12>()?;
-        let [name_len, content_len, kind] = head.as_chunks::<4>().0 else {
-            return None;
-        };
-        let name_len = usize::try_from(u32::from_le_bytes(*name_len)).ok()?;
-        let content_len = usize::try_from(u32::from_le_bytes(*content_len)).ok()?;
-        let after_name = after.get(name_len.checked_next_multiple_of(4)?..)?;
-        let content = after_name.get(..content_len)?;
-        let is_it = u32::from_le_bytes(*kind) == BUILD_ID && after.starts_with(b"GNU\0");
-        if is_it && name_len == 4 && !content.is_empty() {
-            return Some(content);
-        }
-        rest = after_name.get(content_len.checked_next_multiple_of(4)?..)?;
-    }
+        .next()
 }
 
 /// The program headers of the module whose first segment is at `start`. `None` if they are not in
@@ -254,34 +233,6 @@ mod tests {
         assert!(program_headers(PAGE.0.as_ptr().expose_provenance()).is_none());
     }
 
-    #[test]
-    fn a_build_id_is_found_among_notes() {
-        let note = |name: &[u8], kind: u32, content: &[u8]| {
-            let lens = [name.len(), content.len()].map(|len| u32::try_from(len).unwrap());
-            let mut bytes: Vec<u8> = lens.into_iter().flat_map(u32::to_le_bytes).collect();
-            bytes.extend(kind.to_le_bytes());
-            for part in [name, content] {
-                bytes.extend(part);
-                bytes.resize(bytes.len().next_multiple_of(4), 0);
-            }
-            bytes
-        };
-        let others = [
-            note(b"GNU\0", 1, b"abi"),
-            note(b"stapsdt\0", 3, b"probe"),
-            note(b"", 3, b""),
-        ];
-        let others = others.concat();
-        assert_eq!(build_id_among(&others), None);
-        let notes = [others, note(b"GNU\0", 3, b"12345"), note(b"GNU\0", 3, b"6")].concat();
-        assert_eq!(build_id_among(&notes), Some(&b"12345"[..]));
-        for len in 0..notes.len() {
-            let found = build_id_among(notes.get(..len).unwrap());
-            assert!(found.is_none_or(|id| id == b"12345"));
-        }
-        assert_eq!(build_id_among(&[0xff; 64]), None);
-    }
-
     /// The loader might unload the unwinder's library, as far as we know. Its build id, which
     /// Debian's linker writes, distinguishes it from others.
     #[test]
@@ -292,7 +243,7 @@ mod tests {
         assert_ne!(owner, Owner::PERMANENT);
         let again = UnwindModule::around(code + 1).unwrap();
         assert_eq!(again.owner(), Some(owner));
-        assert!(build_id(module.object).unwrap().len() >= 8);
+        assert!(module_build_id(module.object).unwrap().len() >= 8);
     }
 
     fn backtrace_code() -> usize {

@@ -1,7 +1,7 @@
 //! The GNU build id among the notes of an ELF file: plain bytes in, plain bytes out.
 //!
-//! Apart from the walk over the loaded modules so that it needs no `unsafe` and can be tried on bytes
-//! made by hand. It must not trust any size it reads.
+//! The one parser of such notes: for modules of this process, inside malloc and outside, and for
+//! files. It needs no `unsafe`, allocates nothing, and trusts no size that it reads.
 
 /// Type of the note that carries a build id (`NT_GNU_BUILD_ID` of `elf.h`).
 const BUILD_ID: u32 = 3;
@@ -12,13 +12,13 @@ const OWNER: &[u8] = b"GNU\0";
 ///
 /// `align` is the segment's alignment: 8 pads names and descriptions to 8 bytes, as
 /// `.note.gnu.property` wants it; every other value means 4, as the GNU tools read it.
-pub(super) fn find(mut notes: &[u8], align: u64) -> Option<&[u8]> {
+pub(crate) fn find(mut notes: &[u8], align: u64) -> Option<&[u8]> {
     let align = if align == 8 { 8 } else { 4 };
     loop {
         let (name_size, rest) = word(notes)?;
         let (desc_size, rest) = word(rest)?;
         let (kind, rest) = word(rest)?;
-        let header = notes.len() - rest.len();
+        let header = notes.len().saturating_sub(rest.len());
         // The padding counts from the note's start, so that the header is part of it.
         let desc_at = header
             .checked_add(usize::try_from(name_size).ok()?)?
@@ -38,7 +38,7 @@ fn word(bytes: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// `id` in lower-case hexadecimal, as `readelf -n` and pprof write it.
-pub(super) fn hex(id: &[u8]) -> String {
+pub(crate) fn hex(id: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map(|&d| char::from(d));
     id.iter()
