@@ -232,6 +232,42 @@ fn the_handler_in_the_docs_is_the_examples() {
     assert!(docs.contains(handler), "docs/http.md, In actix");
 }
 
+/// Words that have a plain replacement, so that they do not return. Each one stands for itself as a
+/// whole word.
+const REPLACED_WORDS: &[&str] = &[
+    "Acquitted",
+    "PendingFree",
+    "Suspect",
+    "UNTABLED",
+    "World 1",
+    "World 2",
+    "count_in",
+    "count_out",
+    "patience",
+    "prepaid",
+    "world 1",
+    "world 2",
+];
+
+#[test]
+fn replaced_words_do_not_return() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = fs::read_dir(root.join("docs")).unwrap();
+    let documents = documents.map(|entry| entry.unwrap().path());
+    let documents = documents.filter(|path| path.extension().is_some_and(|ext| ext == "md"));
+    let documents = documents.map(|path| (path.clone(), fs::read_to_string(path).unwrap()));
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    for (path, text) in sources().into_iter().chain(documents) {
+        for word in REPLACED_WORDS {
+            let found = text.match_indices(word).any(|(at, _)| {
+                let (before, after) = (&text[..at], &text[at + word.len()..]);
+                !before.ends_with(is_part) && !after.starts_with(is_part)
+            });
+            assert!(!found, "{}: the word `{word}`", path.display());
+        }
+    }
+}
+
 #[test]
 fn folders_are_two_levels_deep() {
     for (path, _) in sources() {
