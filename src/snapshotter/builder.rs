@@ -1,8 +1,8 @@
 //! [`SnapshotterBuilder`]: what a snapshotter is told before it starts, and whether that is sensible.
 
 use super::{
-    Snapshotter, folder::Disk, fraction::Fraction, memory::MemoryReader, retention::Keep,
-    signal_name, triggers::Rules,
+    Snapshotter, folder::Disk, limit_share::LimitShare, memory::MemoryReader,
+    retention::KeepLimits, signal_name, triggers::Rules,
 };
 use crate::{Error, ProfileOptions, Result};
 use std::{
@@ -20,7 +20,7 @@ pub struct SnapshotterBuilder {
     dir: Option<PathBuf>,
     rules: Rules,
     limits: Vec<f64>,
-    keep: Keep,
+    keep: KeepLimits,
     pub(super) signal: Option<c_int>,
     pub(super) at_exit: bool,
     pub(super) on_panic: bool,
@@ -164,7 +164,7 @@ impl SnapshotterBuilder {
             return refuse("growth", &format!("{factor}x"), "not a factor above 1");
         }
         for share in &self.limits {
-            match Fraction::new(*share) {
+            match LimitShare::new(*share) {
                 Some(fraction) => rules.limits.push(fraction),
                 None => return refuse("limit", share, "not a share above 0 and at most 1"),
             }
@@ -188,7 +188,7 @@ impl SnapshotterBuilder {
         Disk::new(folder, MemoryReader::new("/"))
     }
 
-    pub(super) fn kept(&self) -> Keep {
+    pub(super) fn kept(&self) -> KeepLimits {
         self.keep
     }
 

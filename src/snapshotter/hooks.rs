@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "atexit")]
 
-use super::{process::PATIENCE, reason::Reason, watcher::Request};
+use super::{process::MAX_WAIT, reason::Reason, watcher::Request};
 use crate::{Error, Result, record};
 use std::{
     panic,
@@ -17,7 +17,7 @@ use std::{
 
 /// The snapshotter that hooks go to.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct HookTarget {
     pub(super) requests: Sender<Request>,
     pub(super) at_exit: bool,
     pub(super) on_panic: bool,
@@ -25,7 +25,7 @@ pub(super) struct Running {
     pub(super) thread: ThreadId,
 }
 
-static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+static HOOK_TARGET: Mutex<Option<HookTarget>> = Mutex::new(None);
 /// The process that a snapshotter runs in; 0 for none. A forked child inherits the number, and so knows
 /// that the snapshotter is not its own; nor does it touch the lock, which may be held for ever there.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
@@ -45,7 +45,7 @@ impl Claim {
     pub(super) fn new() -> Result<Self> {
         let process = std::process::id();
         // Held until the slot is empty: a hook that finds the new number must not find the parent's channel.
-        let mut slot = running_slot().ok_or_else(locked_by_fork)?;
+        let mut slot = hook_target_slot().ok_or_else(locked_by_fork)?;
         if PROCESS.swap(process, Ordering::AcqRel) == process {
             return Err(Error::busy(
                 "a snapshotter runs in this process already: drop it before another is started",
@@ -68,7 +68,7 @@ impl Claim {
     /// # Errors
     ///
     /// Busy, if this is a child that was forked at an unlucky moment.
-    pub(super) fn set(&self, running: Running) -> Result<()> {
+    pub(super) fn set(&self, running: HookTarget) -> Result<()> {
         if running.at_exit && !EXIT_HOOK.swap(true, Ordering::Relaxed) {
             // SAFETY: the handler is a function of this program. It fails for want of memory only, and
             // then costs the exit snapshot.
@@ -82,7 +82,7 @@ impl Claim {
                 ask(&Reason::Panic);
             }));
         }
-        let mut slot = running_slot().ok_or_else(locked_by_fork)?;
+        let mut slot = hook_target_slot().ok_or_else(locked_by_fork)?;
         *slot = Some(running);
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         if self.is_own() {
-            if let Some(mut slot) = running_slot() {
+            if let Some(mut slot) = hook_target_slot() {
                 *slot = None;
             }
             PROCESS.store(0, Ordering::Release);
@@ -100,9 +100,9 @@ impl Drop for Claim {
 }
 
 /// The lock is held for moments only, unless its holder is missing in a forked child.
-fn running_slot() -> Option<MutexGuard<'static, Option<Running>>> {
+fn hook_target_slot() -> Option<MutexGuard<'static, Option<HookTarget>>> {
     for _ in 0..100_000 {
-        match RUNNING.try_lock() {
+        match HOOK_TARGET.try_lock() {
             Ok(guard) => return Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => thread::yield_now(),
@@ -125,7 +125,7 @@ fn ask(reason: &Reason) {
         return;
     }
     record::muted(|| {
-        let requests = running_slot().and_then(|slot| {
+        let requests = hook_target_slot().and_then(|slot| {
             let running = slot.as_ref()?;
             let wanted = match reason {
                 Reason::Exit => running.at_exit,
@@ -141,7 +141,7 @@ fn ask(reason: &Reason) {
         if requests.send(Request::Take(reason.clone(), reply)).is_ok() {
             record::alarm().ring();
             // What came of it the thread has told and counted.
-            let _told = answer.recv_timeout(PATIENCE);
+            let _told = answer.recv_timeout(MAX_WAIT);
         }
     });
 }
@@ -157,7 +157,7 @@ mod tests {
         let (requests, received) = channel();
         let id = thread::spawn(|| thread::current().id()).join().unwrap();
         PROCESS.store(std::os::unix::process::parent_id(), Ordering::Release);
-        *RUNNING.lock().unwrap() = Some(Running {
+        *HOOK_TARGET.lock().unwrap() = Some(HookTarget {
             requests,
             at_exit: true,
             on_panic: true,

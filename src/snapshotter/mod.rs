@@ -2,34 +2,34 @@
 //!
 //! One thread, muted so that it does not show up in what it writes, does all of it; the rest asks it. What
 //! to take ([`triggers`]), what to keep ([`retention`]) and what files are called ([`name`]) is decided
-//! without touching the world; [`process`] and [`folder`] are the world. A profile is made by
+//! without touching the simulation; [`process`] and [`folder`] are the simulation. A profile is made by
 //! [`pprof`](crate::ProfileOptions), not here.
 
 mod builder;
 mod folder;
-mod fraction;
 mod hooks;
+mod limit_share;
 mod memory;
 mod name;
 mod process;
 mod reason;
 mod retention;
 mod settings;
-#[cfg_attr(windows, path = "no_signal.rs")]
+#[cfg_attr(windows, path = "signal_windows.rs")]
 mod signal;
 mod signal_name;
 mod taker;
 mod triggers;
-mod trouble;
+mod warnings;
 mod watcher;
 
 pub use builder::SnapshotterBuilder;
 
 use crate::{Error, Result, record};
-use hooks::{Claim, Running};
-use process::{Own, PATIENCE, Process};
+use hooks::{Claim, HookTarget};
+use process::{CurrentProcess, MAX_WAIT, WatchedProcess};
 use reason::Reason;
-use signal::Listener;
+use signal::SignalListener;
 use std::{
     env,
     path::PathBuf,
@@ -42,7 +42,7 @@ use std::{
 };
 use taker::{Counters, Taker};
 use triggers::Triggers;
-use trouble::Troubles;
+use warnings::Warnings;
 use watcher::{Request, Watcher};
 
 /// Where [`Snapshotter::from_env`] looks.
@@ -90,7 +90,7 @@ pub struct Snapshotter {
     counters: Arc<Counters>,
     at_exit: bool,
     thread: Option<JoinHandle<()>>,
-    signal: Option<Listener>,
+    signal: Option<SignalListener>,
     // Last, so that nobody else starts before this one has taken its last snapshot and let go of the alarm,
     // or has been waited for in vain.
     claim: Claim,
@@ -162,7 +162,7 @@ impl Snapshotter {
     }
 
     fn take_muted(&self, reason: &str) -> Result<PathBuf> {
-        let Some(reason) = Reason::by_hand(reason) else {
+        let Some(reason) = Reason::manual(reason) else {
             return Err(Error::setting(format!(
                 "could not take a snapshot for the reason {reason:?}: not 1 to 40 letters, digits, \
                  '-', '_' or '.', or a word that heaptide uses itself"
@@ -214,14 +214,14 @@ impl Snapshotter {
         }
         let claim = Claim::new()?;
         let counters = Arc::<Counters>::default();
-        let process = Own::new(builder.profile_options());
+        let process = CurrentProcess::new(builder.profile_options());
         let triggers = Triggers::new(rules, &process.measure());
         let taker = Taker::new(
             builder.folder(),
             builder.kept(),
             std::process::id(),
             Arc::clone(&counters),
-            Troubles::on_stderr(),
+            Warnings::on_stderr(),
         );
         let (requests, received) = channel();
         let watcher = Watcher::new(process, triggers, taker, received);
@@ -240,9 +240,9 @@ impl Snapshotter {
             claim,
         };
         let signal = builder.signal;
-        let listener = signal.map(|signal| Listener::start(signal, requests.clone()));
+        let listener = signal.map(|signal| SignalListener::start(signal, requests.clone()));
         snapshotter.signal = listener.transpose()?;
-        snapshotter.claim.set(Running {
+        snapshotter.claim.set(HookTarget {
             requests,
             at_exit: builder.at_exit,
             on_panic: builder.on_panic,
@@ -276,7 +276,7 @@ impl Drop for Snapshotter {
         let last = self.at_exit.then_some(Reason::Exit);
         self.ask(Request::Stop(last, reply));
         // The thread drops its end when it is done.
-        let _disconnected = ended.recv_timeout(PATIENCE);
+        let _disconnected = ended.recv_timeout(MAX_WAIT);
         if let Some(thread) = thread.filter(JoinHandle::is_finished) {
             // It does not panic, and there would be nothing to do about it here.
             let _ended = thread.join();

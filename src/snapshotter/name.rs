@@ -111,7 +111,7 @@ mod tests {
         let name = SnapshotName {
             stamp: stamp(1_700_000_000_007),
             process: 4711,
-            reason: Reason::Hand("before-deploy".into()),
+            reason: Reason::Manual("before-deploy".into()),
         };
         let text = "heap-20231114T221320.007Z-4711-before-deploy.pb.gz";
         assert_eq!(name.to_string(), text);

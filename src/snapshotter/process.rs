@@ -9,7 +9,7 @@ use crate::{ProfileOptions, Result, record, units::Bytes};
 use std::time::{Duration, Instant, SystemTime};
 
 /// What is watched.
-pub(super) trait Process: Send {
+pub(super) trait WatchedProcess: Send {
     fn measure(&self) -> Measured;
     fn wall_clock(&self) -> SystemTime;
     /// Has the watcher woken once this many bytes are live; `None` for never.
@@ -20,13 +20,13 @@ pub(super) trait Process: Send {
 
 /// This process.
 #[derive(Debug)]
-pub(super) struct Own {
+pub(super) struct CurrentProcess {
     start: Instant,
     memory: MemoryReader,
     options: ProfileOptions,
 }
 
-impl Own {
+impl CurrentProcess {
     pub(super) fn new(options: ProfileOptions) -> Self {
         Self {
             start: Instant::now(),
@@ -36,7 +36,7 @@ impl Own {
     }
 }
 
-impl Process for Own {
+impl WatchedProcess for CurrentProcess {
     fn measure(&self) -> Measured {
         Measured {
             now: self.start.elapsed(),
@@ -80,4 +80,4 @@ pub(super) fn remark(reason: &impl std::fmt::Display, memory: &[Memory]) -> Stri
 }
 
 /// As long as anybody waits for the watcher: for a disk that hangs nobody's exit should wait for ever.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);

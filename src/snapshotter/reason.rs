@@ -1,6 +1,6 @@
 //! Why a snapshot was taken: a word in its file's name, and its rank when files have to go.
 
-use super::fraction::Fraction;
+use super::limit_share::LimitShare;
 use std::fmt;
 
 /// Why a snapshot was taken.
@@ -10,12 +10,12 @@ pub(super) enum Reason {
     Growth,
     Peak,
     /// This share of the memory limit was reached.
-    Limit(Fraction),
+    Limit(LimitShare),
     Signal,
     Exit,
     Panic,
     /// The program asked; made of letters, digits, `-`, `_` and `.`, and no word of the others.
-    Hand(Box<str>),
+    Manual(Box<str>),
 }
 
 /// Which files go first. The order is that of deletion.
@@ -41,17 +41,17 @@ impl Reason {
             "signal" => Self::Signal,
             "exit" => Self::Exit,
             "panic" => Self::Panic,
-            _ => match word.strip_prefix("limit").map(Fraction::parse_percent) {
+            _ => match word.strip_prefix("limit").map(LimitShare::parse_percent) {
                 Some(Some(fraction)) => Self::Limit(fraction),
-                _ => return is_word(word).then(|| Self::Hand(word.into())),
+                _ => return is_word(word).then(|| Self::Manual(word.into())),
             },
         };
         Some(own)
     }
 
     /// What the program calls a snapshot of its own; `None` if that is no word, or one of ours.
-    pub(super) fn by_hand(word: &str) -> Option<Self> {
-        Self::parse(word).filter(|reason| matches!(reason, Self::Hand(_)))
+    pub(super) fn manual(word: &str) -> Option<Self> {
+        Self::parse(word).filter(|reason| matches!(reason, Self::Manual(_)))
     }
 
     pub(super) fn rank(&self) -> Rank {
@@ -78,7 +78,7 @@ impl fmt::Display for Reason {
             Self::Signal => f.write_str("signal"),
             Self::Exit => f.write_str("exit"),
             Self::Panic => f.write_str("panic"),
-            Self::Hand(word) => f.write_str(word),
+            Self::Manual(word) => f.write_str(word),
         }
     }
 }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_read_back_from_its_word() {
-        let limit = |fraction| Reason::Limit(Fraction::new(fraction).unwrap());
+        let limit = |fraction| Reason::Limit(LimitShare::new(fraction).unwrap());
         let reasons = [
             Reason::Interval,
             Reason::Growth,
@@ -100,8 +100,8 @@ mod tests {
             Reason::Signal,
             Reason::Exit,
             Reason::Panic,
-            Reason::Hand("before-the_deploy.2".into()),
-            Reason::Hand("limitless".into()),
+            Reason::Manual("before-the_deploy.2".into()),
+            Reason::Manual("limitless".into()),
         ];
         for reason in reasons {
             assert_eq!(Reason::parse(&reason.to_string()), Some(reason));
@@ -113,8 +113,8 @@ mod tests {
     fn the_program_may_use_neither_our_words_nor_what_a_file_cannot_be_called() {
         let long = "x".repeat(41);
         for word in ["", "peak", "limit95", "a/b", "..\n", "naïve", &long] {
-            assert_eq!(Reason::by_hand(word), None, "{word:?}");
+            assert_eq!(Reason::manual(word), None, "{word:?}");
         }
-        assert!(Reason::by_hand(&long[1..]).is_some());
+        assert!(Reason::manual(&long[1..]).is_some());
     }
 }

@@ -11,14 +11,14 @@ use super::{
 
 /// How much may stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Keep {
+pub(super) struct KeepLimits {
     /// Files of the rotation, and as many of those kept apart.
     pub(super) files: usize,
     /// Bytes of all.
     pub(super) bytes: u64,
 }
 
-impl Default for Keep {
+impl Default for KeepLimits {
     /// Two hours of one a minute, and what a small volume holds.
     fn default() -> Self {
         Self {
@@ -30,14 +30,14 @@ impl Default for Keep {
 
 /// A snapshot file in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct SnapshotFile {
     pub(super) name: SnapshotName,
     pub(super) bytes: u64,
 }
 
 /// One snapshotter, from its start to its end: what it knows of its own files.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(super) struct OwnFiles {
     pub(super) process: u32,
     /// The latest stamp in the folder when it started; its own are later. Process ids do not tell it from
     /// those before it: in a container they are often 1 for all restarts.
@@ -46,20 +46,24 @@ pub(super) struct Run {
     pub(super) last: Option<Stamp>,
 }
 
-impl Run {
+impl OwnFiles {
     /// Whether it has written this file.
     fn wrote(&self, name: &SnapshotName) -> bool {
         name.process == self.process && Some(name.stamp) > self.before
     }
 }
 
-impl Keep {
+impl KeepLimits {
     /// The files that have to go, in the order in which they go. The newest of all never does, nor does the
     /// last of `run`, which may be another one if clocks differ.
-    pub(super) fn surplus(&self, mut entries: Vec<Entry>, run: Run) -> Vec<SnapshotName> {
+    pub(super) fn surplus(
+        &self,
+        mut entries: Vec<SnapshotFile>,
+        run: OwnFiles,
+    ) -> Vec<SnapshotName> {
         entries.sort_by_key(|entry| (entry.name.reason.rank(), order(entry)));
         let newest = entries.iter().map(order).max();
-        let is_rotating = |entry: &Entry| entry.name.reason.rank() == Rank::Rotating;
+        let is_rotating = |entry: &SnapshotFile| entry.name.reason.rank() == Rank::Rotating;
         let rotating = entries.iter().filter(|entry| is_rotating(entry)).count();
 
         let (old_peaks, mut stay): (Vec<_>, Vec<_>) =
@@ -98,25 +102,26 @@ impl Keep {
 }
 
 /// Oldest first; the name settles what the time leaves open.
-fn order(entry: &Entry) -> (Stamp, u32, String) {
+fn order(entry: &SnapshotFile) -> (Stamp, u32, String) {
     let name = &entry.name;
     (name.stamp, name.process, name.reason.to_string())
 }
 
 /// A peak that this run has left behind; those of others are evidence of how they ended. The entries are
 /// sorted, so a later peak comes later.
-fn is_old_peak(entries: &[Entry], at: usize, run: Run) -> bool {
-    let Some((entry, later)) = entries.get(at..).and_then(<[Entry]>::split_first) else {
+fn is_old_peak(entries: &[SnapshotFile], at: usize, run: OwnFiles) -> bool {
+    let Some((entry, later)) = entries.get(at..).and_then(<[SnapshotFile]>::split_first) else {
         return false;
     };
-    let is_own_peak = |entry: &Entry| entry.name.reason == Reason::Peak && run.wrote(&entry.name);
+    let is_own_peak =
+        |entry: &SnapshotFile| entry.name.reason == Reason::Peak && run.wrote(&entry.name);
     is_own_peak(entry) && later.iter().any(is_own_peak)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshotter::fraction::Fraction;
+    use crate::snapshotter::limit_share::LimitShare;
     use proptest::prelude::*;
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -125,27 +130,27 @@ mod tests {
     }
 
     /// Process 1, that found an empty folder.
-    const FIRST: Run = Run {
+    const FIRST: OwnFiles = OwnFiles {
         process: 1,
         before: None,
         last: None,
     };
 
-    fn entry(millis: u64, process: u32, reason: Reason, bytes: u64) -> Entry {
+    fn entry(millis: u64, process: u32, reason: Reason, bytes: u64) -> SnapshotFile {
         let stamp = stamp(millis);
         let name = SnapshotName {
             stamp,
             process,
             reason,
         };
-        Entry { name, bytes }
+        SnapshotFile { name, bytes }
     }
 
     fn limit() -> Reason {
-        Reason::Limit(Fraction::new(0.8).unwrap())
+        Reason::Limit(LimitShare::new(0.8).unwrap())
     }
 
-    fn gone(keep: Keep, entries: &[Entry]) -> Vec<u64> {
+    fn gone(keep: KeepLimits, entries: &[SnapshotFile]) -> Vec<u64> {
         let surplus = keep.surplus(entries.to_vec(), FIRST);
         let at = |name: &SnapshotName| entries.iter().position(|entry| entry.name == *name);
         surplus
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_rotation_goes_oldest_first_and_leaves_peak_and_pressure() {
-        let keep = Keep {
+        let keep = KeepLimits {
             files: 2,
             bytes: u64::MAX,
         };
@@ -179,7 +184,11 @@ mod tests {
             (0, vec![2, 3, 4, 1, 0]),
         ] {
             let files = 100;
-            assert_eq!(gone(Keep { files, bytes }, &entries), expected, "{bytes}");
+            assert_eq!(
+                gone(KeepLimits { files, bytes }, &entries),
+                expected,
+                "{bytes}"
+            );
         }
     }
 
@@ -190,8 +199,8 @@ mod tests {
             entry(1, 2, Reason::Peak, 1),
             entry(2, 1, Reason::Peak, 1),
         ];
-        assert_eq!(gone(Keep::default(), &entries), [0]);
-        let keep = Keep {
+        assert_eq!(gone(KeepLimits::default(), &entries), [0]);
+        let keep = KeepLimits {
             files: 1,
             bytes: u64::MAX,
         };
@@ -206,24 +215,24 @@ mod tests {
             entry(2, 1, Reason::Peak, 1),
             entry(3, 1, Reason::Peak, 1),
         ];
-        let run = Run {
+        let run = OwnFiles {
             before: Some(stamp(1)),
             ..FIRST
         };
-        let surplus = Keep::default().surplus(entries.to_vec(), run);
+        let surplus = KeepLimits::default().surplus(entries.to_vec(), run);
         assert_eq!(surplus, [entries[2].name.clone()]);
     }
 
     #[test]
     fn what_was_just_written_stays_though_others_have_later_clocks() {
-        let keep = Keep { files: 1, bytes: 1 };
+        let keep = KeepLimits { files: 1, bytes: 1 };
         let entries = [
             entry(0, 1, Reason::Interval, 1),
             entry(1, 1, Reason::Interval, 1),
             entry(2, 2, Reason::Interval, 1),
             entry(3, 2, Reason::Interval, 1),
         ];
-        let run = Run {
+        let run = OwnFiles {
             last: Some(stamp(1)),
             ..FIRST
         };
@@ -234,13 +243,13 @@ mod tests {
     fn reasons() -> impl Strategy<Value = Reason> {
         prop_oneof![
             4 => Just(Reason::Interval),
-            1 => Just(Reason::Hand("x".into())),
+            1 => Just(Reason::Manual("x".into())),
             2 => Just(limit()),
             1 => Just(Reason::Peak),
         ]
     }
 
-    fn folders() -> impl Strategy<Value = Vec<Entry>> {
+    fn folders() -> impl Strategy<Value = Vec<SnapshotFile>> {
         let one = (0..3u32, reasons(), 0..100u64);
         prop::collection::vec(one, 0..30).prop_map(|all| {
             let numbered = all.into_iter().zip(0..);
@@ -258,16 +267,16 @@ mod tests {
             bytes in 0..1500u64,
             before in prop::option::of((0..30u64).prop_map(stamp)),
         ) {
-            let run = Run { before, ..FIRST };
-            let surplus = Keep { files, bytes }.surplus(entries.clone(), run);
-            let goes = |entry: &Entry| surplus.contains(&entry.name);
+            let run = OwnFiles { before, ..FIRST };
+            let surplus = KeepLimits { files, bytes }.surplus(entries.clone(), run);
+            let goes = |entry: &SnapshotFile| surplus.contains(&entry.name);
             let (left, kept): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(goes);
             prop_assert_eq!(left.len(), surplus.len(), "each goes once and was there");
             let newest = entries.iter().map(|entry| entry.name.stamp).max();
             prop_assert!(left.iter().all(|entry| Some(entry.name.stamp) != newest));
 
             // Bounds. The newest may be one more than there should be.
-            let rank = |entry: &Entry| entry.name.reason.rank();
+            let rank = |entry: &SnapshotFile| entry.name.reason.rank();
             let rotating = kept.iter().filter(|entry| rank(entry) == Rank::Rotating).count();
             prop_assert!(rotating <= files);
             prop_assert!(kept.len() - rotating <= files);
@@ -279,7 +288,7 @@ mod tests {
                 let last = entries.iter().find(|entry| entry.name == *last).unwrap();
                 let is_rotating = rank(last) == Rank::Rotating;
                 let same = if is_rotating { rotating } else { kept.len() - rotating };
-                let old_peak = |a: &Entry| rank(a) == Rank::Peak && entries.iter().any(|b| {
+                let old_peak = |a: &SnapshotFile| rank(a) == Rank::Peak && entries.iter().any(|b| {
                     rank(b) == Rank::Peak && b.name.process == 1 && a.name.process == 1
                         && Some(a.name.stamp) > before && b.name.stamp > a.name.stamp
                 });
@@ -291,7 +300,7 @@ mod tests {
                 prop_assert!(!over_bytes || older.count() <= 1);
             }
             // Of the rotation the newest stay.
-            let of = |all: &[Entry]| -> Vec<Stamp> {
+            let of = |all: &[SnapshotFile]| -> Vec<Stamp> {
                 let rotating = all.iter().filter(|entry| rank(entry) == Rank::Rotating);
                 rotating.map(|entry| entry.name.stamp).collect()
             };

@@ -12,12 +12,12 @@ use std::{
 
 /// A thread that waits for a signal.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct SignalListener {
     handle: Handle,
     thread: JoinHandle<()>,
 }
 
-impl Listener {
+impl SignalListener {
     pub(super) fn start(signal: c_int, requests: Sender<Request>) -> Result<Self> {
         let mut signals = Signals::new([signal])
             .map_err(|source| Error::io("listen for the snapshot signal", source))?;

@@ -4,11 +4,11 @@
 use super::{
     folder::Folder,
     name::{SnapshotName, Stamp},
-    process::{Process, remark},
+    process::{WatchedProcess, remark},
     reason::Reason,
-    retention::{Entry, Keep, Run},
+    retention::{KeepLimits, OwnFiles, SnapshotFile},
     triggers::Measured,
-    trouble::{Troubles, Work},
+    warnings::{WarningScope, Warnings},
 };
 use crate::{Error, Result};
 use std::{
@@ -35,31 +35,31 @@ const NAMES: u32 = 32;
 #[derive(Debug)]
 pub(super) struct Taker<F> {
     folder: F,
-    keep: Keep,
-    run: Run,
+    keep: KeepLimits,
+    run: OwnFiles,
     counters: Arc<Counters>,
-    troubles: Troubles,
+    warnings: Warnings,
     prepared: bool,
 }
 
 impl<F: Folder> Taker<F> {
     pub(super) fn new(
         folder: F,
-        keep: Keep,
+        keep: KeepLimits,
         pid: u32,
         counters: Arc<Counters>,
-        troubles: Troubles,
+        warnings: Warnings,
     ) -> Self {
         Self {
             folder,
             keep,
-            run: Run {
+            run: OwnFiles {
                 process: pid,
                 before: None,
                 last: None,
             },
             counters,
-            troubles,
+            warnings,
             prepared: false,
         }
     }
@@ -68,14 +68,14 @@ impl<F: Folder> Taker<F> {
     /// starts and not when it matters.
     pub(super) fn begin(&mut self) {
         if let Err(error) = self.prepare() {
-            self.troubles.failed(Work::Take, &error);
+            self.warnings.failed(WarningScope::Take, &error);
         }
     }
 
     /// Takes a snapshot; the path of its file.
     pub(super) fn take(
         &mut self,
-        process: &impl Process,
+        process: &impl WatchedProcess,
         reason: Reason,
         measured: &Measured,
     ) -> Result<PathBuf> {
@@ -83,12 +83,12 @@ impl<F: Folder> Taker<F> {
         match &taken {
             Ok(_) => {
                 self.counters.taken.fetch_add(1, Ordering::Relaxed);
-                self.troubles.works(Work::Take);
+                self.warnings.works(WarningScope::Take);
                 self.tidy_up();
             }
             Err(error) => {
                 self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                self.troubles.failed(Work::Take, error);
+                self.warnings.failed(WarningScope::Take, error);
             }
         }
         taken
@@ -96,7 +96,7 @@ impl<F: Folder> Taker<F> {
 
     fn write(
         &mut self,
-        process: &impl Process,
+        process: &impl WatchedProcess,
         reason: Reason,
         measured: &Measured,
     ) -> Result<PathBuf> {
@@ -131,10 +131,10 @@ impl<F: Folder> Taker<F> {
     }
 
     /// The snapshots in the folder.
-    fn ours(&self) -> io::Result<Vec<Entry>> {
+    fn ours(&self) -> io::Result<Vec<SnapshotFile>> {
         let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
             let name = SnapshotName::parse(&name)?;
-            Some(Entry { name, bytes })
+            Some(SnapshotFile { name, bytes })
         });
         Ok(ours.collect())
     }
@@ -156,12 +156,12 @@ impl<F: Folder> Taker<F> {
 
     fn tidy_up(&mut self) {
         match self.remove_surplus() {
-            Ok(()) => self.troubles.works(Work::TidyUp),
+            Ok(()) => self.warnings.works(WarningScope::Remove),
             Err(source) => {
                 let folder = self.folder.path("");
                 let doing = format!("remove old snapshots from {}", folder.display());
                 let error = Error::io(&doing, source);
-                self.troubles.failed(Work::TidyUp, &error);
+                self.warnings.failed(WarningScope::Remove, &error);
             }
         }
     }

@@ -6,9 +6,9 @@ use std::{ffi::c_int, sync::mpsc::Sender};
 
 /// There is none.
 #[derive(Debug)]
-pub(super) enum Listener {}
+pub(super) enum SignalListener {}
 
-impl Listener {
+impl SignalListener {
     pub(super) fn start(_signal: c_int, _requests: Sender<Request>) -> Result<Self> {
         Err(Error::unsupported())
     }

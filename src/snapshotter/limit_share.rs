@@ -4,9 +4,9 @@ use std::fmt;
 
 /// Above 0 and at most 1, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fraction(u16);
+pub(super) struct LimitShare(u16);
 
-impl Fraction {
+impl LimitShare {
     /// `None` if it is not above 0 and at most 1.
     pub(super) fn new(fraction: f64) -> Option<Self> {
         if !(0.0005..=1.0).contains(&fraction) {
@@ -61,19 +61,22 @@ mod tests {
     #[test]
     fn percents_are_read_only_as_they_are_written() {
         for (text, thousandths) in [("80", 800), ("82.5", 825), ("100", 1000), ("0.1", 1)] {
-            assert_eq!(Fraction::parse_percent(text), Some(Fraction(thousandths)));
-            assert_eq!(Fraction(thousandths).percent().to_string(), text);
+            assert_eq!(
+                LimitShare::parse_percent(text),
+                Some(LimitShare(thousandths))
+            );
+            assert_eq!(LimitShare(thousandths).percent().to_string(), text);
         }
         for text in ["", "80.0", "080", "82.55", "101", "0", "-5", "nan", "1e1"] {
-            assert_eq!(Fraction::parse_percent(text), None, "{text}");
+            assert_eq!(LimitShare::parse_percent(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_part_is_rounded_up_and_does_not_overflow() {
-        assert_eq!(Fraction(800).of(512 << 20), 429_496_730);
-        assert_eq!(Fraction(1).of(1), 1);
-        assert_eq!(Fraction(1000).of(u64::MAX), u64::MAX);
-        assert_eq!(Fraction(30).less(50).of(1 << 30), 0);
+        assert_eq!(LimitShare(800).of(512 << 20), 429_496_730);
+        assert_eq!(LimitShare(1).of(1), 1);
+        assert_eq!(LimitShare(1000).of(u64::MAX), u64::MAX);
+        assert_eq!(LimitShare(30).less(50).of(1 << 30), 0);
     }
 }

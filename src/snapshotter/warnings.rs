@@ -5,18 +5,18 @@ use std::{collections::BTreeSet, error::Error, io, io::Write};
 
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Work {
+pub(super) enum WarningScope {
     Take,
-    TidyUp,
+    Remove,
 }
 
 /// Tells people of trouble.
-pub(super) struct Troubles {
-    told: BTreeSet<(Work, String)>,
+pub(super) struct Warnings {
+    told: BTreeSet<(WarningScope, String)>,
     tell: Box<dyn FnMut(&str) + Send>,
 }
 
-impl Troubles {
+impl Warnings {
     /// Tells on stderr. If that is closed there is nobody to tell; the counts know.
     pub(super) fn on_stderr() -> Self {
         Self::new(|line| {
@@ -33,14 +33,14 @@ impl Troubles {
 
     /// Something failed. Kinds of trouble are told apart by the kind of the error, not by its message,
     /// which names a file that is another each time.
-    pub(super) fn failed(&mut self, work: Work, error: &(dyn Error + 'static)) {
+    pub(super) fn failed(&mut self, work: WarningScope, error: &(dyn Error + 'static)) {
         if self.told.insert((work, kind(error))) {
             (self.tell)(&format!("{error} (said once, until it works again)"));
         }
     }
 
     /// It works.
-    pub(super) fn works(&mut self, work: Work) {
+    pub(super) fn works(&mut self, work: WarningScope) {
         self.told.retain(|(told, _)| *told != work);
     }
 }
@@ -59,9 +59,9 @@ fn kind(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-impl std::fmt::Debug for Troubles {
+impl std::fmt::Debug for Warnings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Troubles").finish_non_exhaustive()
+        f.debug_struct("Warnings").finish_non_exhaustive()
     }
 }
 
@@ -74,21 +74,21 @@ mod tests {
     fn each_kind_is_said_once_until_it_works_again() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
-        let mut troubles = Troubles::new(move |line| sink.lock().unwrap().push(line.to_owned()));
+        let mut warnings = Warnings::new(move |line| sink.lock().unwrap().push(line.to_owned()));
         // The inner message differs from file to file, as those of tempfile do.
         let full = |name: &str| {
             let source = io::Error::new(io::ErrorKind::StorageFull, format!("no room for {name}"));
             crate::Error::io(&format!("write {name}"), source)
         };
-        troubles.failed(Work::Take, &full("a"));
-        troubles.failed(Work::Take, &full("b"));
-        troubles.failed(Work::TidyUp, &full("a"));
+        warnings.failed(WarningScope::Take, &full("a"));
+        warnings.failed(WarningScope::Take, &full("b"));
+        warnings.failed(WarningScope::Remove, &full("a"));
         let denied = io::Error::from_raw_os_error(libc::EACCES);
-        troubles.failed(Work::Take, &crate::Error::io("write a", denied));
-        troubles.works(Work::TidyUp);
-        troubles.failed(Work::Take, &full("c"));
-        troubles.works(Work::Take);
-        troubles.failed(Work::Take, &full("d"));
+        warnings.failed(WarningScope::Take, &crate::Error::io("write a", denied));
+        warnings.works(WarningScope::Remove);
+        warnings.failed(WarningScope::Take, &full("c"));
+        warnings.works(WarningScope::Take);
+        warnings.failed(WarningScope::Take, &full("d"));
         let said: Vec<String> = lines.lock().unwrap().clone();
         let names: Vec<_> = said
             .iter()
