@@ -2,8 +2,8 @@
 //!
 //! Reads `/proc` and the mounted control groups below a root, which is a made-up folder in tests.
 //! All limits in force are read, each with the use that counts against it: a pod may be short of
-//! memory while its container is not. Small parsers serve here instead of a library: `procfs` and
-//! `cgroups-rs` bring more packages than the five files that are read would justify.
+//! memory while its container is not. No library serves here: `procfs` does not read the memory
+//! files of a control group, and `cgroups-rs` brings dozens of packages.
 
 use std::{
     fs,
