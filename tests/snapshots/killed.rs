@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-/// Allocates from a thousand call stacks, so that files are large enough for a kill to interrupt one.
+/// Allocates from a thousand call stacks, so that files are large enough for a kill to interrupt
+/// one.
 pub(crate) fn allocate_for_ever() {
     let _snapshots = start();
     let mut kept = Vec::new();
