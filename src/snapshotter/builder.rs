@@ -160,7 +160,7 @@ impl SnapshotterBuilder {
     /// - [Unsupported](Error::is_unsupported), where recording is not implemented.
     /// - [Not installed](Error::is_not_installed), if no allocation was ever made through a
     ///   [`SamplingAllocator`](crate::SamplingAllocator).
-    /// - [Busy](Error::is_busy), if a snapshotter runs in this process already.
+    /// - [Busy](Error::is_busy), if a snapshotter already runs in this process.
     /// - [Io](Error::is_io), if its thread or the handler of its signal could not be started.
     pub fn start(self) -> Result<Snapshotter> {
         Snapshotter::start(self)

@@ -8,7 +8,7 @@ mod work;
 
 use std::{alloc::System, env, process::ExitCode, thread};
 
-// Few allocations are not sampled, and what is freed soon is all the same freed by the sampled way.
+// At this interval most allocations are sampled, so most blocks are freed as sampled ones too.
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(64);
