@@ -79,8 +79,8 @@ impl SnapshotterBuilder {
     /// Each of these limits is watched:
     ///
     /// - The limits of the control group and of all groups above it, of version 2 or 1. They are
-    /// compared with the group's use, less the inactive file pages, which the kernel can take back
-    ///   at once.
+    ///   compared with the group's use, less the inactive file pages, which the kernel can take
+    ///   back at once.
     /// - The process's limit on address space (`RLIMIT_AS`). It is compared with the mapped bytes,
     ///   and separately with the resident bytes, since allocators map ahead.
     /// - If none of these is set: the machine's memory, compared with the resident bytes of this
