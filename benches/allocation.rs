@@ -1,12 +1,13 @@
-//! What sampling adds to the allocator's own time, by work, inner allocator and sample interval.
+//! Measures the time that sampling adds, by work, inner allocator and sample interval.
 //!
 //! ```text
 //! cargo bench --bench allocation
 //! ```
 //!
-//! The no-op inner allocator shows the wrapper alone; it cannot grow a block. Times of different runs, and on a machine that does
-//! other things, do not compare; the rows of one group do. Against other profilers, and in instructions:
-//! `benches/rivals`, whose JSON and vectors need a global allocator and so are not here.
+//! The no-op inner allocator shows the wrapper alone; it cannot grow a block. Compare only the rows
+//! of one group: times differ between runs, and on a machine with other work. `benches/rivals`
+//! compares with other profilers and counts instructions. Its JSON and vectors need a global
+//! allocator, so they are not here.
 
 #![expect(unsafe_code, reason = "calls allocators as a collection does")]
 
@@ -37,10 +38,10 @@ use std::{
     time::Duration,
 };
 
-/// Operations of one measured call.
+/// The number of operations of one measured call.
 const OPERATIONS: u64 = 20_000;
 
-/// Gives everybody the same block, whatever is asked: for work that never touches its blocks.
+/// Returns the same block for every request, for work that never touches its blocks.
 #[derive(Clone, Copy)]
 struct Nowhere;
 
@@ -49,8 +50,8 @@ struct Room(#[expect(dead_code, reason = "only its address is used")] [u8; 4096]
 
 static ROOM: Room = Room([0; 4096]);
 
-// SAFETY: none of the work that it is used for reads or writes a block, or reallocates one, which could
-// copy; so nobody sees that all are one.
+// SAFETY: the work that uses it never reads or writes a block, and never reallocates one, which
+// could copy. So it does not matter that all blocks are the same.
 unsafe impl GlobalAlloc for Nowhere {
     #[inline]
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
@@ -59,7 +60,7 @@ unsafe impl GlobalAlloc for Nowhere {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as here.
+        // SAFETY: the caller keeps the contract of this method.
         unsafe { self.alloc(layout) }
     }
 
@@ -69,14 +70,14 @@ unsafe impl GlobalAlloc for Nowhere {
     }
 }
 
-/// A block of an allocator; freed when it goes.
+/// A block of an allocator, freed on drop.
 struct Block<'a, A: GlobalAlloc> {
     allocator: &'a A,
     address: *mut u8,
     layout: Layout,
 }
 
-// SAFETY: a block belongs to nobody but its owner, and an allocator may be called from any thread.
+// SAFETY: a block belongs to its owner alone, and an allocator may be called from any thread.
 unsafe impl<A: GlobalAlloc + Sync> Send for Block<'_, A> {}
 
 impl<'a, A: GlobalAlloc> Block<'a, A> {
@@ -109,7 +110,7 @@ impl<'a, A: GlobalAlloc> Block<'a, A> {
 impl<A: GlobalAlloc> Drop for Block<'_, A> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: made by this allocator with this layout, and nobody else has it.
+        // SAFETY: made by this allocator with this layout, and no other owner has it.
         unsafe { self.allocator.dealloc(self.address, self.layout) }
     }
 }
@@ -122,7 +123,7 @@ fn pairs(allocator: &impl GlobalAlloc) -> u64 {
     OPERATIONS
 }
 
-/// 1,000 blocks of 16 to 527 bytes, a random one of which is replaced.
+/// 1,000 blocks of 16 to 527 bytes; each operation replaces a random one.
 fn churn(allocator: &impl GlobalAlloc) -> u64 {
     const SLOTS: usize = 1000;
     let mut random = Random::new(0);

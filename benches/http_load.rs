@@ -1,5 +1,7 @@
-//! What 64 clients that ask for the heap at once, for 20 seconds, do to a service on all cores: errors, memory,
-//! and the latency of its own requests, beside the same service left alone.
+//! Measures a service on all cores while 64 clients request its heap at once for 20 seconds.
+//!
+//! It prints errors, memory and the latency of the service's own requests, and the same without the
+//! clients for comparison.
 //!
 //! ```text
 //! cargo bench --features http --bench http_load
@@ -28,7 +30,7 @@ fn print(label: &str, seen: &Seen) {
 }
 
 fn main() {
-    // `cargo test --benches` runs it too, and only whether it works is of interest then.
+    // `cargo test --benches` runs this too. Then it only has to work.
     let is_measured = std::env::args().any(|word| word == "--bench");
     let time = Duration::from_secs(if is_measured { 20 } else { 1 });
     print("nobody asks", &http_load::run(0, time, None));

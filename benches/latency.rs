@@ -1,12 +1,13 @@
-//! How long a snapshot makes an allocation wait, and how long a fork takes, with 100,000 live samples on
-//! 20,000 stacks.
+//! Measures how long a snapshot delays an allocation, and how long a fork takes.
+//!
+//! There are 100,000 live samples on 20,000 stacks.
 //!
 //! ```text
 //! cargo bench --bench latency
 //! ```
 //!
-//! Each allocation timed is sampled. On a machine that does other things the longest ones are the
-//! scheduler's: look at the row without snapshots, and at the quantiles.
+//! Each timed allocation is sampled. On a machine with other work the scheduler causes the longest
+//! times: compare with the row without snapshots, and look at the quantiles.
 
 #![expect(unsafe_code, reason = "forks")]
 
@@ -25,7 +26,7 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(0);
 
-/// Times allocations and their frees on paths that are known, so that all shards are visited.
+/// Times allocations and their frees on known stacks, so that all shards are visited.
 fn time_allocations(label: &str) {
     let mut times = Vec::with_capacity(400_000);
     for path in 0..times.capacity() {
@@ -62,7 +63,7 @@ fn processor_time() -> Duration {
     )
 }
 
-/// The system call alone, without anybody's handlers.
+/// The system call alone, without fork handlers.
 fn bare_fork() -> libc::pid_t {
     // SAFETY: as `fork`; the child calls nothing but `_exit`.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };

@@ -1,14 +1,14 @@
-//! How long a thousand snapshots of two thousand stacks take to be judged, and how much memory.
+//! Measures the time and memory of leak detection over a thousand snapshots of two thousand stacks.
 //!
 //! ```text
 //! cargo bench --bench leaks
 //! cargo bench --bench leaks -- 200 20000
 //! ```
 //!
-//! Each snapshot is made, written to bytes, read back and added, as the command does with files;
-//! making and writing are not counted. Times are of the processor, so that other work on the
-//! machine does not count. Ends with an error above 10 s or 500 MB, or if the leak that is in them
-//! is not found, so that it can be run as a check.
+//! Each snapshot is made, written to bytes, read back and added, as the command does with files.
+//! Making and writing are not counted. Times are processor times, so that other work on the machine
+//! does not count. The bench also serves as a check: it fails above 10 s or 500 MB, or if it does
+//! not find the leak in the snapshots.
 
 use heaptide::{
     Profile,
@@ -21,7 +21,7 @@ use heaptide::{
 use std::{collections::BTreeMap, env, fs, process::ExitCode, time::Duration};
 
 const DEPTH: usize = 40;
-/// Functions that stacks are made of.
+/// The number of functions on the stacks.
 const FUNCTIONS: usize = 5_000;
 /// Call sites in each of them.
 const SITES: usize = 4;
@@ -38,7 +38,7 @@ fn snapshot(number: i64, stacks: usize) -> Profile {
         "inuse_objects",
         "inuse_space",
     ];
-    // As in real profiles, only what is on a stack is in the tables.
+    // As in real profiles, the tables hold only functions that are on a stack.
     let mut locations: BTreeMap<usize, usize> = BTreeMap::new();
     let mut functions: BTreeMap<usize, usize> = BTreeMap::new();
     let mut profile = Profile {
@@ -99,7 +99,7 @@ fn named(function: usize) -> Function {
     }
 }
 
-/// The call site at a depth: the nearer to the root, the fewer different ones.
+/// The call site at a depth. There are fewer different ones near the root.
 fn site(stack: usize, depth: usize) -> usize {
     let shared = (DEPTH - depth).min(11);
     let different = (stack >> shared).wrapping_mul(2_654_435_761);
@@ -109,7 +109,7 @@ fn site(stack: usize, depth: usize) -> usize {
 fn values(stack: usize, number: i64, block: i64) -> Vec<i64> {
     let (allocated, live) = match stack % 4 {
         _ if stack == 7 => ((number + 1) * MIB, (number + 1) * MIB),
-        // Comes and goes, a little different each time.
+        // This stack churns: its size differs a little each time.
         0 => {
             let wobble = (number * 7_919 + stack as i64 * 31) % 5;
             ((number + 1) * 20 * MIB, (4 + wobble) * MIB)

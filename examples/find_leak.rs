@@ -1,13 +1,18 @@
-//! The main job, end to end: find the leak in a running service.
+//! Finds the leak in a running service, from its snapshot files.
 //!
 //! ```text
 //! cargo run --release --all-features --example find_leak
 //! ```
 //!
-//! A real HTTP service on loopback has three handlers: one tracks every request and never lets go (the
-//! leak), one fills a bounded cache and evicts, one allocates much and frees it. A client in the same
-//! program sends them real requests for ten seconds, while a `Snapshotter` writes a heap snapshot every
-//! second, as it would in a service. Then the files are asked who leaks.
+//! A real HTTP service on loopback has three handlers:
+//!
+//! - one tracks every request and never frees it (the leak),
+//! - one fills a bounded cache and evicts,
+//! - one allocates much and frees it.
+//!
+//! A client in the same program sends them real requests for ten seconds. Meanwhile a `Snapshotter`
+//! writes a snapshot file every second, as it would in a service. Then the leak is found from the
+//! files alone.
 
 use axum::{
     Router,
@@ -41,21 +46,22 @@ const LOAD: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_secs(1);
 /// Connections of the client; each sends one request after the other.
 const CLIENTS: usize = 4;
-/// Requests per second, all together: a busy service, not a benchmark.
+/// Requests per second of all clients: a busy service, not a benchmark.
 const REQUESTS_PER_SECOND: u64 = 2400;
 const OUTPUT: &str = "target/find_leak";
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-// ---- The service. Nothing in it knows of the profiler. -------------------------------------------
+// ---- The service. It contains no code for the profiler.
+// ------------------------------------------
 
-/// Remembers requests for an audit that nobody ever asks for: the leak.
+/// Keeps requests for an audit that never comes: the leak.
 #[derive(Default)]
 struct RequestTracker {
     requests: Mutex<Vec<TrackedRequest>>,
 }
 
-#[expect(dead_code, reason = "kept and never read: that is the leak")]
+#[expect(dead_code, reason = "the leak: requests are kept and never read")]
 struct TrackedRequest {
     path: String,
     body: Vec<u8>,
@@ -71,7 +77,7 @@ impl RequestTracker {
     }
 }
 
-/// Keeps the newest pages, and no more than `MOST`.
+/// Keeps the newest pages, at most `MOST`.
 #[derive(Default)]
 struct PageCache {
     pages: HashMap<u64, Arc<str>>,
@@ -101,7 +107,7 @@ fn render_page(id: u64) -> String {
     format!("<li>item {id}</li>\n").repeat(400)
 }
 
-/// Sorts words of a text it makes up: much memory, none of it kept.
+/// Sorts the words of a generated text: it allocates much and keeps nothing.
 fn build_report(id: u64) -> String {
     let mut words: Vec<String> = (0..2000)
         .map(|word| format!("word-{}", (word * 7919 + id) % 2000))
@@ -145,9 +151,10 @@ async fn serve(listener: tokio::net::TcpListener) -> io::Result<()> {
     axum::serve(listener, router).await
 }
 
-// ---- The client. -----------------------------------------------------------------------------------
+// ---- The client.
+// -----------------------------------------------------------------------------------
 
-/// Sends a third of its requests to each handler until told to stop, at an even pace.
+/// Sends a third of its requests to each handler, at an even pace, until `stop` is set.
 async fn send_requests(
     address: SocketAddr,
     first: u64,
@@ -176,9 +183,10 @@ async fn send_requests(
     Ok(())
 }
 
-// ---- The heap snapshots: what a service adds. ------------------------------------------------------
+// ---- The heap snapshots: the code that a service adds.
+// ---------------------------------------------
 
-/// Takes a snapshot every second. Symbolized, since the verdict is read without this program at hand.
+/// Takes a symbolized snapshot every second: the files are later read without this program.
 fn start_snapshots(folder: &Path) -> heaptide::Result<Snapshotter> {
     Snapshotter::builder()
         .dir(folder)
@@ -187,7 +195,7 @@ fn start_snapshots(folder: &Path) -> heaptide::Result<Snapshotter> {
         .start()
 }
 
-/// Shows the progress until the load is over and the last snapshot is there.
+/// Shows the progress until the load is over and the last snapshot file is written.
 fn wait_for(snapshots: &Snapshotter, sent: &AtomicU64) -> Result<()> {
     let wanted = LOAD.as_secs() / EVERY.as_secs();
     let bar = ProgressBar::new(wanted).with_style(ProgressStyle::with_template(
@@ -196,7 +204,7 @@ fn wait_for(snapshots: &Snapshotter, sent: &AtomicU64) -> Result<()> {
     let started = Instant::now();
     while snapshots.counts().taken < wanted {
         if snapshots.counts().failed > 0 || started.elapsed() > 2 * LOAD {
-            return Err("snapshots failed: what is on stderr says why".into());
+            return Err("snapshots failed: stderr has the reason".into());
         }
         std::thread::sleep(Duration::from_millis(100));
         bar.set_position(snapshots.counts().taken);
@@ -206,7 +214,7 @@ fn wait_for(snapshots: &Snapshotter, sent: &AtomicU64) -> Result<()> {
     Ok(())
 }
 
-/// The snapshots in a folder, whose names sort by time.
+/// The snapshot files in a folder. Their names sort by time.
 fn snapshot_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
     let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
@@ -214,7 +222,7 @@ fn snapshot_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Removes the snapshots of an earlier run, and nothing else.
+/// Removes the snapshot files of an earlier run, and no other files.
 fn empty(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for entry in fs::read_dir(folder)? {
@@ -226,7 +234,7 @@ fn empty(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs service, client and snapshots, and writes `heap` and `allocs` while the service still lives.
+/// Runs service, client and snapshots, and writes `heap` and `allocs` while the service still runs.
 fn run_under_load(folder: &Path, heap: &Path, allocs: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -267,7 +275,7 @@ fn main() -> Result<()> {
     let allocs = output.join("allocs.pb.gz");
     run_under_load(&folder, &heap, &allocs)?;
 
-    // From here on only files are looked at, as one would look at those of another machine.
+    // From here on only the files are read, as if they came from another machine.
     let paths = snapshot_files(&folder)?;
     let profiles = paths
         .iter()
@@ -287,7 +295,7 @@ fn main() -> Result<()> {
     );
     println!("{}", Diff::new(early, last, index)?.text(&text));
     println!("\n== Who leaks ==\n");
-    // Paths in profiles are absolute, as they were when this was built.
+    // Source paths in profiles are absolute, as they were at the build.
     let verdict = leak::find(&profiles)?.to_string();
     println!(
         "{}",

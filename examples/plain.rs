@@ -1,11 +1,12 @@
-//! A program of threads, without an async runtime, that serves its heap.
+//! A program without an async runtime that serves its heap.
 //!
 //! ```text
 //! (seq 2000000; cat) | cargo run --release --features http --example plain
 //! go tool pprof -top http://127.0.0.1:6060/debug/pprof/heap
 //! ```
 //!
-//! It counts the words of its input and ends with it: here two million numbers, then what is typed.
+//! It counts the words of its input and ends with the input: two million numbers here, then the
+//! lines that you type.
 
 use std::{collections::HashMap, io};
 

@@ -21,8 +21,9 @@
 //! go tool pprof -top -diff_base base.pb.gz http://127.0.0.1:8080/debug/pprof/heap
 //! ```
 //!
-//! Other machines should reach a service, but not its heap: here both are on loopback. A service that listens
-//! elsewhere serves its heap by `heaptide::http::serve`, on a port of its own.
+//! Other machines should reach a service, but not its heap. Here both listen on loopback. A service
+//! that listens on other addresses serves its heap with `heaptide::http::serve`, on a separate
+//! port.
 
 use axum::{
     Router,
@@ -37,7 +38,7 @@ use std::{
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
 
-/// Which documents hold a word.
+/// The documents that contain each word.
 struct Index {
     documents: BTreeMap<String, Vec<u32>>,
 }
@@ -54,7 +55,7 @@ impl Index {
         Self { documents }
     }
 
-    /// The first documents of all words that begin with what was asked.
+    /// The documents of the first 100 words that begin with `start`.
     fn search(&self, start: &str) -> Vec<String> {
         let matching = self.documents.range(start.to_owned()..);
         matching
@@ -65,7 +66,7 @@ impl Index {
     }
 }
 
-/// What was asked and answered. Nobody ever reads or clears it.
+/// Keeps queries and answers, and is never read or cleared.
 #[derive(Default)]
 struct QueryLog {
     entries: Mutex<Vec<String>>,
@@ -74,7 +75,7 @@ struct QueryLog {
 impl QueryLog {
     fn add(&self, query: &str, answer: &str) {
         let entry = format!("{query} -> {answer}");
-        // Nothing panics while it is held.
+        // No code panics while the lock is held, so it is never poisoned.
         if let Ok(mut entries) = self.entries.lock() {
             entries.push(entry);
         }
@@ -105,7 +106,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new()
         .route("/search", get(search))
         .with_state(service)
-        // The one line that serves the heap.
+        // This one line serves the heap.
         .nest_service("/debug/pprof", heaptide::http::service().check_host());
 
     let runtime = tokio::runtime::Runtime::new()?;

@@ -1,7 +1,7 @@
-//! The folder that snapshots go to: a file is there whole or not at all, and nobody else can read it.
+//! The folder of the snapshot files: each file is complete or absent, and private to its owner.
 //!
-//! A trait, so that schedules and retention are tested against a folder that does what a test wants.
-//! What to write and what to remove is not decided here.
+//! It is a trait, so that tests run schedules and retention against a simulated folder. Other files
+//! decide what to write and what to remove.
 
 use super::memory::MemoryReader;
 use std::{
@@ -13,15 +13,16 @@ use tempfile::NamedTempFile;
 
 /// A place for files.
 pub(super) trait Folder: Send {
-    /// Makes the folder if it is not there, and removes what writers that died have left half done.
+    /// Creates the folder if it does not exist, and removes unfinished files of dead writers.
     fn prepare(&self) -> io::Result<()>;
-    /// Writes a file; what is there afterwards is complete, also after a crash of the machine. One that has
-    /// the name already stays, and is an error of the kind `AlreadyExists`.
+    /// Writes a file, which is complete afterwards, also after a crash of the machine.
+    ///
+    /// An existing file of this name stays, and is an error of the kind `AlreadyExists`.
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
-    /// Names and sizes of the files; names that are no text are left out, since none of ours is so.
+    /// Names and sizes of the files. Names that are not UTF-8 are omitted, since all of ours are.
     fn list(&self) -> io::Result<Vec<(String, u64)>>;
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Where a file of this name is.
+    /// The path of a file of this name.
     fn path(&self, name: &str) -> PathBuf;
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Disk {
     limits: MemoryReader,
 }
 
-// The process id is for people who look at the folder; who still writes is told by the lock.
+// The process id in the name is for people. The lock shows whether a writer is still alive.
 const TEMPORARY: &str = ".heaptide-";
 const SUFFIX: &str = ".tmp";
 
@@ -41,7 +42,7 @@ impl Disk {
         Self { folder, limits }
     }
 
-    /// Makes names durable. Some file systems have no such thing for folders, and say so.
+    /// Makes names durable. File systems that cannot sync folders return one of two error kinds.
     fn sync(&self) -> io::Result<()> {
         match File::open(&self.folder)?.sync_all() {
             Err(error)
@@ -78,16 +79,16 @@ impl Folder for Disk {
             .largest_file()
             .is_some_and(|most| bytes.len() as u64 > most)
         {
-            // Writing on would bring SIGXFSZ, whose default is to end the process.
+            // A write beyond the limit raises SIGXFSZ, which ends the process by default.
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
         }
-        // Mode 0600, made anew, and removed when dropped.
+        // The file has mode 0600, is new, and is removed when dropped.
         let mut file = tempfile::Builder::new()
             .prefix(&format!("{TEMPORARY}{}-", std::process::id()))
             .suffix(SUFFIX)
             .tempfile_in(&self.folder)?;
         match file.as_file().try_lock() {
-            // Where files cannot be locked nobody takes this one for abandoned either.
+            // Where files cannot be locked, no process takes this file for abandoned either.
             Ok(()) | Err(fs::TryLockError::Error(_)) => {}
             Err(fs::TryLockError::WouldBlock) => {
                 return Err(io::Error::from(io::ErrorKind::WouldBlock));
@@ -109,7 +110,7 @@ impl Folder for Disk {
             match entry.metadata() {
                 Ok(metadata) if metadata.is_file() => files.push((name, metadata.len())),
                 Ok(_) => {}
-                // Another process has removed it meanwhile.
+                // Another process has removed the file in the meantime.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -127,14 +128,14 @@ impl Folder for Disk {
     }
 }
 
-/// Gives a file its name unless that is taken.
+/// Gives a file its name unless a file of that name exists.
 fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
     let Err(failed) = file.persist_noclobber(path) else {
         return Ok(());
     };
     match failed.error.kind() {
-        // Some file systems can neither refuse to replace a file nor make hard links. There a look before is
-        // what can be had.
+        // Some file systems can neither refuse to replace a file nor make hard links. There a check
+        // before the rename is the best that is possible.
         io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
             if !fs::exists(path).unwrap_or(true) =>
         {
@@ -145,8 +146,10 @@ fn put_in_place(file: NamedTempFile, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether nobody writes this file: a writer holds its lock, which ends with its process, whatever its
-/// process id is and in whichever container it runs.
+/// Whether no process writes this file.
+///
+/// A writer holds the file's lock, which ends with the process. This works across containers, where
+/// process ids mean nothing.
 fn is_abandoned(path: &Path) -> bool {
     let opened = File::options().write(true).open(path);
     opened.is_ok_and(|file| file.try_lock().is_ok())
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_ours_alone_and_nothing_is_left_beside_it() {
+    fn a_file_is_private_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let disk = disk(&folder.path().join("a/b"));
         disk.prepare().unwrap();
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_leaves_nothing() {
+    fn a_failed_write_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("proc/self")).unwrap();
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_has_gone_is_an_error_and_not_made_again_in_silence() {
+    fn a_missing_folder_is_an_error_and_is_not_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let disk = disk(&folder.path().join("gone"));
         let error = disk.write("x", b"").unwrap_err();
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_nobody_writes_any_more_is_swept_up() {
+    fn only_abandoned_temporary_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in [".heaptide-1-abc.tmp", ".heaptide-2-def.tmp", "heap.tmp"] {
@@ -222,9 +225,9 @@ mod tests {
         written.lock().unwrap();
         disk(folder.path()).prepare().unwrap();
         let left = |name: &str| at(name).exists();
-        assert!(!left(".heaptide-1-abc.tmp"), "nobody holds its lock");
-        assert!(left(".heaptide-2-def.tmp"), "its writer lives");
-        assert!(left("heap.tmp"), "not ours");
+        assert!(!left(".heaptide-1-abc.tmp"), "no process holds its lock");
+        assert!(left(".heaptide-2-def.tmp"), "its writer is alive");
+        assert!(left("heap.tmp"), "it is not a file of heaptide");
         drop(written);
         disk(folder.path()).prepare().unwrap();
         assert!(!left(".heaptide-2-def.tmp"));

@@ -1,5 +1,6 @@
-//! The last moments of a process: its normal exit, and a panic. Both ask the snapshotter's thread and wait,
-//! within bounds, until the file is there.
+//! Hooks for the normal exit of the process and for panics.
+//!
+//! Both send a request to the snapshotter's thread and wait for the file, with a time limit.
 
 #![expect(unsafe_code, reason = "atexit")]
 
@@ -15,24 +16,26 @@ use std::{
     thread::{self, ThreadId},
 };
 
-/// The snapshotter that hooks go to.
+/// The snapshotter that the hooks send requests to.
 #[derive(Debug)]
 pub(super) struct HookTarget {
     pub(super) requests: Sender<Request>,
     pub(super) at_exit: bool,
     pub(super) on_panic: bool,
-    /// Its own thread, which cannot wait for itself.
+    /// The snapshotter's thread, which cannot wait for itself.
     pub(super) thread: ThreadId,
 }
 
 static HOOK_TARGET: Mutex<Option<HookTarget>> = Mutex::new(None);
-/// The process that a snapshotter runs in; 0 for none. A forked child inherits the number, and so knows
-/// that the snapshotter is not its own; nor does it touch the lock, which may be held for ever there.
+/// The id of the process that a snapshotter runs in; 0 for none.
+///
+/// A forked child inherits this number, and so knows that the snapshotter belongs to its parent.
+/// The child then does not touch the lock either, which may stay held forever there.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 static EXIT_HOOK: AtomicBool = AtomicBool::new(false);
 static PANIC_HOOK: AtomicBool = AtomicBool::new(false);
 
-/// The one snapshotter of this process, until it is dropped.
+/// The right to be the one snapshotter of this process, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
     process: u32,
@@ -41,14 +44,16 @@ pub(super) struct Claim {
 impl Claim {
     /// # Errors
     ///
-    /// Busy, if there is one already, or if this is a child that was forked at an unlucky moment.
+    /// Busy, if a snapshotter runs already, or if this is a child whose parent held the lock at the
+    /// fork.
     pub(super) fn new() -> Result<Self> {
         let process = std::process::id();
-        // Held until the slot is empty: a hook that finds the new number must not find the parent's channel.
+        // Held until the slot is empty: a hook that finds the new number must not find the parent's
+        // channel.
         let mut slot = hook_target_slot().ok_or_else(locked_by_fork)?;
         if PROCESS.swap(process, Ordering::AcqRel) == process {
             return Err(Error::busy(
-                "a snapshotter runs in this process already: drop it before another is started",
+                "a snapshotter already runs in this process: drop it before you start another one",
             ));
         }
         if let Some(parents) = slot.take() {
@@ -58,23 +63,23 @@ impl Claim {
         Ok(Self { process })
     }
 
-    /// Whether this is the process that it was made in, and not a forked child of it.
+    /// Whether this is the process that made the claim, and not a forked child of it.
     pub(super) fn is_own(&self) -> bool {
         std::process::id() == self.process
     }
 
-    /// Has hooks go to this snapshotter, and installs those that it wants.
+    /// Directs the hooks to this snapshotter, and installs the hooks that it wants.
     ///
     /// # Errors
     ///
-    /// Busy, if this is a child that was forked at an unlucky moment.
+    /// Busy, if this is a child whose parent held the lock at the fork.
     pub(super) fn set(&self, running: HookTarget) -> Result<()> {
         if running.at_exit && !EXIT_HOOK.swap(true, Ordering::Relaxed) {
-            // SAFETY: the handler is a function of this program. It fails for want of memory only, and
-            // then costs the exit snapshot.
-            let _registered = unsafe { libc::atexit(at_exit) };
+            // A failure, possible only without memory, costs no more than the exit snapshot.
+            // SAFETY: the handler is a function of this program.
+            let _ = unsafe { libc::atexit(at_exit) };
         }
-        // In a panicking thread hooks cannot be set; nobody starts a snapshotter there but a destructor.
+        // A panicking thread cannot set hooks. Only a destructor could start a snapshotter there.
         if running.on_panic && !thread::panicking() && !PANIC_HOOK.swap(true, Ordering::Relaxed) {
             let previous = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
@@ -99,7 +104,9 @@ impl Drop for Claim {
     }
 }
 
-/// The lock is held for moments only, unless its holder is missing in a forked child.
+/// The locked slot; `None` if the lock stays held, as in a forked child without its holder.
+///
+/// Every other holder releases the lock at once.
 fn hook_target_slot() -> Option<MutexGuard<'static, Option<HookTarget>>> {
     for _ in 0..100_000 {
         match HOOK_TARGET.try_lock() {
@@ -119,7 +126,7 @@ extern "C" fn at_exit() {
     ask(&Reason::Exit);
 }
 
-/// Asks for a snapshot, if the one that runs in this process wants that kind, and waits for it.
+/// Requests a snapshot, if this process's snapshotter wants that kind, and waits for it.
 fn ask(reason: &Reason) {
     if PROCESS.load(Ordering::Acquire) != std::process::id() {
         return;
@@ -140,8 +147,9 @@ fn ask(reason: &Reason) {
         let (reply, answer) = sync_channel(1);
         if requests.send(Request::Take(reason.clone(), reply)).is_ok() {
             record::alarm().ring();
-            // What came of it the thread has told and counted.
-            let _told = answer.recv_timeout(MAX_WAIT);
+            // The thread reports and counts the outcome. After a timeout the exit or the panic
+            // continues without the file.
+            let _ = answer.recv_timeout(MAX_WAIT);
         }
     });
 }
@@ -152,8 +160,8 @@ mod tests {
     use std::sync::mpsc::{TryRecvError, channel};
 
     #[test]
-    fn a_forked_child_that_starts_its_own_does_not_ask_its_parents() {
-        // What a child inherits: the number of another process, and a way to a thread that it has not.
+    fn a_forked_child_with_its_own_snapshotter_sends_nothing_to_its_parent() {
+        // A child inherits the number of another process and a channel to a thread that it lacks.
         let (requests, received) = channel();
         let id = thread::spawn(|| thread::current().id()).join().unwrap();
         PROCESS.store(std::os::unix::process::parent_id(), Ordering::Release);
@@ -165,7 +173,7 @@ mod tests {
         });
         let claim = Claim::new().unwrap();
         ask(&Reason::Exit);
-        // Nor is the way closed, for which a lock of the parent's would be taken.
+        // The channel is not closed either, since closing takes a lock of the parent.
         assert_eq!(received.try_recv().unwrap_err(), TryRecvError::Empty);
         assert!(Claim::new().unwrap_err().is_busy());
         drop(claim);

@@ -1,8 +1,8 @@
-//! A share of the memory limit, to a tenth of a percent: exact, so that it can stand in a file's name.
+//! A share of the memory limit, exact to a tenth of a percent, so that a file name can hold it.
 
 use std::fmt;
 
-/// Above 0 and at most 1, in thousandths.
+/// A share above 0 and at most 1, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LimitShare(u16);
 
@@ -21,13 +21,13 @@ impl LimitShare {
         Some(Self(thousandths))
     }
 
-    /// The part of `whole`, rounded up, so that a use of it is at least this share.
+    /// This share of `whole`, rounded up, so that a use of that many bytes is at least this share.
     pub(super) fn of(self, whole: u64) -> u64 {
         let part = (u128::from(whole) * u128::from(self.0)).div_ceil(1000);
         u64::try_from(part).unwrap_or(u64::MAX)
     }
 
-    /// What is `thousandths` less, or nothing.
+    /// This share less `thousandths`, at least 0.
     pub(super) fn less(self, thousandths: u16) -> Self {
         Self(self.0.saturating_sub(thousandths))
     }
@@ -36,7 +36,7 @@ impl LimitShare {
         Percent(self.0)
     }
 
-    /// As [`percent`](Self::percent) writes it.
+    /// Parses the text that [`percent`](Self::percent) writes, and no other form.
     pub(super) fn parse_percent(text: &str) -> Option<Self> {
         let fraction = Self::new(text.parse::<f64>().ok()? / 100.0)?;
         (fraction.percent().to_string() == text).then_some(fraction)
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percents_are_read_only_as_they_are_written() {
+    fn percents_are_parsed_only_in_the_form_in_which_they_are_written() {
         for (text, thousandths) in [("80", 800), ("82.5", 825), ("100", 1000), ("0.1", 1)] {
             assert_eq!(
                 LimitShare::parse_percent(text),

@@ -1,22 +1,23 @@
-//! How much memory may be used, and how much is: control groups, the limit on address space, or what the
-//! machine has. Reads `/proc` and the mounted control groups under a root that tests make up.
+//! Memory limits and memory use: control groups, the limit on address space, or the machine.
 //!
-//! All limits that hold are read, each with the use that counts against it: a pod may be short of memory
-//! while its container is not.
+//! Reads `/proc` and the mounted control groups below a root, which is a made-up folder in tests.
+//! All limits in force are read, each with the use that counts against it: a pod may be short of
+//! memory while its container is not. No library serves here: `procfs` does not read the memory
+//! files of a control group, and `cgroups-rs` brings dozens of packages.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// A limit on memory, and what is used of it.
+/// A limit on memory and the use that counts against it, both in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
-    /// The same limit has the same number each time.
+    /// Identifies the limit; it has the same number at each reading.
     pub(super) number: usize,
     pub(super) used: u64,
     pub(super) limit: u64,
-    /// What sets the limit, for people.
+    /// What sets the limit, as text for people.
     pub(super) source: &'static str,
 }
 
@@ -24,16 +25,16 @@ pub(super) struct Memory {
 #[derive(Debug)]
 pub(super) struct MemoryReader {
     root: PathBuf,
-    /// The process's group and those above it.
+    /// The process's group and the groups above it.
     groups: Vec<(PathBuf, Version)>,
 }
 
-/// The files of a control group.
+/// The file names of a control group, which depend on its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Version {
     limit: &'static str,
     used: &'static str,
-    /// In `memory.stat`: what the kernel takes back before it kills.
+    /// The key in `memory.stat` of the memory that the kernel takes back before it kills.
     reclaimable: &'static str,
     source: &'static str,
 }
@@ -61,7 +62,7 @@ impl MemoryReader {
         Self { root, groups }
     }
 
-    /// The limits, fullest first; none if `/proc` cannot be read.
+    /// The limits, the fullest first; empty if `/proc` cannot be read.
     pub(super) fn read(&self) -> Vec<Memory> {
         let groups = self.groups.iter().zip(0..);
         let groups =
@@ -76,14 +77,15 @@ impl MemoryReader {
         limits
     }
 
-    /// The largest file that this process may write. The kernel kills who writes a larger one.
+    /// The largest file that this process may write; the kernel kills a process that exceeds it.
     pub(super) fn largest_file(&self) -> Option<u64> {
         self.soft_limit("Max file size")
     }
 
-    /// The limit on address space, once with what is mapped and once with what is resident. Allocators map
-    /// ahead, by ever larger pieces, and run on in what they have long after mapping has reached the
-    /// limit: only what is resident tells how far they are.
+    /// The limit on address space, once with the mapped bytes and once with the resident bytes.
+    ///
+    /// Allocators map ahead, in ever larger pieces. After their mappings have reached the limit,
+    /// they still use mapped memory for long. Only the resident bytes show how much of it is left.
     fn address_space(&self) -> impl Iterator<Item = Memory> {
         let limit = self.soft_limit("Max address space");
         let uses = [
@@ -118,7 +120,7 @@ impl MemoryReader {
         kilobytes(&text, key)
     }
 
-    /// `None` if there is none, "unlimited".
+    /// A limit from the table in `/proc/self/limits`; `None` if it is "unlimited".
     fn soft_limit(&self, name: &str) -> Option<u64> {
         let text = fs::read_to_string(self.root.join("proc/self/limits")).ok()?;
         let values = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -136,7 +138,7 @@ fn kilobytes(text: &str, key: &str) -> Option<u64> {
 fn read_group(folder: &Path, version: Version, number: usize) -> Option<Memory> {
     let bytes = |name: &str| -> Option<u64> {
         let text = fs::read_to_string(folder.join(name)).ok()?;
-        // "max" is no number, and no limit.
+        // "max" is not a number and means that there is no limit.
         text.trim().parse().ok()
     };
     let limit = bytes(version.limit).filter(|limit| *limit < NO_LIMIT)?;
@@ -154,7 +156,7 @@ fn read_group(folder: &Path, version: Version, number: usize) -> Option<Memory> 
     })
 }
 
-/// The folders of the process's memory groups, innermost first.
+/// The folders of the process's memory groups, the innermost first.
 fn find_groups(root: &Path) -> Option<Vec<(PathBuf, Version)>> {
     let member = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).ok()?;
@@ -178,8 +180,8 @@ fn find_groups(root: &Path) -> Option<Vec<(PathBuf, Version)>> {
         let Some((mount_root, mount_point)) = mount else {
             continue;
         };
-        // Where only a part of the tree is mounted, or the path lies outside of this namespace, what is
-        // mounted is as near as one gets.
+        // If only a part of the tree is mounted, or the path lies outside of this namespace, the
+        // top of the mounted part is the nearest group that can be read.
         let below = Path::new(path).strip_prefix(mount_root);
         let below = below.ok().filter(|path| !path.starts_with(".."));
         let top = root.join(mount_point.trim_start_matches('/'));
@@ -191,8 +193,9 @@ fn find_groups(root: &Path) -> Option<Vec<(PathBuf, Version)>> {
     Some(groups)
 }
 
-/// Root and mount point of a line of `mountinfo`, if the memory groups of this version are mounted there:
-/// `35 31 0:32 /root /mount/point rw,relatime - cgroup cgroup rw,memory`.
+/// Root and mount point of a line of `mountinfo`, if it mounts memory groups of this version.
+///
+/// Such a line is `35 31 0:32 /root /mount/point rw,relatime - cgroup cgroup rw,memory`.
 fn mounted(line: &str, version: Version) -> Option<(&str, &str)> {
     let (place, kind) = line.split_once(" - ")?;
     let mut kind = kind.split(' ');
@@ -212,7 +215,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// A root with these files.
+    /// A temporary root folder with these files.
     fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_the_machine_is_one() {
+    fn without_a_limit_the_memory_of_the_machine_is_the_limit() {
         let machine = Memory {
             number: usize::MAX,
             used: 50 * MIB,
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_on_the_process_are_read_from_their_table() {
+    fn limits_on_the_process_are_read_from_proc() {
         let limits = MACHINE[0].1.replace(
             "address space         unlimited            unlimited",
             "address space         536870912            unlimited",
@@ -292,7 +295,7 @@ mod tests {
     );
 
     #[test]
-    fn every_group_up_the_tree_counts_without_what_is_reclaimable() {
+    fn every_group_up_the_tree_counts_without_reclaimable_memory() {
         let found = with(&[
             V2_MOUNT,
             ("proc/self/cgroup", "0::/pods/pod1/web\n"),
@@ -315,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_outside_of_what_is_mounted_falls_back_to_what_is() {
+    fn a_path_outside_of_the_mounted_tree_falls_back_to_its_top() {
         for cgroup in ["0::/\n", "0::/../other\n", "0::/gone/away\n"] {
             let found = with(&[
                 V2_MOUNT,
@@ -329,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_is_found_by_its_controller_where_its_part_is_mounted() {
+    fn version_1_is_found_by_its_controller_in_a_partly_mounted_tree() {
         let mounts = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n\
                       32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                       35 31 0:32 /docker/abc /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n";

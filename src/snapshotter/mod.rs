@@ -1,9 +1,10 @@
-//! Heap snapshots as files: every so often, as memory grows, before it runs out, and at the end.
+//! Writes heap snapshot files: at intervals, as memory grows, near the memory limit, and at exit.
 //!
-//! One thread, muted so that it does not show up in what it writes, does all of it; the rest asks it. What
-//! to take ([`triggers`]), what to keep ([`retention`]) and what files are called ([`name`]) is decided
-//! without touching the simulation; [`process`] and [`folder`] are the simulation. A profile is made by
-//! [`pprof`](crate::ProfileOptions), not here.
+//! One thread does all the work, and everything else sends it requests. The thread is muted, so its
+//! own allocations do not appear in the files. The decisions are pure: what to take
+//! ([`triggers`]), what to keep ([`retention`]) and how files are named ([`name`]). Only
+//! [`process`], [`folder`] and [`memory`] touch the system. [`pprof`](crate::ProfileOptions) makes
+//! the profiles.
 
 mod builder;
 mod folder;
@@ -45,18 +46,19 @@ use triggers::Triggers;
 use warnings::Warnings;
 use watcher::{Request, Watcher};
 
-/// Where [`Snapshotter::from_env`] looks.
+/// The environment variable that [`Snapshotter::from_env`] reads.
 const VARIABLE: &str = "HEAPTIDE_SNAPSHOTS";
 
-/// Takes heap snapshots to files, on a thread of its own, until it is dropped.
+/// Writes heap snapshots to files, on a thread of its own, until it is dropped.
 ///
-/// A file is there whole or not at all, readable by its owner only (mode 0600), and is called
-/// `heap-20261121T083455.123Z-4711-interval.pb.gz`: when it was taken in UTC, by which process, and why.
-/// `go tool pprof` and `heaptide` read it, and [`leak::find`](crate::leak::find) is asked about many.
-/// Whatever goes wrong costs the snapshot it happens to, one line on stderr, and a
-/// [count](Self::counts); never the process.
+/// A snapshot file is complete or absent, and only its owner can read it (mode 0600). Its name is
+/// `heap-20261121T083455.123Z-4711-interval.pb.gz`: the time in UTC, the process id and the reason.
+/// `go tool pprof` and `heaptide` read such files, and [`leak::find`](crate::leak::find) compares
+/// many of them. An error costs only the snapshot in which it occurs. It is reported in one line on
+/// stderr and [counted](Self::counts). It never ends the process.
 ///
-/// There is at most one in a process. In a forked child it does nothing; the child may start its own.
+/// A process has at most one snapshotter. In a forked child it does nothing, and the child may
+/// start its own.
 ///
 /// ```
 /// # #[cfg(feature = "jemalloc")] {
@@ -91,8 +93,8 @@ pub struct Snapshotter {
     at_exit: bool,
     thread: Option<JoinHandle<()>>,
     signal: Option<SignalListener>,
-    // Last, so that nobody else starts before this one has taken its last snapshot and let go of the alarm,
-    // or has been waited for in vain.
+    // Dropped last: another snapshotter may start only after this one has taken its last snapshot
+    // and released the alarm, or after the wait for it has timed out.
     claim: Claim,
 }
 
@@ -102,20 +104,22 @@ pub struct Snapshotter {
 pub struct SnapshotCounts {
     /// Snapshots whose files were written.
     pub taken: u64,
-    /// Snapshots that were lost to trouble.
+    /// Snapshots that failed.
     pub failed: u64,
     /// Files removed because there were too many.
     pub removed: u64,
 }
 
 impl Snapshotter {
-    /// Settings to start one with.
+    /// The builder that sets up and starts a snapshotter.
     pub fn builder() -> SnapshotterBuilder {
         SnapshotterBuilder::default()
     }
 
-    /// Starts one as the environment variable `HEAPTIDE_SNAPSHOTS` says; `None` if it is not set, or
-    /// empty. Called at the top of `main`, it lets people who run the program decide:
+    /// Starts a snapshotter with the settings in the environment variable `HEAPTIDE_SNAPSHOTS`.
+    ///
+    /// Returns `None` if the variable is unset or empty. With a call at the top of `main`, the
+    /// person who runs the program decides:
     ///
     /// ```no_run
     /// let _snapshots = heaptide::Snapshotter::from_env()?;
@@ -126,12 +130,14 @@ impl Snapshotter {
     /// HEAPTIDE_SNAPSHOTS=dir=/dumps,every=60s,keep=48,growth=64MiB,limit=0.8:0.9:0.95
     /// ```
     ///
-    /// [`SnapshotterBuilder`] lists the keys where it is [read from text](SnapshotterBuilder#impl-FromStr-for-SnapshotterBuilder).
+    /// The keys are listed at [`SnapshotterBuilder`'s `FromStr`][keys].
+    ///
+    /// [keys]: SnapshotterBuilder#impl-FromStr-for-SnapshotterBuilder
     ///
     /// # Errors
     ///
-    /// Those of [`SnapshotterBuilder::start`]; of settings the message names the variable, the key, the
-    /// value, and what is accepted.
+    /// The errors of [`SnapshotterBuilder::start`]. The message of a setting error names the
+    /// variable, the key, the value and the accepted values.
     pub fn from_env() -> Result<Option<Self>> {
         record::muted(|| {
             let Some(text) = env::var_os(VARIABLE).filter(|text| !text.is_empty()) else {
@@ -147,15 +153,16 @@ impl Snapshotter {
         })
     }
 
-    /// Takes a snapshot now and waits for its file, whose path it gives: as long as the disk takes, without
-    /// end if that hangs.
+    /// Takes a snapshot now, waits for its file, and returns the path of the file.
+    ///
+    /// The wait takes as long as the disk takes. It never ends if the disk hangs.
     ///
     /// # Errors
     ///
-    /// - [Setting](Error::is_setting), if `reason` is not 1 to 40 ASCII letters, digits, `-`, `_` and `.`,
-    ///   or is one of heaptide's own words.
-    /// - [Io](Error::is_io), if the file could not be written; those of
-    ///   [`snapshot`](crate::snapshot()).
+    /// - [Setting](Error::is_setting), if `reason` is not 1 to 40 ASCII letters, digits, `-`, `_`
+    ///   and `.`, or is one of heaptide's own words.
+    /// - [Io](Error::is_io), if the file could not be written.
+    /// - The errors of [`snapshot`](crate::snapshot()).
     /// - [Inert](Error::is_inert), in a forked child.
     pub fn take(&self, reason: &str) -> Result<PathBuf> {
         record::muted(|| self.take_muted(reason))
@@ -164,14 +171,14 @@ impl Snapshotter {
     fn take_muted(&self, reason: &str) -> Result<PathBuf> {
         let Some(reason) = Reason::manual(reason) else {
             return Err(Error::setting(format!(
-                "could not take a snapshot for the reason {reason:?}: not 1 to 40 letters, digits, \
-                 '-', '_' or '.', or a word that heaptide uses itself"
+                "could not take a snapshot: the reason {reason:?} must be 1 to 40 letters, digits, \
+                 '-', '_' or '.', and not one of heaptide's own words"
             )));
         };
         if !self.claim.is_own() {
             return Err(Error::inert(
-                "could not take a snapshot: this is a forked child, and the snapshotter its parent's; \
-                 start another one here",
+                "could not take a snapshot: this is a forked child, and the snapshotter belongs to \
+                 its parent; start another one here",
             ));
         }
         let (reply, answer) = sync_channel(1);
@@ -184,7 +191,7 @@ impl Snapshotter {
         })
     }
 
-    /// What it has done so far.
+    /// The numbers of snapshots taken and failed, and of files removed, so far.
     #[must_use]
     pub fn counts(&self) -> SnapshotCounts {
         let Counters {
@@ -200,7 +207,7 @@ impl Snapshotter {
     }
 
     fn start(builder: SnapshotterBuilder) -> Result<Self> {
-        // Its own memory is nobody's leak.
+        // The snapshotter's own memory must not appear in the profiles.
         record::muted(|| Self::start_muted(&builder))
     }
 
@@ -230,7 +237,7 @@ impl Snapshotter {
             .spawn(move || record::muted(|| watcher.run()))
             .map_err(|source| Error::io("start the snapshotter's thread", source))?;
         let id = thread.thread().id();
-        // From here on dropping it ends the thread.
+        // From here on, a drop ends the thread.
         let mut snapshotter = Self {
             requests: requests.clone(),
             counters,
@@ -260,12 +267,12 @@ impl Snapshotter {
 }
 
 impl Drop for Snapshotter {
-    /// Takes the exit snapshot if there is to be one, and waits for the thread to end, 30 s at most.
+    /// Takes the exit snapshot if one is wanted, and waits at most 30 s for the thread to end.
     fn drop(&mut self) {
         let (thread, signal) = (self.thread.take(), self.signal.take());
         if !self.claim.is_own() {
-            // Their threads are the parent's. Letting go of a handle here could detach whichever thread of
-            // the child has got its memory.
+            // These threads belong to the parent. Dropping a handle here could detach a thread of
+            // the child that now uses the same memory.
             Box::leak(Box::new((thread, signal)));
             return;
         }
@@ -275,11 +282,12 @@ impl Drop for Snapshotter {
         let (reply, ended) = sync_channel::<()>(0);
         let last = self.at_exit.then_some(Reason::Exit);
         self.ask(Request::Stop(last, reply));
-        // The thread drops its end when it is done.
-        let _disconnected = ended.recv_timeout(MAX_WAIT);
+        // The thread drops its end when it is done, so the wait always ends with an error. After a
+        // timeout the thread is left alone.
+        let _ = ended.recv_timeout(MAX_WAIT);
         if let Some(thread) = thread.filter(JoinHandle::is_finished) {
-            // It does not panic, and there would be nothing to do about it here.
-            let _ended = thread.join();
+            // The thread does not panic, and a panic could not be handled here.
+            let _ = thread.join();
         }
     }
 }

@@ -1,5 +1,7 @@
-//! The names of snapshot files: `heap-20261121T083455.123Z-4711-interval.pb.gz`. They sort by time, say
-//! which process wrote the file and why, and tell our files from everything else in the folder.
+//! The names of snapshot files: `heap-20261121T083455.123Z-4711-interval.pb.gz`.
+//!
+//! Names sort by time. They hold the process id and the reason, and distinguish snapshot files from
+//! all other files in the folder.
 
 use super::reason::Reason;
 use crate::units;
@@ -8,14 +10,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// A time in UTC to the millisecond, written so that texts sort as times do.
+/// A time in UTC to the millisecond. Its text form sorts in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp {
     /// Since the Unix epoch.
     millis: u64,
 }
 
-/// The name of a snapshot's file.
+/// The name of a snapshot file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SnapshotName {
     pub(super) stamp: Stamp,
@@ -23,13 +25,14 @@ pub(super) struct SnapshotName {
     pub(super) reason: Reason,
 }
 
-/// 9999-12-31T23:59:59.999Z, the last that has four digits for the year.
+/// 9999-12-31T23:59:59.999Z, the last time whose year has four digits.
 const LAST: u64 = 253_402_300_799_999;
 const DAY: u64 = 86_400_000;
 
 impl Stamp {
-    /// The time, or a millisecond after `last` if that is later: names of one process keep their order
-    /// when its clock is set back.
+    /// The time, or a millisecond after `last` if that is later.
+    ///
+    /// So the names of one process keep their order when its clock is set back.
     pub(super) fn after(last: Option<Self>, time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(since.as_millis()).unwrap_or(LAST);
@@ -53,7 +56,7 @@ impl Stamp {
         let stamp = Self {
             millis: u64::try_from(millis).ok()?,
         };
-        // Whatever is not written like this is not ours: other separators, a 13th month.
+        // Rejects other forms, such as other separators or a 13th month: they are not our files.
         (stamp.to_string() == text).then_some(stamp)
     }
 }
@@ -107,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_says_when_who_and_why() {
+    fn a_name_holds_time_process_and_reason() {
         let name = SnapshotName {
             stamp: stamp(1_700_000_000_007),
             process: 4711,
@@ -119,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_others_are_not_ours() {
+    fn other_files_are_not_snapshot_files() {
         for name in [
             "heap.pb.gz",
             "heap-001.pb.gz",
@@ -150,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_sort_as_times_do_and_are_read_back(a in 0..=LAST, b in 0..=LAST, process: u32) {
+        fn names_sort_by_time_and_are_parsed_back(a in 0..=LAST, b in 0..=LAST, process: u32) {
             let (first, second) = (stamp(a), stamp(b));
             prop_assert_eq!(first.to_string().cmp(&second.to_string()), a.cmp(&b));
             let name = SnapshotName { stamp: first, process, reason: Reason::Exit };
@@ -158,7 +161,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_looked_at_without_harm(text in ".{0,60}") {
+        fn any_text_is_parsed_without_a_panic(text in ".{0,60}") {
             if let Some(name) = SnapshotName::parse(&text) {
                 prop_assert_eq!(name.to_string(), text);
             }

@@ -1,5 +1,6 @@
-//! The process that is watched: its clocks, its live bytes, its memory, its profiles. A trait, so that
-//! everything that decides is tested with a process that lives through hours at once.
+//! The watched process: its clocks, live bytes, memory and profiles.
+//!
+//! It is a trait, so that tests run the decisions against a simulated process, hours in no time.
 
 use super::{
     memory::{Memory, MemoryReader},
@@ -8,13 +9,13 @@ use super::{
 use crate::{ProfileOptions, Result, record, units::Bytes};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What is watched.
+/// A process whose heap is watched.
 pub(super) trait WatchedProcess: Send {
     fn measure(&self) -> Measured;
     fn wall_clock(&self) -> SystemTime;
-    /// Has the watcher woken once this many bytes are live; `None` for never.
+    /// Sets the live bytes at which the watcher is woken; `None` for never.
     fn wake_at(&self, live_bytes: Option<u64>);
-    /// The heap profile, as the bytes of a file.
+    /// The heap profile as the bytes of a file, with `remark` as a comment.
     fn profile(&self, remark: &str) -> Result<Vec<u8>>;
 }
 
@@ -52,7 +53,7 @@ impl WatchedProcess for CurrentProcess {
     fn wake_at(&self, level: Option<u64>) {
         let alarm = record::alarm();
         alarm.set_level(level);
-        // What was reached before the level was set rang nothing.
+        // A level that was reached before it was set has not rung the alarm.
         if level.is_some_and(|level| record::live_bytes() >= level) {
             alarm.ring();
         }
@@ -67,8 +68,9 @@ impl WatchedProcess for CurrentProcess {
     }
 }
 
-/// What a profile says of the moment it was taken in. By `pprof`'s convention a comment that begins with
-/// `#` is for machines.
+/// The comment in the profile: the reason, and the use of each memory limit.
+///
+/// By `pprof`'s convention a comment that begins with `#` is for machines.
 pub(super) fn remark(reason: &impl std::fmt::Display, memory: &[Memory]) -> String {
     let mut remark = format!("#heaptide snapshot: {reason}");
     for limit in memory {
@@ -79,5 +81,6 @@ pub(super) fn remark(reason: &impl std::fmt::Display, memory: &[Memory]) -> Stri
     remark
 }
 
-/// As long as anybody waits for the watcher: for a disk that hangs nobody's exit should wait for ever.
+/// How long exits, panics and drops wait for the watcher: a hung disk must not block an exit
+/// forever.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);

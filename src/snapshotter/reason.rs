@@ -1,4 +1,4 @@
-//! Why a snapshot was taken: a word in its file's name, and its rank when files have to go.
+//! Why a snapshot was taken: a word in the file name, and a rank for the removal of old files.
 
 use super::limit_share::LimitShare;
 use std::fmt;
@@ -14,25 +14,26 @@ pub(super) enum Reason {
     Signal,
     Exit,
     Panic,
-    /// The program asked; made of letters, digits, `-`, `_` and `.`, and no word of the others.
+    /// The program requested it with this word: letters, digits, `-`, `_` and `.`, and none of the
+    /// words above.
     Manual(Box<str>),
 }
 
-/// Which files go first. The order is that of deletion.
+/// Groups of files, in the order in which they are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// One of a series that goes on.
+    /// A file of the series, whose old files are replaced by new ones.
     Rotating,
-    /// Taken when memory ran short: what is left of a process that was killed for it.
+    /// Taken close to a memory limit. After an out-of-memory kill it is the best evidence.
     Pressure,
     Peak,
 }
 
-/// The longest reason that the program may give.
+/// The most letters of a reason that the program gives.
 const MOST_LETTERS: usize = 40;
 
 impl Reason {
-    /// The reason that a name's word stands for; `None` if it is no such word.
+    /// Parses the word in a file name; `None` if it is not a valid reason.
     pub(super) fn parse(word: &str) -> Option<Self> {
         let own = match word {
             "interval" => Self::Interval,
@@ -49,7 +50,7 @@ impl Reason {
         Some(own)
     }
 
-    /// What the program calls a snapshot of its own; `None` if that is no word, or one of ours.
+    /// A reason given by the program; `None` if it is not valid or is one of heaptide's own words.
     pub(super) fn manual(word: &str) -> Option<Self> {
         Self::parse(word).filter(|reason| matches!(reason, Self::Manual(_)))
     }
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_is_read_back_from_its_word() {
+    fn every_reason_is_parsed_back_from_its_word() {
         let limit = |fraction| Reason::Limit(LimitShare::new(fraction).unwrap());
         let reasons = [
             Reason::Interval,
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_may_use_neither_our_words_nor_what_a_file_cannot_be_called() {
+    fn the_program_cannot_use_reserved_words_or_invalid_file_names() {
         let long = "x".repeat(41);
         for word in ["", "peak", "limit95", "a/b", "..\n", "naïve", &long] {
             assert_eq!(Reason::manual(word), None, "{word:?}");

@@ -1,25 +1,25 @@
-//! Which snapshot files have to go. Pure: names and sizes in, names out.
+//! Which snapshot files are removed; a pure function from names and sizes to names.
 //!
-//! Files of the rotation and files kept apart, the peaks and those taken under memory pressure, have each
-//! their own count, so a restarting service's pressure snapshots do not push out its series, nor the
-//! series them. A limit in bytes is over all, and there the rotation goes first.
+//! The series has one count. The files kept separately, peaks and those taken under memory
+//! pressure, have another. So the pressure files of a service that restarts often do not push out
+//! its series, nor the series them. The limit in bytes is for all files, and the series goes first.
 
 use super::{
     name::{SnapshotName, Stamp},
     reason::{Rank, Reason},
 };
 
-/// How much may stay.
+/// How many files and bytes are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepLimits {
-    /// Files of the rotation, and as many of those kept apart.
+    /// Files of the series, and as many of those kept separately.
     pub(super) files: usize,
-    /// Bytes of all.
+    /// Bytes of all files.
     pub(super) bytes: u64,
 }
 
 impl Default for KeepLimits {
-    /// Two hours of one a minute, and what a small volume holds.
+    /// Two hours of one file a minute, and as much as a small volume holds.
     fn default() -> Self {
         Self {
             files: 120,
@@ -35,31 +35,35 @@ pub(super) struct SnapshotFile {
     pub(super) bytes: u64,
 }
 
-/// One snapshotter, from its start to its end: what it knows of its own files.
+/// Tells the files of one snapshotter, from its start to its end, from all others.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OwnFiles {
     pub(super) process: u32,
-    /// The latest stamp in the folder when it started; its own are later. Process ids do not tell it from
-    /// those before it: in a container they are often 1 for all restarts.
+    /// The latest stamp in the folder when the snapshotter started; its own stamps are later.
+    ///
+    /// Process ids do not tell it from earlier ones: in a container they are often 1 for all
+    /// restarts.
     pub(super) before: Option<Stamp>,
-    /// The stamp of its last file.
+    /// The stamp of the snapshotter's last file.
     pub(super) last: Option<Stamp>,
 }
 
 impl OwnFiles {
-    /// Whether it has written this file.
+    /// Whether this snapshotter wrote the file.
     fn wrote(&self, name: &SnapshotName) -> bool {
         name.process == self.process && Some(name.stamp) > self.before
     }
 }
 
 impl KeepLimits {
-    /// The files that have to go, in the order in which they go. The newest of all never does, nor does the
-    /// last of `run`, which may be another one if clocks differ.
+    /// The files to remove, in the order of removal.
+    ///
+    /// The newest file of all stays, and so does the last file of `own`. These two may differ if
+    /// clocks differ.
     pub(super) fn surplus(
         &self,
         mut entries: Vec<SnapshotFile>,
-        run: OwnFiles,
+        own: OwnFiles,
     ) -> Vec<SnapshotName> {
         entries.sort_by_key(|entry| (entry.name.reason.rank(), order(entry)));
         let newest = entries.iter().map(order).max();
@@ -67,9 +71,9 @@ impl KeepLimits {
         let rotating = entries.iter().filter(|entry| is_rotating(entry)).count();
 
         let (old_peaks, mut stay): (Vec<_>, Vec<_>) =
-            (0..entries.len()).partition(|at| is_old_peak(&entries, *at, run));
+            (0..entries.len()).partition(|at| is_old_peak(&entries, *at, own));
         let mut going = old_peaks;
-        let mut apart = stay.len() - rotating;
+        let mut separate = stay.len() - rotating;
         let mut series = rotating;
         let mut bytes: u64 = stay
             .iter()
@@ -83,9 +87,9 @@ impl KeepLimits {
             let group = if is_rotating(entry) {
                 &mut series
             } else {
-                &mut apart
+                &mut separate
             };
-            let is_last = run.wrote(&entry.name) && Some(entry.name.stamp) == run.last;
+            let is_last = own.wrote(&entry.name) && Some(entry.name.stamp) == own.last;
             let stays = is_last
                 || Some(order(entry)) == newest
                 || (*group <= self.files && bytes <= self.bytes);
@@ -101,20 +105,22 @@ impl KeepLimits {
     }
 }
 
-/// Oldest first; the name settles what the time leaves open.
+/// The sort key: oldest first, and at equal times by process and reason.
 fn order(entry: &SnapshotFile) -> (Stamp, u32, String) {
     let name = &entry.name;
     (name.stamp, name.process, name.reason.to_string())
 }
 
-/// A peak that this run has left behind; those of others are evidence of how they ended. The entries are
-/// sorted, so a later peak comes later.
-fn is_old_peak(entries: &[SnapshotFile], at: usize, run: OwnFiles) -> bool {
+/// Whether this is a peak of the own snapshotter that a later one has replaced.
+///
+/// Peaks of other snapshotters are evidence of how they ended, so they stay. The files are sorted,
+/// so a later peak comes later.
+fn is_old_peak(entries: &[SnapshotFile], at: usize, own: OwnFiles) -> bool {
     let Some((entry, later)) = entries.get(at..).and_then(<[SnapshotFile]>::split_first) else {
         return false;
     };
     let is_own_peak =
-        |entry: &SnapshotFile| entry.name.reason == Reason::Peak && run.wrote(&entry.name);
+        |entry: &SnapshotFile| entry.name.reason == Reason::Peak && own.wrote(&entry.name);
     is_own_peak(entry) && later.iter().any(is_own_peak)
 }
 
@@ -129,7 +135,7 @@ mod tests {
         Stamp::after(None, UNIX_EPOCH + Duration::from_millis(millis))
     }
 
-    /// Process 1, that found an empty folder.
+    /// A snapshotter in process 1 that found an empty folder.
     const FIRST: OwnFiles = OwnFiles {
         process: 1,
         before: None,
@@ -160,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rotation_goes_oldest_first_and_leaves_peak_and_pressure() {
+    fn the_series_is_removed_oldest_first_and_leaves_peak_and_pressure() {
         let keep = KeepLimits {
             files: 2,
             bytes: u64::MAX,
@@ -174,7 +180,7 @@ mod tests {
             entry(5, 1, Reason::Interval, 10),
         ];
         assert_eq!(gone(keep, &entries), [2, 3]);
-        // By bytes: the rotation first and then the pressure, but not the newest of all.
+        // By bytes: first the series, then the pressure files, but not the newest file of all.
         for (bytes, expected) in [
             (60, vec![]),
             (59, vec![2]),
@@ -193,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_peak_replaces_the_one_of_its_own_process() {
+    fn a_new_peak_replaces_the_last_peak_of_the_same_process() {
         let entries = [
             entry(0, 1, Reason::Peak, 1),
             entry(1, 2, Reason::Peak, 1),
@@ -204,27 +210,27 @@ mod tests {
             files: 1,
             bytes: u64::MAX,
         };
-        assert_eq!(gone(keep, &entries), [0, 1], "and there are not too many");
+        assert_eq!(gone(keep, &entries), [0, 1], "the count holds too");
     }
 
     #[test]
-    fn a_peak_replaces_none_from_before_its_start() {
+    fn a_peak_replaces_no_peak_from_before_the_start() {
         let entries = [
             entry(0, 1, Reason::Peak, 1),
             entry(1, 1, Reason::Peak, 1),
             entry(2, 1, Reason::Peak, 1),
             entry(3, 1, Reason::Peak, 1),
         ];
-        let run = OwnFiles {
+        let own = OwnFiles {
             before: Some(stamp(1)),
             ..FIRST
         };
-        let surplus = KeepLimits::default().surplus(entries.to_vec(), run);
+        let surplus = KeepLimits::default().surplus(entries.to_vec(), own);
         assert_eq!(surplus, [entries[2].name.clone()]);
     }
 
     #[test]
-    fn what_was_just_written_stays_though_others_have_later_clocks() {
+    fn the_file_just_written_stays_even_if_other_clocks_are_ahead() {
         let keep = KeepLimits { files: 1, bytes: 1 };
         let entries = [
             entry(0, 1, Reason::Interval, 1),
@@ -232,11 +238,11 @@ mod tests {
             entry(2, 2, Reason::Interval, 1),
             entry(3, 2, Reason::Interval, 1),
         ];
-        let run = OwnFiles {
+        let own = OwnFiles {
             last: Some(stamp(1)),
             ..FIRST
         };
-        let surplus = keep.surplus(entries.to_vec(), run);
+        let surplus = keep.surplus(entries.to_vec(), own);
         assert_eq!(surplus, [entries[0].name.clone(), entries[2].name.clone()]);
     }
 
@@ -261,21 +267,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_stays_is_within_bounds_and_what_goes_went_in_order(
+        fn kept_files_are_within_bounds_and_removal_is_in_order(
             entries in folders().prop_shuffle(),
             files in 1..8usize,
             bytes in 0..1500u64,
             before in prop::option::of((0..30u64).prop_map(stamp)),
         ) {
-            let run = OwnFiles { before, ..FIRST };
-            let surplus = KeepLimits { files, bytes }.surplus(entries.clone(), run);
+            let own = OwnFiles { before, ..FIRST };
+            let surplus = KeepLimits { files, bytes }.surplus(entries.clone(), own);
             let goes = |entry: &SnapshotFile| surplus.contains(&entry.name);
             let (left, kept): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(goes);
-            prop_assert_eq!(left.len(), surplus.len(), "each goes once and was there");
+            prop_assert_eq!(left.len(), surplus.len(), "each removed file existed, once");
             let newest = entries.iter().map(|entry| entry.name.stamp).max();
             prop_assert!(left.iter().all(|entry| Some(entry.name.stamp) != newest));
 
-            // Bounds. The newest may be one more than there should be.
+            // The bounds hold, except that the newest file alone may exceed the bytes.
             let rank = |entry: &SnapshotFile| entry.name.reason.rank();
             let rotating = kept.iter().filter(|entry| rank(entry) == Rank::Rotating).count();
             prop_assert!(rotating <= files);
@@ -283,7 +289,7 @@ mod tests {
             let total: u64 = kept.iter().map(|entry| entry.bytes).sum();
             prop_assert!(total <= bytes || kept.len() == 1);
 
-            // Nothing goes in vain: putting the last one back breaks a bound.
+            // No removal is needless: putting the last removed file back breaks a bound.
             if let Some(last) = surplus.last() {
                 let last = entries.iter().find(|entry| entry.name == *last).unwrap();
                 let is_rotating = rank(last) == Rank::Rotating;
@@ -294,12 +300,13 @@ mod tests {
                 });
                 prop_assert!(same == files || total + last.bytes > bytes || old_peak(last));
 
-                // Peaks and pressure go for bytes only when all of the rotation but the newest is gone.
+                // Peaks and pressure files are removed for bytes only after all of the series but
+                // its newest file.
                 let over_bytes = same < files && !old_peak(last) && !is_rotating;
                 let older = kept.iter().filter(|entry| rank(entry) == Rank::Rotating);
                 prop_assert!(!over_bytes || older.count() <= 1);
             }
-            // Of the rotation the newest stay.
+            // The newest files of the series stay.
             let of = |all: &[SnapshotFile]| -> Vec<Stamp> {
                 let rotating = all.iter().filter(|entry| rank(entry) == Rank::Rotating);
                 rotating.map(|entry| entry.name.stamp).collect()

@@ -1,6 +1,6 @@
-//! A snapshotter's settings as text: `dir=/dumps,every=60s,keep=48,growth=64MiB,limit=0.8:0.9:0.95`.
+//! The text form of the settings: `dir=/dumps,every=60s,keep=48,growth=64MiB,limit=0.8:0.9`.
 //!
-//! Only words become values here; what values are good is the builder's to say, whoever gave them.
+//! This file only parses. The builder checks the values, so that code and text follow one rule.
 
 use super::{SnapshotterBuilder, signal_name};
 use crate::{Error, Result, record::parse_size};
@@ -9,19 +9,24 @@ use std::{str::FromStr, time::Duration};
 const KEYS: &str =
     "dir, every, growth, peak, limit, signal, exit, panic, keep, keep_bytes and symbolize";
 
-/// Reads settings from text: `key=value`, separated by commas.
+/// Parses settings: `key=value`, separated by commas.
 ///
-/// | key | value | as the builder's |
+/// | key | value | method of the builder |
 /// |---|---|---|
-/// | `dir` | a folder; its path may hold no comma | [`dir`](SnapshotterBuilder::dir) |
+/// | `dir` | a folder; its path must not contain a comma | [`dir`](SnapshotterBuilder::dir) |
 /// | `every` | a time such as `500ms`, `30s`, `5m`, `1h` | [`every`](SnapshotterBuilder::every) |
-/// | `growth` | bytes such as `64MiB`, a factor such as `1.5x`, or both with `:` between | [`growth`](SnapshotterBuilder::growth), [`growth_factor`](SnapshotterBuilder::growth_factor) |
+/// | `growth` | bytes (`64MiB`), a factor (`1.5x`), or both (`64MiB:1.5x`) | [`growth`], [`growth_factor`] |
 /// | `peak` | none | [`peak`](SnapshotterBuilder::peak) |
 /// | `limit` | shares such as `0.8:0.9:0.95` | [`limit`](SnapshotterBuilder::limit) |
 /// | `signal` | `HUP`, `USR1` or `USR2` | [`signal`](SnapshotterBuilder::signal) |
-/// | `exit`, `panic` | none | [`at_exit`](SnapshotterBuilder::at_exit), [`on_panic`](SnapshotterBuilder::on_panic) |
-/// | `keep`, `keep_bytes` | files, bytes | [`keep`](SnapshotterBuilder::keep), [`keep_bytes`](SnapshotterBuilder::keep_bytes) |
+/// | `exit`, `panic` | none | [`at_exit`](SnapshotterBuilder::at_exit), [`on_panic`] |
+/// | `keep`, `keep_bytes` | files, bytes | [`keep`](SnapshotterBuilder::keep), [`keep_bytes`] |
 /// | `symbolize` | none | [`symbolize`](SnapshotterBuilder::symbolize) |
+///
+/// [`growth`]: SnapshotterBuilder::growth
+/// [`growth_factor`]: SnapshotterBuilder::growth_factor
+/// [`on_panic`]: SnapshotterBuilder::on_panic
+/// [`keep_bytes`]: SnapshotterBuilder::keep_bytes
 ///
 /// ```
 /// use heaptide::SnapshotterBuilder;
@@ -55,7 +60,7 @@ impl FromStr for SnapshotterBuilder {
         ];
         if !seen.iter().any(|key| times.contains(key)) {
             return Err(Error::setting(format!(
-                "nothing says when to take a snapshot: add one of {}",
+                "no setting says when to take a snapshot: add one of {}",
                 times.join(", ")
             )));
         }
@@ -73,7 +78,7 @@ fn apply(
         let value = value.map(|value| format!("={value}")).unwrap_or_default();
         Error::setting(format!("{key}{value}: {accepted}"))
     };
-    // Keys that stand for themselves take no value, the others need one.
+    // Flags take no value; all other keys need one.
     let flag = || match value {
         None => Ok(()),
         Some(_) => Err(refuse("takes no value")),
@@ -150,14 +155,14 @@ fn duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn said(text: &str) -> String {
+    fn message_of(text: &str) -> String {
         let error = text.parse::<SnapshotterBuilder>().unwrap_err();
         assert!(error.is_setting(), "{error}");
         error.to_string()
     }
 
     #[test]
-    fn text_and_builder_say_the_same() {
+    fn text_and_builder_give_the_same_settings() {
         let text = "dir=/dumps, every=60s,keep=48,growth=64MiB:1.5x,limit=0.8:0.9:0.95,peak,\
                     signal=USR2,exit,panic,keep_bytes=1GiB,symbolize";
         let built = SnapshotterBuilder::default()
@@ -178,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_named_with_its_key_and_what_would_do() {
+    fn an_error_names_the_key_the_value_and_the_accepted_values() {
         for (setting, accepted) in [
             ("every=0s", "not a time above 0"),
             ("every=5parsecs", "not a time such as 500ms, 30s, 5m or 1h"),
@@ -200,21 +205,21 @@ mod tests {
             ),
             ("colour=red", "no such setting; there are dir, every,"),
         ] {
-            let message = said(&format!("dir=/d,{setting}"));
+            let message = message_of(&format!("dir=/d,{setting}"));
             let last = setting.rsplit(',').next().unwrap();
             let key = last.split_once('=').map_or(last, |(key, _)| key);
             assert!(message.starts_with(key), "{setting}: {message}");
             assert!(message.contains(accepted), "{setting}: {message}");
         }
-        assert_eq!(said("dir=/d,peak,peak"), "peak: given twice");
-        assert!(said("every=1s").starts_with("dir: "));
-        assert!(said("dir=,every=1s").starts_with("dir=: "));
-        assert!(said("dir=/d").starts_with("nothing says when"));
-        assert!(said("").starts_with(": no such setting"));
+        assert_eq!(message_of("dir=/d,peak,peak"), "peak: given twice");
+        assert!(message_of("every=1s").starts_with("dir: "));
+        assert!(message_of("dir=,every=1s").starts_with("dir=: "));
+        assert!(message_of("dir=/d").starts_with("no setting says when"));
+        assert!(message_of("").starts_with(": no such setting"));
     }
 
     #[test]
-    fn times_are_read_with_their_units() {
+    fn times_are_parsed_with_their_units() {
         for (text, millis) in [
             ("500ms", 500),
             ("30s", 30_000),

@@ -1,5 +1,7 @@
-//! Snapshots on a signal, by a thread of its own: a handler may not allocate, and the program may have
-//! handlers for the same signal, which go on working.
+//! Takes a snapshot when a signal comes, on a thread of its own.
+//!
+//! A signal handler must not allocate, so it only wakes that thread. Handlers that the program has
+//! for the same signal keep working.
 
 use super::{reason::Reason, watcher::Request};
 use crate::{Error, Result, record};
@@ -20,11 +22,12 @@ pub(super) struct SignalListener {
 impl SignalListener {
     pub(super) fn start(signal: c_int, requests: Sender<Request>) -> Result<Self> {
         let mut signals = Signals::new([signal])
-            .map_err(|source| Error::io("listen for the snapshot signal", source))?;
+            .map_err(|source| Error::io("register the snapshot signal", source))?;
         let handle = signals.handle();
         let listen = move || {
             for _signal in signals.forever() {
-                // Nobody waits for the answer: what came of it the other thread tells.
+                // The answer is not needed: the snapshotter's thread reports and counts the
+                // outcome.
                 let (reply, _) = sync_channel(1);
                 if requests.send(Request::Take(Reason::Signal, reply)).is_err() {
                     break;
@@ -41,7 +44,7 @@ impl SignalListener {
 
     pub(super) fn stop(self) {
         self.handle.close();
-        // It does not panic, and there would be nothing to do about it here.
-        let _ended = self.thread.join();
+        // The thread does not panic, and a panic could not be handled here.
+        let _ = self.thread.join();
     }
 }

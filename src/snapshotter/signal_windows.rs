@@ -1,10 +1,10 @@
-//! In the place of `signal` on Windows, which has no such signals, and where no snapshotter starts.
+//! Replaces `signal` on Windows, which has none of these signals and where no snapshotter starts.
 
 use super::watcher::Request;
 use crate::{Error, Result};
 use std::{ffi::c_int, sync::mpsc::Sender};
 
-/// There is none.
+/// Has no values, since no listener starts on Windows.
 #[derive(Debug)]
 pub(super) enum SignalListener {}
 

@@ -1,5 +1,6 @@
-//! Takes one snapshot: profile, name, file, and what has to go for it. Whatever fails costs this snapshot,
-//! a count and one warning.
+//! Takes one snapshot: makes the profile, names and writes the file, and removes old files.
+//!
+//! A failure costs this snapshot, adds to a count and writes one warning.
 
 use super::{
     folder::Folder,
@@ -20,7 +21,7 @@ use std::{
     },
 };
 
-/// What was done so far; shared with the handle.
+/// The counts so far, shared with the `Snapshotter`.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) taken: AtomicU64,
@@ -28,7 +29,7 @@ pub(super) struct Counters {
     pub(super) removed: AtomicU64,
 }
 
-/// How many names are tried for a snapshot: more than there are replicas that write at once to one folder.
+/// How many names are tried for a snapshot: more than replicas write to one folder at once.
 const NAMES: u32 = 32;
 
 /// Writes snapshots of a process to a folder.
@@ -36,7 +37,7 @@ const NAMES: u32 = 32;
 pub(super) struct Taker<F> {
     folder: F,
     keep: KeepLimits,
-    run: OwnFiles,
+    own_files: OwnFiles,
     counters: Arc<Counters>,
     warnings: Warnings,
     prepared: bool,
@@ -53,7 +54,7 @@ impl<F: Folder> Taker<F> {
         Self {
             folder,
             keep,
-            run: OwnFiles {
+            own_files: OwnFiles {
                 process: pid,
                 before: None,
                 last: None,
@@ -64,15 +65,16 @@ impl<F: Folder> Taker<F> {
         }
     }
 
-    /// Looks at the folder before the first snapshot, so that a wrong one is known when the program
-    /// starts and not when it matters.
+    /// Prepares the folder before the first snapshot.
+    ///
+    /// So a wrong folder is reported when the program starts, not when a snapshot is needed.
     pub(super) fn begin(&mut self) {
         if let Err(error) = self.prepare() {
             self.warnings.failed(WarningScope::Take, &error);
         }
     }
 
-    /// Takes a snapshot; the path of its file.
+    /// Takes a snapshot and returns the path of its file.
     pub(super) fn take(
         &mut self,
         process: &impl WatchedProcess,
@@ -84,7 +86,7 @@ impl<F: Folder> Taker<F> {
             Ok(_) => {
                 self.counters.taken.fetch_add(1, Ordering::Relaxed);
                 self.warnings.works(WarningScope::Take);
-                self.tidy_up();
+                self.remove_old_files();
             }
             Err(error) => {
                 self.counters.failed.fetch_add(1, Ordering::Relaxed);
@@ -104,8 +106,8 @@ impl<F: Folder> Taker<F> {
         let time = process.wall_clock();
         let bytes = process.profile(&remark(&reason, &measured.memory))?;
         let mut name = SnapshotName {
-            stamp: Stamp::after(self.run.last, time),
-            process: self.run.process,
+            stamp: Stamp::after(self.own_files.last, time),
+            process: self.own_files.process,
             reason,
         };
         let mut left = NAMES;
@@ -114,10 +116,11 @@ impl<F: Folder> Taker<F> {
             let path = self.folder.path(&text);
             match self.folder.write(&text, &bytes) {
                 Ok(()) => {
-                    self.run.last = Some(name.stamp);
+                    self.own_files.last = Some(name.stamp);
                     return Ok(path);
                 }
-                // Another container's process of the same number, in the same millisecond.
+                // A process with the same id in another container took this name in this
+                // millisecond.
                 Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists && left > 1 => {
                     left -= 1;
                     name.stamp = Stamp::after(Some(name.stamp), time);
@@ -130,8 +133,8 @@ impl<F: Folder> Taker<F> {
         }
     }
 
-    /// The snapshots in the folder.
-    fn ours(&self) -> io::Result<Vec<SnapshotFile>> {
+    /// The snapshot files in the folder.
+    fn snapshot_files(&self) -> io::Result<Vec<SnapshotFile>> {
         let ours = self.folder.list()?.into_iter().filter_map(|(name, bytes)| {
             let name = SnapshotName::parse(&name)?;
             Some(SnapshotFile { name, bytes })
@@ -139,22 +142,25 @@ impl<F: Folder> Taker<F> {
         Ok(ours.collect())
     }
 
-    /// Once: a folder that vanishes later may be a volume that was taken away, and what would be made in
-    /// its place is not it.
+    /// Prepares the folder, once.
+    ///
+    /// A folder that vanishes later may be a volume that was unmounted, and a new folder in its
+    /// place would not be that volume.
     fn prepare(&mut self) -> Result<()> {
         if !self.prepared {
             let doing = || format!("use the snapshot folder {}", self.folder.path("").display());
-            let prepared = self.folder.prepare().and_then(|()| self.ours());
+            let prepared = self.folder.prepare().and_then(|()| self.snapshot_files());
             let ours = prepared.map_err(|source| Error::io(&doing(), source))?;
-            // Names go on from there if the clock was set back, so that the new files are not the oldest.
-            self.run.before = ours.iter().map(|entry| entry.name.stamp).max();
-            self.run.last = self.run.before;
+            // If the clock was set back, names continue after the latest one, so that the new files
+            // are not the oldest.
+            self.own_files.before = ours.iter().map(|entry| entry.name.stamp).max();
+            self.own_files.last = self.own_files.before;
             self.prepared = true;
         }
         Ok(())
     }
 
-    fn tidy_up(&mut self) {
+    fn remove_old_files(&mut self) {
         match self.remove_surplus() {
             Ok(()) => self.warnings.works(WarningScope::Remove),
             Err(source) => {
@@ -166,10 +172,12 @@ impl<F: Folder> Taker<F> {
         }
     }
 
-    /// One that cannot be removed keeps none of the others; the first error is told.
+    /// Removes the surplus files and returns the first error.
+    ///
+    /// A file that cannot be removed does not stop the removal of the others.
     fn remove_surplus(&self) -> io::Result<()> {
         let mut outcome = Ok(());
-        for name in self.keep.surplus(self.ours()?, self.run) {
+        for name in self.keep.surplus(self.snapshot_files()?, self.own_files) {
             let removed = self.folder.remove(&name.to_string());
             if removed.is_ok() {
                 self.counters.removed.fetch_add(1, Ordering::Relaxed);

@@ -1,51 +1,54 @@
-//! What goes wrong is said once, and again only after it has worked meanwhile: a full disk must not fill
-//! the log too.
+//! Warnings on stderr, one for each kind of problem until it is solved.
+//!
+//! So a full disk does not fill the log too.
 
 use std::{collections::BTreeSet, error::Error, io, io::Write};
 
-/// What was being done.
+/// What the snapshotter tried to do when the problem occurred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum WarningScope {
     Take,
     Remove,
 }
 
-/// Tells people of trouble.
+/// Writes a warning for each kind of problem, once until it is solved.
 pub(super) struct Warnings {
-    told: BTreeSet<(WarningScope, String)>,
-    tell: Box<dyn FnMut(&str) + Send>,
+    reported: BTreeSet<(WarningScope, String)>,
+    report: Box<dyn FnMut(&str) + Send>,
 }
 
 impl Warnings {
-    /// Tells on stderr. If that is closed there is nobody to tell; the counts know.
+    /// Writes warnings to stderr.
     pub(super) fn on_stderr() -> Self {
         Self::new(|line| {
-            let _nobody_listens = writeln!(io::stderr(), "heaptide: {line}");
+            // If stderr is closed, the warning is lost. The counts still have the problem.
+            let _ = writeln!(io::stderr(), "heaptide: {line}");
         })
     }
 
-    pub(super) fn new(tell: impl FnMut(&str) + Send + 'static) -> Self {
+    pub(super) fn new(report: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
-            told: BTreeSet::new(),
-            tell: Box::new(tell),
+            reported: BTreeSet::new(),
+            report: Box::new(report),
         }
     }
 
-    /// Something failed. Kinds of trouble are told apart by the kind of the error, not by its message,
-    /// which names a file that is another each time.
+    /// Warns of a failure, unless the same kind was reported and has not been solved.
+    ///
+    /// The kind of the error decides, not its message, which names another file each time.
     pub(super) fn failed(&mut self, work: WarningScope, error: &(dyn Error + 'static)) {
-        if self.told.insert((work, kind(error))) {
-            (self.tell)(&format!("{error} (said once, until it works again)"));
+        if self.reported.insert((work, kind(error))) {
+            (self.report)(&format!("{error} (reported once, until it works again)"));
         }
     }
 
-    /// It works.
+    /// The work has succeeded: the next failure is reported again.
     pub(super) fn works(&mut self, work: WarningScope) {
-        self.told.retain(|(told, _)| *told != work);
+        self.reported.retain(|(reported, _)| *reported != work);
     }
 }
 
-/// The kind of the input or output that failed; of other errors, what they say at their root.
+/// The kind of the I/O error at the root; for other errors, the message of the root cause.
 fn kind(error: &(dyn Error + 'static)) -> String {
     let mut root = error;
     loop {
@@ -71,11 +74,11 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     #[test]
-    fn each_kind_is_said_once_until_it_works_again() {
+    fn each_kind_is_reported_once_until_it_works_again() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
         let mut warnings = Warnings::new(move |line| sink.lock().unwrap().push(line.to_owned()));
-        // The inner message differs from file to file, as those of tempfile do.
+        // The inner message names the file, as the messages of tempfile do.
         let full = |name: &str| {
             let source = io::Error::new(io::ErrorKind::StorageFull, format!("no room for {name}"));
             crate::Error::io(&format!("write {name}"), source)
@@ -89,12 +92,12 @@ mod tests {
         warnings.failed(WarningScope::Take, &full("c"));
         warnings.works(WarningScope::Take);
         warnings.failed(WarningScope::Take, &full("d"));
-        let said: Vec<String> = lines.lock().unwrap().clone();
-        let names: Vec<_> = said
+        let reported: Vec<String> = lines.lock().unwrap().clone();
+        let names: Vec<_> = reported
             .iter()
             .filter_map(|line| line.chars().nth(16))
             .collect();
-        assert_eq!(names, ['a', 'a', 'a', 'd'], "{said:?}");
-        assert!(said[0].contains("no room for a"), "{said:?}");
+        assert_eq!(names, ['a', 'a', 'a', 'd'], "{reported:?}");
+        assert!(reported[0].contains("no room for a"), "{reported:?}");
     }
 }

@@ -1,17 +1,17 @@
-//! What is allocated: eight sites with known blocks, all kept until the profile is taken.
+//! The allocations: eight sites with known blocks, all kept until the profile is taken.
 //!
-//! Each peer is a program of its own (`src/bin`), as each is a global allocator; the Go program in `go/`
-//! makes the same blocks. Sizes are size classes of all of the allocators, so that it does not matter
-//! whether a profiler counts what was asked for or what was given.
+//! Each peer is a program of its own (`src/bin`), since each is a global allocator. The Go program
+//! in `go/` makes the same blocks. All sizes are size classes of all allocators, so it does not
+//! matter whether a profiler counts requested or allocated bytes.
 
 use std::{hint::black_box, path::PathBuf};
 
 /// Blocks of a site, by size.
 #[derive(Debug)]
 pub struct Site {
-    /// How its function is named in every program.
+    /// The name of its function in every program.
     pub name: &'static str,
-    /// Sizes and how many of each, made in turns.
+    /// Sizes and their numbers of blocks, made in turns.
     pub blocks: &'static [(usize, usize)],
 }
 
@@ -55,7 +55,7 @@ macro_rules! sites {
     ($($name:ident)*) => {
         $(#[inline(never)]
         fn $name(size: usize) -> Vec<u8> {
-            // Without a difference the functions would be merged into one.
+            // Makes the functions differ, so that the compiler does not merge them.
             black_box(stringify!($name));
             black_box(Vec::with_capacity(black_box(size)))
         })*
@@ -67,7 +67,7 @@ macro_rules! sites {
 // In the order of `SITES`.
 sites! { site_64 site_1k site_64k site_512k site_2m site_64_and_256k site_512_and_32k site_1k_and_2m }
 
-/// Makes all blocks. Of two sizes the rarer one is spread evenly over the other.
+/// Makes all blocks. If there are two sizes, the rarer one is spread evenly over the other.
 #[must_use]
 pub fn allocate() -> Vec<Vec<u8>> {
     let mut kept = Vec::with_capacity(SITES.iter().flat_map(|s| s.blocks).map(|b| b.1).sum());
@@ -89,11 +89,11 @@ pub fn allocate() -> Vec<Vec<u8>> {
     kept
 }
 
-/// Where a program is to write its profile.
+/// The file that a program writes its profile to, from its first argument.
 ///
 /// # Panics
 ///
-/// If it is not told.
+/// If there is no argument.
 #[must_use]
 pub fn output() -> PathBuf {
     std::env::args_os()

@@ -1,5 +1,6 @@
-//! The JSON that is parsed and printed: a page of orders as an API answers it, made here so that the
-//! bench reads no file.
+//! The JSON that is parsed and printed: a page of orders, as an API returns it.
+//!
+//! It is made here, so that the bench reads no file.
 
 use crate::random::Random;
 use std::fmt::Write as _;
@@ -15,7 +16,7 @@ pub fn orders(seed: u64) -> String {
     let mut text = String::from(r#"{"page":3,"next":null,"orders":["#);
     for id in 0..20 {
         let comma = if id == 0 { "" } else { "," };
-        // Writing to a String does not fail.
+        // A write to a String does not fail.
         let _ = write!(
             text,
             r#"{comma}{{"id":{},"created":"2026-11-{:02}T08:{:02}:17Z","paid":{},"customer":{{"name":"{} {}","email":"{}@example.com","address":{{"street":"{} street {}","city":"{}","zip":"{:05}"}}}},"lines":["#,

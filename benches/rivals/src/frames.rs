@@ -3,8 +3,8 @@
 
 /// Runs `work` below forty frames.
 ///
-/// Each is a function of its own, never inlined, and does something after its call so that the call is
-/// not a jump.
+/// Each frame is a function of its own, never inlined. It does some work after its call, so that
+/// the call does not become a jump.
 pub fn under_forty(work: &mut dyn FnMut() -> u64) -> u64 {
     f00(work)
 }

@@ -1,8 +1,7 @@
-//! What the programs under test have in common, and what `compare` knows of them.
+//! The common code of the programs under test, and the list of them for `compare`.
 //!
-//! The workloads themselves are not here: `workloads.rs` is a module of each program, beside its
-//! allocator, so that the compiler may inline the allocator's fast path into them as it does in the code
-//! of a service's own crate.
+//! The workloads are not here: `workloads.rs` is a module of each program, beside its allocator. So
+//! the compiler may inline the allocator's fast path into them, as in the crate of a service.
 
 pub mod compare;
 pub mod document;

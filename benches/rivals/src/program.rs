@@ -1,6 +1,7 @@
-//! What every program under test does with its arguments: `PROGRAM WORKLOAD OPERATIONS SEED`. It prints
-//! the seconds that the work took, the most memory the process ever had, and a checksum, so that nobody
-//! can leave the work out.
+//! The main function of every program under test: `PROGRAM WORKLOAD OPERATIONS SEED`.
+//!
+//! It prints the seconds of the work, the peak memory of the process, and a checksum, so that the
+//! compiler cannot remove the work.
 
 use crate::workload::Workload;
 use std::{env, fs, process::ExitCode, time::Instant};
@@ -37,7 +38,7 @@ fn measure(run: impl FnOnce(Workload, u64, u64) -> u64) -> Result<String, String
     Ok(format!("{seconds} {} {checksum}", peak_kib()?))
 }
 
-/// The most memory this process has had, in KiB. Not `getrusage`, which begins with its parent's.
+/// The peak memory of this process in KiB. `getrusage` would start with the parent's.
 fn peak_kib() -> Result<u64, String> {
     let status = fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

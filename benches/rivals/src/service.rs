@@ -1,5 +1,6 @@
-//! A service as they are: axum on tokio, on loopback, with one client that sends a page of orders over a
-//! connection that it keeps, and gets it back with a total.
+//! A typical service: axum on tokio, on loopback, with one client.
+//!
+//! The client keeps its connection, sends a page of orders, and gets it back with a total.
 
 use crate::document;
 use axum::{Json, Router, routing::post};
@@ -11,7 +12,7 @@ use std::{
 };
 use tokio::{net, runtime, sync::oneshot};
 
-/// Sends so many requests, one after the other; gives the bytes that came back, or 0 if anything failed.
+/// Sends requests one after the other; returns the bytes of the responses, or 0 after a failure.
 pub fn requests(operations: u64, seed: u64) -> u64 {
     all(operations, &document::orders(seed)).unwrap_or(0)
 }
@@ -24,7 +25,7 @@ fn all(operations: u64, body: &str) -> io::Result<u64> {
     thread::scope(|scope| {
         let server = scope.spawn(|| serve(listener, stopped));
         let received = ask(address, operations, body);
-        // The server is gone already if it failed.
+        // After a failure the server is already gone.
         let _ = stop.send(());
         let served = server
             .join()
@@ -48,7 +49,7 @@ fn serve(listener: TcpListener, stopped: oneshot::Receiver<()>) -> io::Result<()
     })
 }
 
-/// Adds to a page of orders how many there are.
+/// Adds the number of orders to a page of orders.
 async fn total(Json(mut page): Json<Value>) -> Json<Value> {
     let orders = page
         .get("orders")

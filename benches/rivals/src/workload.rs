@@ -1,4 +1,4 @@
-//! The list of the workloads: what they are called, what they are, and how much of each is measured.
+//! The list of the workloads: their names, descriptions and numbers of operations.
 
 /// One kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Workload {
         Self::Service,
     ];
 
-    /// As a program takes it for its argument.
+    /// The name as the argument of a program.
     pub fn name(self) -> &'static str {
         match self {
             Self::Churn => "churn",
@@ -48,7 +48,7 @@ impl Workload {
             .find(|workload| workload.name() == name)
     }
 
-    /// As a table shows it.
+    /// The name in a table.
     pub fn title(self) -> &'static str {
         match self {
             Self::Churn => "churn",
@@ -63,8 +63,10 @@ impl Workload {
         }
     }
 
-    /// What is counted under valgrind is three of these less one of these, in operations: the slope, in
-    /// which a program's start is not.
+    /// The number of operations for the count under valgrind.
+    ///
+    /// The count is that of three times these operations, less that of one time. The difference
+    /// removes the start of the program.
     pub fn operations(self) -> u64 {
         match self {
             Self::Churn | Self::ChurnDeep | Self::CrossThread => 1_000_000,
@@ -89,7 +91,7 @@ impl Workload {
         }
     }
 
-    /// How many threads it keeps busy.
+    /// The number of threads that it keeps busy.
     pub fn threads(self) -> usize {
         match self {
             Self::CrossThread | Self::ChurnTwice | Self::Service => 2,

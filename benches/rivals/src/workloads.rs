@@ -1,4 +1,4 @@
-//! The work, as ordinary code on the global allocator: a module of each program under test.
+//! The workloads as ordinary code on the global allocator, a module of each program under test.
 
 use heaptide_rivals::{document, frames, random::Random, service, workload::Workload};
 use std::{
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// Does so much of the work, and gives a checksum.
+/// Does this many operations of the work and returns a checksum.
 pub fn run(workload: Workload, operations: u64, seed: u64) -> u64 {
     match workload {
         Workload::Churn => churn(operations, seed),
@@ -64,8 +64,10 @@ fn json(operations: u64, seed: u64) -> u64 {
     sum
 }
 
-/// One operation is a block allocated here and freed by another thread. They are handed over a thousand at
-/// a time, in two lists that go around, so that the handing over costs next to nothing.
+/// One operation is a block allocated here and freed by another thread.
+///
+/// Blocks are handed over a thousand at a time, in two lists that are reused, so that the transfer
+/// costs almost nothing.
 #[inline(never)]
 fn cross_thread(operations: u64, seed: u64) -> u64 {
     type Blocks = Vec<Vec<u8>>;
@@ -103,8 +105,9 @@ fn cross_thread(operations: u64, seed: u64) -> u64 {
     sum
 }
 
-/// One operation pushes 1 to 64 words at the end of one of 64 vectors, each of which is given up
-/// once it has grown to its own length, of 8 to 32,767 words.
+/// One operation pushes 1 to 64 words to one of 64 vectors.
+///
+/// A vector is dropped when it has reached its own final length, of 8 to 32,767 words.
 #[inline(never)]
 fn growing_vectors(operations: u64, seed: u64) -> u64 {
     let mut random = Random::new(seed);

@@ -4,7 +4,7 @@
 //! cd examples/actix && cargo run --release
 //! ```
 //!
-//! Give it something to keep, and look who keeps it: `Orders::add`.
+//! Send orders and look at the heap; `Orders::add` keeps the memory:
 //!
 //! ```text
 //! for i in $(seq 3000); do curl -s -o /dev/null "http://127.0.0.1:8080/order/$i"; done
@@ -27,7 +27,7 @@ use tower_service::Service as _;
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
 
-/// Every order is kept, with 16 KiB for what comes with it.
+/// Keeps every order, with 16 KiB of data.
 #[derive(Default)]
 struct Orders {
     kept: Mutex<Vec<String>>,
@@ -36,7 +36,7 @@ struct Orders {
 impl Orders {
     fn add(&self, name: &str) -> usize {
         let order = format!("{name:>16384}");
-        // Nothing panics while it is held.
+        // No code panics while the lock is held, so it is never poisoned.
         self.kept.lock().map_or(0, |mut kept| {
             kept.push(order);
             kept.len()
@@ -48,7 +48,7 @@ async fn order(orders: web::Data<Orders>, name: web::Path<String>) -> String {
     format!("order {} of {}\n", orders.add(&name), name)
 }
 
-/// Carries a request to heaptide's service and the answer back.
+/// Passes a request to heaptide's service and returns its response.
 async fn heap(
     service: web::Data<Service>,
     request: HttpRequest,
@@ -87,8 +87,8 @@ async fn heap(
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let orders = web::Data::new(Orders::default());
-    // Made once: it remembers clients and moments, for all workers.
-    // A web page can lead a name of its own here.
+    // Made once for all workers: it keeps the history of clients and of the heap.
+    // The host check stops web pages that point a host name of their own at this address.
     let service = web::Data::new(heaptide::http::service().check_host());
     let app = move || {
         App::new()
@@ -99,7 +99,7 @@ async fn main() -> std::io::Result<()> {
     };
     println!("go tool pprof -top http://127.0.0.1:8080/debug/pprof/heap");
     HttpServer::new(app)
-        // So that actix drops the futures of clients that are gone.
+        // With this, actix drops the futures of clients that are gone.
         .h1_allow_half_closed(false)
         .bind("127.0.0.1:8080")?
         .run()

@@ -1,66 +1,72 @@
-//! When to take a snapshot, and which live bytes to be woken at. Pure: it is told the time, the live
-//! bytes and the memory used, and decides.
+//! Decides when to take a snapshot, and at which live bytes to wake the watcher.
+//!
+//! The decisions are pure: their inputs are the time, the live bytes and the memory used.
 
 use super::{limit_share::LimitShare, memory::Memory, reason::Reason};
 use std::{collections::BTreeMap, time::Duration};
 
-/// How often to look where something besides the clock has to be watched: memory that is not allocated
-/// here, a fall of the live bytes.
+/// How often to look if a rule watches more than the clock: memory from outside of the allocator,
+/// or a fall of the live bytes.
 const POLL: Duration = Duration::from_secs(1);
-/// At least this long between two snapshots for growth, and between two peaks: a program that fills its
-/// memory in a second is no reason to write dozens. Shares of the limit wait for nothing.
+/// The least time between two snapshots for growth, and between two peaks: a program that fills its
+/// memory in a second must not cause dozens of files. Shares of the limit do not wait.
 const GAP: Duration = Duration::from_secs(1);
-/// At least this long between two for panics, which a service may catch by the thousand.
+/// The least time between two snapshots for panics: a service may catch thousands of panics.
 const PANIC_GAP: Duration = Duration::from_secs(60);
-/// A new peak is this much above the last, as in tcmalloc's peak heap tracker.
+/// A new peak is at least this factor above the last, as in tcmalloc's peak heap tracker.
 const PEAK_FACTOR: f64 = 1.1;
-/// Below, a factor is nothing to go by: at the default interval the standard error of 4 MiB is 35 %.
+/// Below this size a factor means nothing: at the default interval the standard error of 4 MiB is
+/// 35 %.
 const SMALLEST_BASE: u64 = 4 << 20;
-/// A share of the limit counts as left once use has fallen this far below it, in thousandths.
+/// How far the use must fall below a share of the limit before the share can be reached again, in
+/// thousandths of the limit.
 const HYSTERESIS: u16 = 50;
-/// The least growth to be woken at on the way to the limit: this, and this part of the limit.
+/// The least growth that wakes the watcher on the way to the limit is the larger of this number of
+/// bytes and the limit divided by `SMALLEST_PART`.
 const SMALLEST_STEP: u64 = 1 << 20;
 const SMALLEST_PART: u64 = 256;
 
-/// What the program asked to be told of.
+/// When the program wants snapshots.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Rules {
     pub(super) every: Option<Duration>,
     pub(super) growth_bytes: Option<u64>,
     pub(super) growth_factor: Option<f64>,
     pub(super) peak: bool,
-    /// Rising, each once.
+    /// In ascending order, without duplicates.
     pub(super) limits: Vec<LimitShare>,
 }
 
-/// The state of the process.
+/// The measured state of the process.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
-    /// Since some instant.
+    /// The time since a fixed instant.
     pub(super) now: Duration,
     pub(super) live_bytes: u64,
-    /// What limits its memory, and what is used of it.
+    /// The limits on the process's memory, each with its use.
     pub(super) memory: Vec<Memory>,
 }
 
-/// What was taken so far, and so what comes next.
+/// The rules, and the state that decides which snapshot comes next.
 #[derive(Debug)]
 pub(super) struct Triggers {
     rules: Rules,
     next_tick: Option<Duration>,
-    /// The least live bytes seen since the last file of the series: growth starts there. The bytes at
-    /// that file would not do: after a spike they would hide all growth below it.
+    /// The minimum of the live bytes since the last file of the series, from which growth counts.
+    ///
+    /// The live bytes at that file are not enough: after a spike they would hide all growth below
+    /// it.
     base: u64,
     peak: u64,
     growth_from: Duration,
     peak_from: Duration,
     panic_from: Duration,
-    /// How many of the shares are used, of each limit by its number.
+    /// How many shares each limit has reached, by the number of the limit.
     over: BTreeMap<usize, usize>,
 }
 
 impl Rules {
-    /// Whether anything but the clock has to be watched.
+    /// Whether a rule watches more than the clock.
     fn watches(&self) -> bool {
         let growth = self.growth_bytes.is_some() || self.growth_factor.is_some();
         growth || self.peak || !self.limits.is_empty()
@@ -81,7 +87,7 @@ impl Triggers {
         }
     }
 
-    /// The next snapshot to take now, which counts as taken. To be asked until there is none.
+    /// The next snapshot to take now, which then counts as taken. Call it until it returns `None`.
     pub(super) fn due(&mut self, measured: &Measured) -> Option<Reason> {
         let Measured {
             now, live_bytes, ..
@@ -92,7 +98,7 @@ impl Triggers {
             return Some(Reason::Limit(fraction));
         }
         if now >= self.peak_from && self.peak_level().is_some_and(|level| live_bytes >= level) {
-            // Apart from the series: it is replaced by the next peak.
+            // A peak is not part of the series, since the next peak replaces it.
             self.peak = live_bytes;
             self.peak_from = now.saturating_add(GAP);
             return Some(Reason::Peak);
@@ -108,7 +114,9 @@ impl Triggers {
         None
     }
 
-    /// A snapshot that was asked for is taken now; false if there were too many of its kind.
+    /// Whether a requested snapshot may be taken now, which then counts as taken.
+    ///
+    /// False if there were too many of its kind.
     pub(super) fn admit(&mut self, reason: &Reason, measured: &Measured) -> bool {
         if *reason == Reason::Panic {
             if measured.now < self.panic_from {
@@ -120,7 +128,9 @@ impl Triggers {
         true
     }
 
-    /// The live bytes to be woken at, above the present ones; `None` if none would change anything.
+    /// The live bytes, above the present ones, at which to wake the watcher.
+    ///
+    /// `None` if no level would lead to a snapshot.
     pub(super) fn level(&self, measured: &Measured) -> Option<u64> {
         let now = measured.now;
         let growth = self.growth_level().filter(|_| now >= self.growth_from);
@@ -129,21 +139,21 @@ impl Triggers {
         [growth, peak, limit].into_iter().flatten().min()
     }
 
-    /// How long nothing has to be looked at, unless the live bytes reach the level.
+    /// How long the watcher may sleep, unless the live bytes reach the level; `None` for no bound.
     pub(super) fn quiet(&self, now: Duration) -> Option<Duration> {
         let poll = self.rules.watches().then(|| now.saturating_add(POLL));
         let next = [self.next_tick, poll].into_iter().flatten().min();
         next.map(|next| next.saturating_sub(now))
     }
 
-    /// A file of the series exists from now on.
+    /// Notes that a file of the series is taken now.
     fn note(&mut self, measured: &Measured) {
         self.base = measured.live_bytes;
         self.growth_from = measured.now.saturating_add(GAP);
         if let (Some(every), Some(tick)) = (self.rules.every, self.next_tick)
             && measured.now >= tick
         {
-            // Stays on the grid of the first; ticks that were missed are gone.
+            // Ticks stay on the grid of the first one. Missed ticks are skipped.
             let late = (measured.now - tick).as_nanos() % every.as_nanos().max(1);
             let late = Duration::from_nanos(u64::try_from(late).unwrap_or_default());
             self.next_tick = Some((measured.now - late).saturating_add(every));
@@ -163,8 +173,10 @@ impl Triggers {
         self.rules.peak.then(level)
     }
 
-    /// Half of the way to the next share: what is allocated need not be what is used, so use is looked at
-    /// on the way, ever closer, down to a step that is no use to divide.
+    /// The live bytes at half of the distance to the next share.
+    ///
+    /// Allocated memory need not be used memory, so the use is read again on the way. The distance
+    /// is halved each time, down to a smallest step.
     fn limit_level(&self, measured: &Measured) -> Option<u64> {
         let step = |memory: &Memory| {
             let over = self.over.get(&memory.number).copied().unwrap_or(0);
@@ -176,7 +188,7 @@ impl Triggers {
         Some(measured.live_bytes.saturating_add(step))
     }
 
-    /// The highest share of any limit that was reached since the last look.
+    /// The highest share of any limit that was reached since the last call.
     fn crossed(&mut self, memory: &[Memory]) -> Option<LimitShare> {
         let limits = &self.rules.limits;
         let mut highest = None;

@@ -40,7 +40,7 @@ fn limits(fractions: &[f64]) -> Vec<LimitShare> {
 }
 
 #[test]
-fn the_clock_ticks_on_its_grid_and_skips_what_it_missed() {
+fn ticks_stay_on_their_grid_and_missed_ticks_are_skipped() {
     let rules = Rules {
         every: Some(Duration::from_secs(10)),
         ..Rules::default()
@@ -64,14 +64,14 @@ fn the_clock_ticks_on_its_grid_and_skips_what_it_missed() {
 }
 
 #[test]
-fn without_rules_there_is_nothing_to_wait_for() {
+fn without_rules_no_snapshot_is_due_and_sleep_has_no_bound() {
     let mut triggers = Triggers::new(Rules::default(), &at(0, 0));
     assert!(words(&mut triggers, used(1000, 5000, 999)).is_empty());
     assert_eq!(triggers.quiet(Duration::ZERO), None);
 }
 
 #[test]
-fn growth_starts_from_the_least_since_the_last_file() {
+fn growth_counts_from_the_minimum_since_the_last_file() {
     let rules = Rules {
         growth_bytes: Some(64 * MIB),
         ..Rules::default()
@@ -80,18 +80,18 @@ fn growth_starts_from_the_least_since_the_last_file() {
     assert_eq!(triggers.level(&at(0, 100)), Some(164 * MIB));
     assert!(words(&mut triggers, at(1000, 163)).is_empty());
     assert_eq!(words(&mut triggers, at(2000, 164)), ["growth"]);
-    // From 164 on now, but a fall lowers the base.
+    // Growth now counts from 164, but a fall lowers the base.
     assert!(words(&mut triggers, at(4000, 20)).is_empty());
     assert_eq!(triggers.level(&at(4000, 20)), Some(84 * MIB));
     assert_eq!(words(&mut triggers, at(5000, 90)), ["growth"]);
-    // Not twice in a second, nor is anybody woken for it before.
+    // There are not two in a second, and the watcher is not woken before.
     assert!(words(&mut triggers, at(5999, 500)).is_empty());
     assert_eq!(triggers.level(&at(5999, 500)), None);
     assert_eq!(words(&mut triggers, at(6000, 500)), ["growth"]);
 }
 
 #[test]
-fn a_factor_starts_at_what_is_more_than_noise() {
+fn a_factor_counts_from_a_base_above_the_noise() {
     let rules = Rules {
         growth_factor: Some(2.0),
         ..Rules::default()
@@ -116,13 +116,13 @@ fn any_file_of_the_series_is_a_new_base_for_growth_and_a_peak_is_not() {
     assert!(words(&mut triggers, at(12_000, 48)).is_empty());
     assert!(triggers.admit(&Reason::Signal, &at(12_000, 48)));
     assert_eq!(words(&mut triggers, at(13_500, 90)), ["peak"]);
-    // The file of a tick that is due at the same time stands for growth too.
+    // The file of a tick that is due at the same time serves for growth too.
     let taken = words(&mut triggers, at(20_000, 98));
     assert_eq!(taken, ["interval"]);
 }
 
 #[test]
-fn each_share_of_the_limit_is_told_once_until_it_was_left() {
+fn each_share_of_the_limit_is_reported_once_until_the_use_falls_below_it() {
     let rules = Rules {
         limits: limits(&[0.5, 0.8, 0.9]),
         ..Rules::default()
@@ -134,7 +134,7 @@ fn each_share_of_the_limit_is_told_once_until_it_was_left() {
         (799, vec![]),
         (460, vec![]),
         (510, vec![]),
-        // Two at once are one file, of the higher.
+        // Two shares at once give one file, for the higher share.
         (950, vec!["limit90"]),
         (849, vec![]),
         (899, vec![]),
@@ -148,7 +148,7 @@ fn each_share_of_the_limit_is_told_once_until_it_was_left() {
 }
 
 #[test]
-fn each_limit_is_told_of_on_its_own() {
+fn each_limit_is_watched_separately() {
     let rules = Rules {
         limits: limits(&[0.5, 0.8]),
         ..Rules::default()
@@ -164,23 +164,23 @@ fn each_limit_is_told_of_on_its_own() {
         (words(&mut triggers, measured), next)
     };
     assert_eq!(look([(7, 900), (3, 100)]).0, ["limit80"]);
-    // The other one's shares are still to come, whichever is read first.
+    // The shares of the other limit are still ahead, in whichever order the limits are read.
     assert_eq!(look([(3, 400), (7, 900)]), (vec![], Some(50)));
     assert_eq!(look([(3, 500), (7, 990)]).0, ["limit50"]);
     assert_eq!(look([(3, 600), (7, 700)]), (vec![], Some(100)));
-    // Two at once are one file.
+    // Two limits at once give one file.
     assert_eq!(look([(7, 800), (3, 800)]).0, ["limit80"]);
     assert_eq!(look([(7, 800), (3, 800)]), (vec![], None));
 }
 
 #[test]
-fn the_way_to_the_limit_is_halved_until_it_is_short() {
+fn the_distance_to_the_limit_is_halved_down_to_a_smallest_step() {
     let rules = Rules {
         limits: limits(&[0.8]),
         ..Rules::default()
     };
     let mut triggers = Triggers::new(rules, &used(0, 0, 0));
-    // All that is allocated is used, and 20 MiB besides.
+    // All allocated memory is used, plus 20 MiB.
     let (mut live, mut looks) = (0, 0);
     loop {
         let now = used(0, live, live + 20);
@@ -191,14 +191,14 @@ fn the_way_to_the_limit_is_halved_until_it_is_short() {
         looks += 1;
         live = triggers.level(&now).unwrap().div_ceil(MIB);
     }
-    // Noticed within the smallest step, 1000 / 256 MiB, of the share.
+    // The share is noticed within the smallest step, 1000 / 256 MiB.
     assert!((800..=805).contains(&(live + 20)), "{live}");
     assert!(looks < 12, "{looks}");
-    assert_eq!(triggers.level(&used(0, 900, 920)), None, "nothing is left");
+    assert_eq!(triggers.level(&used(0, 900, 920)), None, "no share is left");
 }
 
 #[test]
-fn panics_are_not_told_by_the_thousand() {
+fn panics_cause_at_most_one_snapshot_a_minute() {
     let mut triggers = Triggers::new(Rules::default(), &at(0, 0));
     assert!(triggers.admit(&Reason::Panic, &at(10, 0)));
     assert!(!triggers.admit(&Reason::Panic, &at(60_009, 0)));

@@ -1,5 +1,7 @@
-//! The loop of the snapshotter's thread: look, take what is due or asked for, sleep until the next time
-//! or until the live bytes reach a level. One look is a function of its own, so tests need no thread.
+//! The loop of the snapshotter's thread: take the snapshots that are due or requested, then sleep.
+//!
+//! The thread sleeps until the next time or until the live bytes reach a level. One pass of the
+//! loop is a function of its own, so that tests need no thread.
 
 use super::{
     folder::Folder, process::WatchedProcess, reason::Reason, taker::Taker, triggers::Triggers,
@@ -11,16 +13,16 @@ use std::{
     time::Duration,
 };
 
-/// What the program asks of the thread.
+/// A request of the program to the thread.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Take a snapshot now, and tell who waits. `None` if there were too many for this reason lately.
+    /// Take a snapshot now and send the outcome; `None` if too many had this reason lately.
     Take(Reason, SyncSender<Option<Result<PathBuf>>>),
-    /// Take a last one if there is to be one, and end; who waits hears of it when the sender is dropped.
+    /// Take a last snapshot if a reason is given, and end. Dropping the sender reports the end.
     Stop(Option<Reason>, SyncSender<()>),
 }
 
-/// How long to sleep where nothing is to be watched.
+/// How long to sleep if no rule needs a look.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Watches a process and takes its snapshots.
@@ -32,7 +34,7 @@ pub(super) struct Watcher<P, F> {
     requests: Receiver<Request>,
 }
 
-/// What comes after a look.
+/// What the thread does after a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Sleep(Duration),
@@ -54,12 +56,13 @@ impl<P: WatchedProcess, F: Folder> Watcher<P, F> {
         }
     }
 
-    /// Until it is stopped, or nobody is left to stop it.
+    /// Runs until it is stopped, or until all senders of requests are gone.
     pub(super) fn run(mut self) {
         let alarm = record::alarm();
         self.taker.begin();
         loop {
-            // Before looking: a ring meanwhile is not slept through.
+            // Read before the pass, so that the thread does not sleep through a ring during the
+            // pass.
             let rings = alarm.rings();
             match self.look() {
                 Next::Sleep(most) => alarm.wait(rings, most),
@@ -68,7 +71,7 @@ impl<P: WatchedProcess, F: Folder> Watcher<P, F> {
         }
     }
 
-    /// Takes what is due and what was asked for.
+    /// Takes the snapshots that are due or requested.
     fn look(&mut self) -> Next {
         loop {
             match self.requests.try_recv() {
@@ -78,16 +81,17 @@ impl<P: WatchedProcess, F: Folder> Watcher<P, F> {
                         .triggers
                         .admit(&reason, &measured)
                         .then(|| self.taker.take(&self.process, reason, &measured));
-                    // Who asked may have stopped waiting.
-                    let _nobody_waits = reply.try_send(taken);
+                    // The requester may have stopped waiting. Then the outcome is not needed.
+                    let _ = reply.try_send(taken);
                 }
                 Ok(Request::Stop(last, waits)) => {
                     if let Some(reason) = last {
                         let measured = self.process.measure();
-                        // Counted and told by the taker.
-                        let _told = self.taker.take(&self.process, reason, &measured);
+                        // The taker has reported and counted the outcome.
+                        let _ = self.taker.take(&self.process, reason, &measured);
                     }
-                    // Before who waits hears of the end, and lets another one start and set a level.
+                    // Cleared before the end is reported: then another snapshotter may start and
+                    // set its own level.
                     self.process.wake_at(None);
                     drop(waits);
                     return Next::End;
@@ -101,8 +105,9 @@ impl<P: WatchedProcess, F: Folder> Watcher<P, F> {
         }
         let mut measured = self.process.measure();
         while let Some(reason) = self.triggers.due(&measured) {
-            // Counted and told by the taker; nothing is due twice, so trouble does not spin.
-            let _told = self.taker.take(&self.process, reason, &measured);
+            // The taker has reported and counted the outcome. No snapshot is due twice, so a
+            // failure does not loop.
+            let _ = self.taker.take(&self.process, reason, &measured);
             measured = self.process.measure();
         }
         self.process.wake_at(self.triggers.level(&measured));

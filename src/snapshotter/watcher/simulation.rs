@@ -20,7 +20,7 @@ use std::{
 
 pub(super) const MIB: u64 = 1 << 20;
 
-/// A process and a folder that do as they are told, and what was said of them.
+/// The state of a simulated process and folder, and the warnings so far.
 #[derive(Debug, Default)]
 pub(super) struct SimulatedState {
     pub(super) now: Duration,
@@ -29,12 +29,12 @@ pub(super) struct SimulatedState {
     pub(super) level: Option<u64>,
     pub(super) no_profile: bool,
     pub(super) files: BTreeMap<String, Vec<u8>>,
-    pub(super) trouble: Option<io::ErrorKind>,
+    pub(super) failure: Option<io::ErrorKind>,
     pub(super) cannot_remove: bool,
-    pub(super) stuck: Option<String>,
-    pub(super) waits: Option<Receiver<()>>,
+    pub(super) unremovable: Option<String>,
+    pub(super) waiting: Option<Receiver<()>>,
     pub(super) prepared: u32,
-    pub(super) said: Vec<String>,
+    pub(super) warned: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,8 @@ impl WatchedProcess for Simulation {
     fn wake_at(&self, live_bytes: Option<u64>) {
         self.with(|simulation| {
             simulation.level = live_bytes;
-            if let Some(waits) = &simulation.waits {
-                let told = waits.try_recv();
+            if let Some(waiting) = &simulation.waiting {
+                let told = waiting.try_recv();
                 assert_eq!(told, Err(TryRecvError::Empty), "the level of the next one");
             }
         });
@@ -92,12 +92,12 @@ impl Folder for Simulation {
     fn prepare(&self) -> io::Result<()> {
         self.with(|simulation| {
             simulation.prepared += 1;
-            simulation.trouble.map_or(Ok(()), |kind| Err(kind.into()))
+            simulation.failure.map_or(Ok(()), |kind| Err(kind.into()))
         })
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.with(|simulation| match simulation.trouble {
+        self.with(|simulation| match simulation.failure {
             Some(kind) => Err(kind.into()),
             None if simulation.files.contains_key(name) => Err(io::ErrorKind::AlreadyExists.into()),
             None => {
@@ -117,7 +117,7 @@ impl Folder for Simulation {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.with(|simulation| {
-            if simulation.cannot_remove || simulation.stuck.as_deref() == Some(name) {
+            if simulation.cannot_remove || simulation.unremovable.as_deref() == Some(name) {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
             assert!(simulation.files.remove(name).is_some());

@@ -27,9 +27,9 @@ fn watcher(
     Arc<Counters>,
 ) {
     let counters = Arc::<Counters>::default();
-    let said = simulation.clone();
+    let warned = simulation.clone();
     let warnings =
-        Warnings::new(move |line| said.with(|simulation| simulation.said.push(line.into())));
+        Warnings::new(move |line| warned.with(|simulation| simulation.warned.push(line.into())));
     let keep = KeepLimits {
         files,
         bytes: u64::MAX,
@@ -49,7 +49,7 @@ fn every(seconds: u64) -> Rules {
 }
 
 #[test]
-fn hours_of_a_process_leave_its_last_files_its_peak_and_its_pressure() {
+fn two_hours_leave_the_last_files_the_peak_and_the_limit_file() {
     let simulation = Simulation::default();
     let rules = Rules {
         growth_bytes: Some(100 * MIB),
@@ -83,18 +83,20 @@ fn hours_of_a_process_leave_its_last_files_its_peak_and_its_pressure() {
     let remark = String::from_utf8(remark).unwrap();
     let expected = "#heaptide snapshot: limit80; 900.00 MiB used of 1000.00 MiB (test)";
     assert_eq!(remark, expected);
-    // 120 ticks, one of which was the limit's file; two peaks. Growth had its file at the limit.
+    // 120 ticks, where the limit's file served for one, and two peaks. The limit's file served for
+    // growth too.
     assert_eq!(counters.taken.load(Ordering::Relaxed), 122);
     assert_eq!(counters.removed.load(Ordering::Relaxed), 117);
     assert_eq!(simulation.with(|simulation| simulation.prepared), 1);
-    assert!(simulation.with(|simulation| simulation.said.is_empty()));
-    // Right after a file growth is not listened for, so it is half of the way to the next share.
+    assert!(simulation.with(|simulation| simulation.warned.is_empty()));
+    // Right after a file, growth sets no level. So the level is half of the distance to the next
+    // share.
     assert_eq!(
         simulation.with(|simulation| simulation.level),
         Some(260 * MIB)
     );
     simulation.with(|simulation| simulation.now = Duration::from_secs(7201));
-    let _next = watcher.look();
+    let _ = watcher.look();
     assert_eq!(
         simulation.with(|simulation| simulation.level),
         Some(120 * MIB)
@@ -102,38 +104,38 @@ fn hours_of_a_process_leave_its_last_files_its_peak_and_its_pressure() {
 }
 
 #[test]
-fn a_full_disk_is_said_once_and_counted_and_the_next_snapshot_comes_when_it_is_due() {
+fn a_full_disk_is_reported_once_and_counted_and_the_schedule_continues() {
     let simulation = Simulation::default();
     let (mut watcher, _requests, counters) = watcher(&simulation, every(60), 10);
-    simulation.with(|simulation| simulation.trouble = Some(io::ErrorKind::StorageFull));
+    simulation.with(|simulation| simulation.failure = Some(io::ErrorKind::StorageFull));
     watcher.taker.begin();
     let mut look = |minute: u64| {
         simulation.with(|simulation| simulation.now = Duration::from_secs(60 * minute));
-        // Trouble makes nobody look again before time.
+        // A failure does not cause an earlier look.
         assert_eq!(watcher.look(), Next::Sleep(Duration::from_secs(60)));
     };
     (1..=5).for_each(&mut look);
     assert_eq!(counters.failed.load(Ordering::Relaxed), 5);
     assert_eq!(
-        simulation.with(|simulation| simulation.said.len()),
+        simulation.with(|simulation| simulation.warned.len()),
         1,
         "{simulation:?}"
     );
-    simulation.with(|simulation| simulation.trouble = None);
+    simulation.with(|simulation| simulation.failure = None);
     look(6);
-    simulation.with(|simulation| simulation.trouble = Some(io::ErrorKind::StorageFull));
+    simulation.with(|simulation| simulation.failure = Some(io::ErrorKind::StorageFull));
     look(7);
-    assert_eq!(simulation.with(|simulation| simulation.said.len()), 2);
-    simulation.with(|simulation| simulation.trouble = Some(io::ErrorKind::ReadOnlyFilesystem));
+    assert_eq!(simulation.with(|simulation| simulation.warned.len()), 2);
+    simulation.with(|simulation| simulation.failure = Some(io::ErrorKind::ReadOnlyFilesystem));
     look(8);
-    simulation.with(|simulation| simulation.trouble = None);
+    simulation.with(|simulation| simulation.failure = None);
     simulation.with(|simulation| simulation.no_profile = true);
     look(9);
     look(10);
-    let said = simulation.with(|simulation| simulation.said.clone());
-    assert_eq!(said.len(), 4, "{said:?}");
+    let warned = simulation.with(|simulation| simulation.warned.clone());
+    assert_eq!(warned.len(), 4, "{warned:?}");
     let place = "could not write the snapshot /dumps/heap-19700101T000800.000Z-7-interval.pb.gz";
-    assert!(said[2].starts_with(place), "{said:?}");
+    assert!(warned[2].starts_with(place), "{warned:?}");
     assert_eq!(simulation.reasons(), ["interval"]);
     assert_eq!(counters.taken.load(Ordering::Relaxed), 1);
     assert_eq!(counters.failed.load(Ordering::Relaxed), 9);
@@ -146,36 +148,36 @@ fn files_that_cannot_be_removed_cost_no_snapshot() {
     simulation.with(|simulation| simulation.cannot_remove = true);
     for minute in 1..=5 {
         simulation.with(|simulation| simulation.now = Duration::from_secs(60 * minute));
-        let _next = watcher.look();
+        let _ = watcher.look();
     }
     assert_eq!(simulation.reasons().len(), 5);
-    assert_eq!(simulation.with(|simulation| simulation.said.len()), 1);
+    assert_eq!(simulation.with(|simulation| simulation.warned.len()), 1);
     assert_eq!(counters.failed.load(Ordering::Relaxed), 0);
     simulation.with(|simulation| simulation.cannot_remove = false);
     simulation.with(|simulation| simulation.now = Duration::from_secs(360));
-    let _next = watcher.look();
-    assert_eq!(simulation.reasons().len(), 2, "made up for");
+    let _ = watcher.look();
+    assert_eq!(simulation.reasons().len(), 2, "the surplus is removed now");
 }
 
 #[test]
-fn one_file_that_cannot_be_removed_keeps_no_other() {
+fn a_file_that_cannot_be_removed_does_not_stop_the_removal_of_others() {
     let simulation = Simulation::default();
     let (mut watcher, _requests, counters) = watcher(&simulation, every(60), 2);
-    let stuck = "heap-19700101T000100.000Z-7-interval.pb.gz".to_owned();
-    simulation.with(|simulation| simulation.stuck = Some(stuck.clone()));
+    let unremovable = "heap-19700101T000100.000Z-7-interval.pb.gz".to_owned();
+    simulation.with(|simulation| simulation.unremovable = Some(unremovable.clone()));
     for minute in 1..=6 {
         simulation.with(|simulation| simulation.now = Duration::from_secs(60 * minute));
-        let _next = watcher.look();
+        let _ = watcher.look();
     }
     let names: Vec<String> =
         simulation.with(|simulation| simulation.files.keys().cloned().collect());
     assert_eq!(names.len(), 3, "{names:?}");
-    assert_eq!(names[0], stuck);
+    assert_eq!(names[0], unremovable);
     assert_eq!(counters.removed.load(Ordering::Relaxed), 3);
-    assert_eq!(simulation.with(|simulation| simulation.said.len()), 1);
+    assert_eq!(simulation.with(|simulation| simulation.warned.len()), 1);
 }
 
-/// Files of a process that was killed.
+/// Adds files of a process that was killed.
 fn left_behind(simulation: &Simulation, names: &[&str]) {
     simulation.with(|simulation| {
         for name in names {
@@ -185,7 +187,7 @@ fn left_behind(simulation: &Simulation, names: &[&str]) {
 }
 
 #[test]
-fn a_restart_with_the_same_process_id_leaves_the_peak_of_the_one_that_was_killed() {
+fn a_restart_with_the_same_process_id_keeps_the_peak_of_the_killed_process() {
     let simulation = Simulation::default();
     left_behind(&simulation, &["heap-19700101T000100.000Z-7-peak.pb.gz"]);
     let rules = Rules {
@@ -199,7 +201,7 @@ fn a_restart_with_the_same_process_id_leaves_the_peak_of_the_one_that_was_killed
             simulation.now = Duration::from_secs(second);
             simulation.live_bytes = 2 * second * second * MIB;
         });
-        let _next = watcher.look();
+        let _ = watcher.look();
     }
     let names: Vec<String> =
         simulation.with(|simulation| simulation.files.keys().cloned().collect());
@@ -211,7 +213,7 @@ fn a_restart_with_the_same_process_id_leaves_the_peak_of_the_one_that_was_killed
 }
 
 #[test]
-fn a_clock_that_was_set_back_costs_no_new_file() {
+fn new_files_stay_after_the_clock_was_set_back() {
     let simulation = Simulation::default();
     let later = [
         "heap-20261121T000000.000Z-7-interval.pb.gz",
@@ -221,27 +223,27 @@ fn a_clock_that_was_set_back_costs_no_new_file() {
     let (mut watcher, _requests, counters) = watcher(&simulation, every(60), 2);
     for minute in 1..=2 {
         simulation.with(|simulation| simulation.now = Duration::from_secs(60 * minute));
-        let _next = watcher.look();
+        let _ = watcher.look();
         let names: Vec<String> =
             simulation.with(|simulation| simulation.files.keys().cloned().collect());
         assert_eq!(counters.taken.load(Ordering::Relaxed), minute);
         assert_eq!(names.len(), 2);
-        // Behind those that were there: names keep their order.
+        // The new name follows the existing ones, so names keep their order.
         let own = format!("heap-20261121T000100.00{minute}Z-7-interval.pb.gz");
         assert_eq!(names[1], own, "{names:?}");
     }
 }
 
 #[test]
-fn two_replicas_in_the_same_millisecond_have_a_file_each() {
+fn two_replicas_in_the_same_millisecond_write_a_file_each() {
     let simulation = Simulation::default();
     let (mut one, _one_requests, _counters) = watcher(&simulation, every(60), 10);
     let (mut other, _other_requests, counters) = watcher(&simulation, every(60), 10);
     one.taker.begin();
     other.taker.begin();
     simulation.with(|simulation| simulation.now = Duration::from_secs(60));
-    let _next = one.look();
-    let _next = other.look();
+    let _ = one.look();
+    let _ = other.look();
     let names: Vec<String> =
         simulation.with(|simulation| simulation.files.keys().cloned().collect());
     let expected = [
@@ -250,19 +252,19 @@ fn two_replicas_in_the_same_millisecond_have_a_file_each() {
     ];
     assert_eq!(names, expected);
     assert_eq!(counters.taken.load(Ordering::Relaxed), 1);
-    // Where no name is free, that is an error and no loop.
+    // If no name is free, the snapshot fails instead of looping.
     let stamps: Vec<String> = (0..1000)
         .map(|milli| format!("heap-19700101T000200.{milli:03}Z-7-interval.pb.gz"))
         .collect();
     let stamps: Vec<&str> = stamps.iter().map(String::as_str).collect();
     left_behind(&simulation, &stamps);
     simulation.with(|simulation| simulation.now = Duration::from_secs(120));
-    let _next = other.look();
+    let _ = other.look();
     assert_eq!(counters.failed.load(Ordering::Relaxed), 1);
 }
 
 #[test]
-fn requests_are_answered_in_order_and_the_last_is_taken_at_the_end() {
+fn requests_are_answered_in_order_and_the_exit_snapshot_is_taken_at_the_end() {
     let simulation = Simulation::default();
     let (mut watcher, requests, _counters) = watcher(&simulation, Rules::default(), 10);
     let ask = |reason: Reason| {
@@ -286,24 +288,24 @@ fn requests_are_answered_in_order_and_the_last_is_taken_at_the_end() {
     let late = ask(Reason::Signal);
     simulation.with(|simulation| {
         simulation.level = Some(MIB);
-        simulation.waits = Some(ended);
+        simulation.waiting = Some(ended);
     });
     assert_eq!(watcher.look(), Next::End);
     assert_eq!(simulation.reasons(), ["a", "panic", "exit"]);
     simulation.with(|simulation| {
-        assert_eq!(simulation.level, None, "nobody listens any more");
-        let ended = simulation.waits.take().unwrap();
+        assert_eq!(simulation.level, None, "the level is cleared");
+        let ended = simulation.waiting.take().unwrap();
         assert_eq!(ended.try_recv(), Err(TryRecvError::Disconnected));
     });
     drop(watcher);
     assert!(
         late.recv().is_err(),
-        "who comes too late does not wait for ever"
+        "a request after the end does not wait forever"
     );
 }
 
 #[test]
-fn it_ends_when_nobody_is_left_to_stop_it() {
+fn the_watcher_ends_when_all_senders_are_gone() {
     let (mut watcher, requests, _counters) = watcher(&Simulation::default(), every(1), 1);
     drop(requests);
     assert_eq!(watcher.look(), Next::End);

@@ -1,13 +1,14 @@
-//! Compares every stack that the allocator captures with libgcc's, until there were enough:
-//! `walks [comparisons]`. Fails at the first difference, and if nothing or nothing varied was compared.
+//! Compares every stack that the allocator captures with libgcc's: `walks [comparisons]`.
 //!
-//! Build with `RUSTFLAGS='--cfg heaptide_compare'`, which is what makes a capture check itself.
+//! It ends after the given number of comparisons. It fails at the first difference, and if it
+//! compared no stacks or too few different ones. Build it with
+//! `RUSTFLAGS='--cfg heaptide_compare'`, which makes each capture check itself.
 
 mod work;
 
 use std::{alloc::System, env, process::ExitCode, thread};
 
-// Few allocations are not sampled, and what is freed soon is all the same freed by the sampled way.
+// At this interval most allocations are sampled, so most blocks are freed as sampled ones too.
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(64);
@@ -49,8 +50,8 @@ fn main() -> ExitCode {
     if let Some([own, libgcc]) = &found.first {
         println!("own:\n{}\nlibgcc:\n{}", names(own), names(libgcc));
     }
-    // Not one of the work's stacks needs libgcc; one in ten thousand is for what a C library may do. In a
-    // static program there is no loader to ask for tables, and all of them do.
+    // No stack of the work needs libgcc; the bound of one in ten thousand allows for stacks of a C
+    // library. In a static program no loader gives the tables, so all stacks need libgcc.
     let is_static = cfg!(target_feature = "crt-static");
     let fast = is_static || found.not_fast * 10_000 <= found.compared;
     let lost = heaptide::stats().lost;

@@ -1,5 +1,7 @@
-//! Work that allocates on deep and varied stacks: parsers, a regex compiler, sorting with callbacks, a
-//! thread pool, an async service, formatting, panics that unwind through destructors.
+//! Work that allocates on deep and varied stacks.
+//!
+//! It has parsers, a regex compiler, sorting with callbacks, a thread pool, an async service,
+//! formatting, and panics that unwind through destructors.
 
 use regex::{Captures, Regex};
 use serde_json::{Value, json};
@@ -57,7 +59,7 @@ fn parse_json(seed: usize) {
 }
 
 fn parse_rust(seed: usize) {
-    // A few items at a time: the whole file at once would be most of all allocations.
+    // A few items at a time: the whole file at once would make up most of all allocations.
     let items: Vec<&str> = include_str!("work.rs").split_inclusive("\n}\n").collect();
     let text = items[seed % items.len()];
     assert!(syn::parse_file(text).is_ok(), "{text}");
@@ -92,7 +94,7 @@ fn sort(seed: usize) {
 
 fn sort_by_the_c_library(seed: usize) {
     extern "C" fn compare(a: *const c_void, b: *const c_void) -> c_int {
-        // SAFETY: `qsort` calls this with elements of the array below.
+        // SAFETY: `qsort` calls this only with elements of the array below.
         let [a, b] = [a, b].map(|number| unsafe { *number.cast::<u64>() });
         let [a, b] = [a, b].map(|number| format!("{number:05}"));
         a.cmp(&b) as c_int

@@ -1,8 +1,9 @@
-//! Runs every program so many times (30, or as the first argument says) and prints, as a Markdown table,
-//! estimate over truth of each site's live bytes and objects, summed over the runs.
+//! Prints the ratio of estimate to truth of each site's live bytes and objects, as a Markdown
+//! table.
 //!
-//! The noise of such a ratio follows from the sampling law and is printed beside; what is further off is
-//! bias. The programs are those that were built together with this one.
+//! It runs every program 30 times, or as often as the first argument says, and sums over the runs.
+//! The table also shows the noise of such a ratio, which follows from the sampling law. A larger
+//! deviation is bias. The programs are those that were built together with this one.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +26,7 @@ fn main() {
     std::fs::create_dir_all(&folder).expect("a folder");
     build_go(&folder.join("go"));
 
-    // For each peer and site: objects, where there are such, and bytes.
+    // For each peer and site: objects, if the profile has them, and bytes.
     let mut sums = vec![vec![(None::<f64>, 0.0); SITES.len()]; PEERS.len()];
     for (peer, sums) in PEERS.iter().zip(&mut sums) {
         let program = if *peer == "go" {
@@ -74,7 +75,7 @@ fn one(_: f64) -> f64 {
     1.0
 }
 
-/// The sum over all runs, and the standard deviation of an unbiased estimate of it, in parts of it.
+/// The sum over all runs, and the relative standard deviation of an unbiased estimate of it.
 fn law(site: &Site, unit: fn(f64) -> f64, runs: u32) -> (f64, f64) {
     let (mut truth, mut variance) = (0.0, 0.0);
     for (size, count) in site.blocks {

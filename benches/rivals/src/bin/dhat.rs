@@ -1,4 +1,4 @@
-//! dhat around the system's allocator: every block, exactly. Its result goes nowhere.
+//! dhat around the system's allocator: it records every block exactly, and its result is dropped.
 
 #[path = "../workloads.rs"]
 mod workloads;

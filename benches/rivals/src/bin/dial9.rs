@@ -1,5 +1,6 @@
-//! dial9's memory profiling around jemalloc, with the live set, as its README sets it up; what it records
-//! stays in memory.
+//! dial9's memory profiling around jemalloc, with the live set, as its README sets it up.
+//!
+//! Its records stay in memory.
 
 #[path = "../workloads.rs"]
 mod workloads;

@@ -1,5 +1,7 @@
-//! The four methods of heaptide's allocator around an inner one of which the compiler knows nothing, each in
-//! a function by itself. Never run: tests/fast_path.rs of the crate disassembles it.
+//! The four methods of heaptide's allocator, each in a function of its own, to be disassembled.
+//!
+//! The inner allocator is opaque to the compiler. The program is never run: tests/fast_path.rs of
+//! the crate disassembles it.
 
 use heaptide::SamplingAllocator;
 use std::{
@@ -14,7 +16,7 @@ unsafe extern "C" {
     fn inner_realloc(block: *mut u8, size: usize, align: usize, new_size: usize) -> *mut u8;
 }
 
-// Outside of the compiler's sight.
+// Opaque to the compiler.
 std::arch::global_asm!(
     ".globl inner_alloc, inner_alloc_zeroed, inner_dealloc, inner_realloc",
     "inner_alloc: ud2",
@@ -72,7 +74,7 @@ unsafe fn fast_realloc(block: *mut u8, size: usize, align: usize, new_size: usiz
 }
 
 fn main() {
-    // So that the linker keeps them.
+    // Makes the linker keep the functions.
     black_box((
         fast_alloc as *const (),
         fast_alloc_zeroed as *const (),

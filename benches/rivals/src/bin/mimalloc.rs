@@ -1,4 +1,6 @@
-//! mimalloc; with the feature `mimalloc-pprof` its profiler, which `compare` switches on by its environment.
+//! mimalloc, and with the feature `mimalloc-pprof` its profiler.
+//!
+//! `compare` switches the profiler on by its environment.
 
 #[path = "../workloads.rs"]
 mod workloads;

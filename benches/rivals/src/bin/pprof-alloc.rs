@@ -1,4 +1,6 @@
-//! pprof-alloc's own sampler around jemalloc; `compare` chooses both by pprof-alloc's environment.
+//! pprof-alloc's own sampler around jemalloc.
+//!
+//! `compare` chooses both by pprof-alloc's environment.
 
 #[path = "../workloads.rs"]
 mod workloads;

@@ -1,6 +1,8 @@
-//! How many unsampled blocks look like sampled ones: the share of blocks whose address has the signature of
-//! a sampled small block, by block size, allocator and alignment of the mark. The free of such a block looks
-//! into a filter; heaptide's alignment is 1024.
+//! Measures the share of unsampled blocks whose address looks like that of a sampled small block.
+//!
+//! Such an address has the signature of the mark, and the free of such a block reads a filter. The
+//! table has the share by block size, allocator and alignment of the mark. heaptide's alignment is
+//! 1024.
 //!
 //! ```text
 //! cargo run --release --features jemalloc,mimalloc --bin signature-hits
@@ -8,10 +10,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// As in heaptide's `src/record/sampling/mark.rs`: a marked block lies this far behind a multiple of the alignment.
+/// A marked block lies this far behind a multiple of the alignment, as in heaptide's
+/// `src/record/sampling/mark.rs`.
 const OFFSET: usize = 0x30;
 const ALIGNMENTS: [usize; 3] = [512, 1024, 4096];
-/// jemalloc's size classes up to 128, and some of those above.
+/// jemalloc's size classes up to 128, and some larger ones.
 const SIZES: [usize; 17] = [
     8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 160, 256, 512, 1024, 4096, 5120, 32_768,
 ];

@@ -1,5 +1,6 @@
-//! Builds the programs: each set of features in a folder of its own, since cargo unifies features within
-//! a build.
+//! Builds the programs, each set of features in a folder of its own.
+//!
+//! Separate folders are necessary because cargo unifies features within a build.
 
 use super::contender::Contender;
 use std::{
@@ -12,7 +13,7 @@ fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Builds what these contenders need.
+/// Builds the programs of these contenders.
 ///
 /// # Errors
 ///
@@ -51,7 +52,7 @@ fn folder(contender: &Contender) -> PathBuf {
     package().join("target").join(name)
 }
 
-/// Where the program of a contender is, once built.
+/// The path of a contender's program after the build.
 pub fn program(contender: &Contender) -> PathBuf {
     folder(contender).join("release").join(contender.program)
 }

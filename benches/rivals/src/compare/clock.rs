@@ -1,10 +1,12 @@
-//! Seconds and peak memory: in rounds, in which each contender does the same work once, one after the
-//! other on one processor, so that what disturbs the machine disturbs all.
+//! Measures seconds and peak memory, in rounds.
+//!
+//! In each round every contender does the same work once, one after the other on one processor. So
+//! a disturbance of the machine affects all of them.
 
 use super::{contender::Contender, run::Run};
 use crate::workload::Workload;
 
-/// One contender at one workload, once for each round.
+/// The measurements of one contender at one workload, one for each round.
 #[derive(Clone, Debug)]
 pub struct Timed {
     pub contender: Contender,
@@ -54,7 +56,7 @@ impl Timed {
             operations,
             seed,
         };
-        // Two threads get both processors; one is kept where it is.
+        // Two threads get both processors; a single thread stays on one.
         let processors = if self.workload.threads() == 1 {
             "1"
         } else {
@@ -78,7 +80,7 @@ impl Timed {
         self.seconds.iter().copied().fold(f64::INFINITY, f64::min) * 1e9
     }
 
-    /// How many times as long as `base` in the same round: the quartiles over the rounds.
+    /// The time relative to `base` in the same round: the quartiles over the rounds.
     #[must_use]
     pub fn over(&self, base: &Self) -> [f64; 3] {
         let mut ratios: Vec<f64> = self

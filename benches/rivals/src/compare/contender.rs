@@ -1,9 +1,9 @@
-//! Who is compared: the program, the build it comes from, and the environment it is configured by.
+//! The contenders: the program, the build and the environment of each.
 
 /// An allocator with its settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Contender {
-    /// As the table shows it.
+    /// The name in the table.
     pub title: &'static str,
     /// One of the binaries of this package.
     pub program: &'static str,
@@ -11,11 +11,11 @@ pub struct Contender {
     pub features: &'static str,
     /// Whether its documentation asks for a build with frame pointers.
     pub frame_pointers: bool,
-    /// What its documentation says to set.
+    /// The environment variables that its documentation recommends.
     pub environment: &'static [(&'static str, &'static str)],
-    /// The same for jemalloc, whose settings are all in one variable.
+    /// The settings for jemalloc, which are all in one variable.
     pub jemalloc: &'static str,
-    /// By how much less work it is given, as it is so slow. Figures are per operation.
+    /// The divisor of its work, for slow contenders. Figures are per operation.
     pub slowness: u64,
 }
 
@@ -35,16 +35,18 @@ const fn named(title: &'static str, contender: Contender) -> Contender {
     Contender { title, ..contender }
 }
 
-/// What all others are measured against.
+/// The baseline that all others are measured against.
 pub const BASELINE: Contender = new("jemalloc", "jemalloc", "heaptide");
 
-/// As it is when nobody sets anything.
+/// The defaults, with no settings.
 pub const HEAPTIDE: Contender = Contender {
     environment: &[("HEAPTIDE_SAMPLE_INTERVAL", "512KiB")],
     ..new("heaptide", "heaptide", "heaptide")
 };
 
-/// Each as its documentation sets it up for production, at its interval of 512 KiB where it has one.
+/// Each contender as its documentation sets it up for production.
+///
+/// The interval is 512 KiB for those that have one.
 pub const ALL: &[Contender] = &[
     BASELINE,
     HEAPTIDE,

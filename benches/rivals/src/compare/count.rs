@@ -1,5 +1,6 @@
-//! Instructions per operation, counted by valgrind's callgrind: the same in every run but for the sampling
-//! seed and, with two threads, their order.
+//! Counts instructions per operation with valgrind's callgrind.
+//!
+//! The count is the same in every run, except for the sampling seed and the order of two threads.
 
 use super::{contender::Contender, run::Run};
 use crate::workload::Workload;
@@ -15,12 +16,14 @@ const CALLGRIND: &[&str] = &[
     "--callgrind-out-file=/dev/null",
 ];
 
-/// jemalloc's collection of thread caches and its giving back of memory go by the clock, and under valgrind
-/// fifty times more of it passes: without these its own count varies by 1 %. Programs as short as these
-/// see next to nothing of either at full speed.
+/// Settings that stop jemalloc's timed work: the collection of thread caches and the return of
+/// memory.
+///
+/// Under valgrind fifty times more time passes, and without these settings jemalloc's own count
+/// varies by 1 %. At full speed, programs as short as these do almost none of this work.
 const JEMALLOC: &str = "experimental_tcache_gc:false,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 
-/// One cell of the table: a contender at one workload, once for each seed.
+/// One cell of the table: the counts of a contender at one workload, one for each seed.
 #[derive(Clone, Debug)]
 pub struct Counted {
     pub contender: Contender,
@@ -73,8 +76,9 @@ pub fn count(
     Ok(cells)
 }
 
-/// The instructions of three times the work less those of the work, by operation: a program's start is
-/// not in it.
+/// The instructions per operation: those of three times the work, less those of the work.
+///
+/// The difference removes the start of the program.
 fn slope(contender: Contender, workload: Workload, seed: u64) -> Result<f64, String> {
     let once = workload.operations() / contender.slowness;
     let instructions = |operations| {
@@ -90,19 +94,20 @@ fn slope(contender: Contender, workload: Workload, seed: u64) -> Result<f64, Str
             .lines()
             .find_map(|line| line.split_once("Collected : "));
         line.and_then(|(_, number)| number.trim().parse::<f64>().ok())
-            .ok_or_else(|| format!("{run:?}: callgrind said no count: {said}"))
+            .ok_or_else(|| format!("{run:?}: callgrind printed no count: {said}"))
     };
     Ok((instructions(3 * once)? - instructions(once)?) / (2 * once) as f64)
 }
 
 impl Counted {
-    /// The mean of the seeds.
+    /// The mean over the seeds.
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.slopes.iter().sum::<f64>() / self.slopes.len() as f64
     }
 
-    /// How many times the instructions of `base`: of the means, and the least and the most of any seed.
+    /// The ratio of the instructions to those of `base`: of the means, and the least and the
+    /// greatest of any seed.
     #[must_use]
     pub fn over(&self, base: &Self) -> [f64; 3] {
         let ratios = self

@@ -1,4 +1,4 @@
-//! What must hold: heaptide's instructions over bare jemalloc's, on the same work.
+//! The gate: bounds on heaptide's instructions relative to bare jemalloc's, on the same work.
 
 use super::{
     build,
@@ -7,8 +7,9 @@ use super::{
 };
 use crate::workload::Workload;
 
-/// At most so many times the instructions. The figures are what the project has set itself
-/// (docs/overhead.md), not what was measured last.
+/// The greatest allowed ratios of instructions.
+///
+/// They are the project's targets (docs/overhead.md), not the last measurements.
 const MOST: [(Workload, f64); 5] = [
     (Workload::Churn, 1.12),
     (Workload::ChurnDeep, 1.13),
@@ -32,7 +33,7 @@ pub fn gate(seeds: u64) -> Result<(), String> {
     for (pair, (workload, most)) in counted.chunks_exact(2).zip(MOST) {
         let [base, heaptide] = pair else { continue };
         let [ratio, least, greatest] = heaptide.over(base);
-        // A figure that is none, of no seeds, is no pass.
+        // A figure without seeds is not a number and must not pass.
         let holds = ratio <= most;
         let verdict = if holds { "" } else { " **exceeded**" };
         failed += usize::from(!holds);

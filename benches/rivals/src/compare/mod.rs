@@ -1,4 +1,4 @@
-//! What `compare` does: build, count, time, tell.
+//! The steps of `compare`: build, count, time and print.
 
 pub mod build;
 pub mod clock;

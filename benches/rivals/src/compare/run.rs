@@ -1,18 +1,20 @@
-//! Runs one program once, in an environment that is the same for all but for its own settings.
+//! Runs one program once, in an environment that differs only in the program's own settings.
 
 use super::{build, contender::Contender};
 use crate::workload::Workload;
 use std::process::{Command, Output};
 
-/// glibc copies and clears with `rep movsb` and `rep stosb` from some size on, which valgrind counts as
-/// an instruction for each byte. With these it does so by vectors, whatever the size.
+/// Settings that make glibc copy and clear with vector instructions at every size.
+///
+/// Above some size glibc uses `rep movsb` and `rep stosb`, which valgrind counts as one instruction
+/// for each byte.
 const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=1073741824:\
                         glibc.cpu.x86_rep_stosb_threshold=1073741824";
 
 /// The environment lies above the stack: its size moves the stack, and with it alignments.
 const ENVIRONMENT_BYTES: usize = 1024;
 
-/// What is done, and by whom.
+/// One program with one workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     pub contender: Contender,
@@ -22,8 +24,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// What the program prints, run under `runner`: a command and its arguments. `jemalloc` are settings
-    /// that whatever jemalloc it has gets beside its own.
+    /// Runs the program under `runner`, a command and its arguments, and returns its output.
+    ///
+    /// `jemalloc` holds settings that the program's jemalloc, if it has one, gets beside its own.
     ///
     /// # Errors
     ///

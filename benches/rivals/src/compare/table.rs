@@ -1,4 +1,4 @@
-//! The tables of docs/overhead.md, and their place in it.
+//! Writes the tables of docs/overhead.md between their marks.
 
 use super::{clock::Timed, count::Counted};
 use std::{fmt::Write as _, fs, path::Path};
@@ -6,8 +6,9 @@ use std::{fmt::Write as _, fs, path::Path};
 const BEGIN: &str = "<!-- begin: written by compare -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// A Markdown table with a row for each contender and a column for each workload. `cells` come a workload
-/// after the other, `rows` to each, the baseline first.
+/// A Markdown table with a row for each contender and a column for each workload.
+///
+/// `cells` are ordered by workload, with `rows` cells for each, the baseline first.
 #[must_use]
 fn table<C>(
     cells: &[C],
@@ -82,8 +83,8 @@ pub fn peaks(cells: &[Timed], rows: usize) -> String {
     )
 }
 
-/// Puts tables, each with its title, between the marks of a file; one that is not among them stays as it is
-/// there.
+/// Writes tables, each with its title, between the marks of a file. Other tables there stay as they
+/// are.
 ///
 /// # Errors
 ///
@@ -100,7 +101,7 @@ pub fn put(tables: &[(&str, String)], file: &Path) -> Result<(), String> {
     fs::write(file, [before, BEGIN, &inside, END, after].concat()).map_err(failed)
 }
 
-/// The sections of `old`, those of the same title replaced and new ones behind.
+/// The sections of `old`, with those of the same title replaced and new ones appended.
 fn replaced(old: &str, tables: &[(&str, String)]) -> String {
     let old = old.split("### ").skip(1);
     let mut sections: Vec<(&str, &str)> = old
