@@ -4,15 +4,10 @@
 //! cargo run --release --all-features --example find_leak
 //! ```
 //!
-//! A real HTTP service on loopback has three handlers:
-//!
-//! - one tracks every request and never frees it (the leak),
-//! - one fills a bounded cache and evicts,
-//! - one allocates much and frees it.
-//!
-//! A client in the same program sends them real requests for ten seconds. Meanwhile a `Snapshotter`
-//! writes a snapshot file every second, as it would in a service. Then the leak is found from the
-//! files alone.
+//! A real HTTP service on loopback has three handlers. One tracks every request and never frees it
+//! (the leak), one fills a bounded cache and evicts, one allocates much and frees it. A client in
+//! the same program sends requests for ten seconds. Meanwhile a `Snapshotter` writes a snapshot
+//! file every second, as it would in a service. Then the leak is found from the files alone.
 
 use axum::{
     Router,
@@ -52,8 +47,7 @@ const OUTPUT: &str = "target/find_leak";
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-// ---- The service. It contains no code for the profiler.
-// ------------------------------------------
+// ---- The service. It contains no code for the profiler. -----------------------------------------
 
 /// Keeps requests for an audit that never comes: the leak.
 #[derive(Default)]
@@ -151,8 +145,7 @@ async fn serve(listener: tokio::net::TcpListener) -> io::Result<()> {
     axum::serve(listener, router).await
 }
 
-// ---- The client.
-// -----------------------------------------------------------------------------------
+// ---- The client. --------------------------------------------------------------------------------
 
 /// Sends a third of its requests to each handler, at an even pace, until `stop` is set.
 async fn send_requests(
@@ -183,8 +176,7 @@ async fn send_requests(
     Ok(())
 }
 
-// ---- The heap snapshots: the code that a service adds.
-// ---------------------------------------------
+// ---- The heap snapshots: the code that a service adds. ------------------------------------------
 
 /// Takes a symbolized snapshot every second: the files are later read without this program.
 fn start_snapshots(folder: &Path) -> heaptide::Result<Snapshotter> {
