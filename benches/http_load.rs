@@ -7,7 +7,7 @@
 //! cargo bench --features http --bench http_load
 //! ```
 
-#[path = "../tests/http_load/mod.rs"]
+#[path = "../tests/support/http_load.rs"]
 mod http_load;
 
 use http_load::Seen;

@@ -11,7 +11,7 @@
 
 #![expect(unsafe_code, reason = "forks")]
 
-#[path = "../tests/paths/mod.rs"]
+#[path = "../tests/support/paths.rs"]
 mod paths;
 
 use paths::Small;

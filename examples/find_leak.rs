@@ -14,8 +14,9 @@ use axum::{
     extract::{Path as UrlPath, State},
     routing::{get, post},
 };
-use heaptide::{
-    Profile, Snapshotter, leak,
+use heaptide::{Profile, Snapshotter};
+use heaptide_profile::{
+    leak,
     report::{self, Diff, Text, Top},
 };
 use indicatif::{ProgressBar, ProgressStyle};

@@ -4,7 +4,8 @@
 //! Built for `cargo fuzz` (`fuzz/`), which looks for bytes that break it, and for a unit test that replays
 //! the committed ones in `fuzz/corpus/`. Not a part of the public interface.
 
-use crate::{Profile, build_id as elf_notes, leak, record, report};
+use crate::{Profile, build_id as elf_notes, record};
+use heaptide_profile::{leak, report};
 
 /// A profile file, and all that is then done with it.
 pub fn profile(bytes: &[u8]) {

@@ -16,9 +16,10 @@
 //!     heaptide::write_heap_profile(&mut file)?;
 //!
 //!     let profile = heaptide::Profile::read(&file)?;
-//!     let top = heaptide::report::Top::new(&profile, profile.sample_index("inuse_space")?)?;
-//!     print!("{}", top.text(&heaptide::report::Text::default()));
-//!     # assert!(top.total >= 64 << 20);
+//!     let inuse_space = profile.sample_index("inuse_space")?;
+//!     let live: i64 = profile.samples.iter().map(|sample| sample.values[inuse_space]).sum();
+//!     println!("{live} bytes are live");
+//!     # assert!(live >= 64 << 20);
 //!     # drop(kept);
 //!     Ok(())
 //! }
@@ -36,14 +37,7 @@
 //! | change the sample interval | [`SamplingAllocator::sample_interval`], `HEAPTIDE_SAMPLE_INTERVAL`, [`set_sample_interval`] |
 //! | know what the profiler itself does | [`stats`], [`Lost`] |
 //! | look at samples without a profile | [`snapshot()`] |
-//! | read, merge and compare profiles, Go's too | [`Profile`], [`mod@profile`] |
-//! | look at a part of a profile | [`Profile::filter`] |
-//! | add many profiles up, one after the other | [`profile::Merge`] |
-//! | give a raw profile its names | [`Profile::symbolize`], [`SymbolLine`]; the command does it from files |
-//! | know how far a number may be off | [`Profile::estimates`], [`profile::Estimate`] |
-//! | show who holds memory, and what grew | [`report`] |
-//! | find leaks | [`leak::find`] |
-//! | write bytes and counts as the reports do | [`units`] |
+//! | read, compare and report profiles, find leaks | [`Profile`], and the package `heaptide-profile` |
 //!
 //! # How it works
 //!
@@ -83,28 +77,22 @@
 //! |---|---|---|
 //! | `jemalloc` | yes | jemalloc inside, and `SamplingAllocator::new`; builds C code. Without: [`SamplingAllocator::with_inner`] |
 //! | `symbolize` | yes | functions, files and lines in the profiles this process writes. Without: raw profiles |
-//! | `flamegraph` | | `report::write_flamegraph` |
+//! | `flamegraph` | | flame graphs over HTTP, by `?format=svg` |
 //! | `snapshotter` | | `Snapshotter`: snapshots as files, by time, growth, peak, share of the memory limit, signal, exit, panic |
 //! | `http` | | `http`: Go's `/debug/pprof/` endpoints and a page, by a server, a `tower` service or a function |
-//! | `cli` | | the command `heaptide`, and `flamegraph` |
 //! | `full` | | all of them |
 
 #[cfg(any(all(target_os = "linux", target_pointer_width = "64"), fuzzing, test))]
 mod build_id;
-mod error;
+mod capture;
+mod errors;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
-mod json;
-pub mod leak;
-mod pprof;
-mod printable;
-mod process;
-pub mod profile;
-// Where recording is implemented; elsewhere the allocator only forwards, so that one Cargo.toml serves all
-// of a team's machines. The second cfg is for testing that.
+// Where recording is implemented. Elsewhere the allocator only forwards, so that one Cargo.toml serves
+// all of a team's machines. The second cfg is for testing that.
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -120,28 +108,19 @@ mod record;
 )))]
 #[path = "unsupported.rs"]
 mod record;
-pub mod report;
-mod sampling_law;
-mod snapshot;
 #[cfg(feature = "snapshotter")]
 mod snapshotter;
-mod special_functions;
-mod symbolize;
-pub mod units;
 
-pub use error::{Error, Result};
-pub use pprof::{ProfileOptions, write_allocs_profile, write_heap_profile};
-pub use profile::Profile;
+pub use capture::{ProfileOptions, Snapshot, snapshot, write_allocs_profile, write_heap_profile};
+pub use heaptide_profile::{Error, Profile, Result, Trim};
 #[cfg(heaptide_compare)]
 #[doc(hidden)]
 pub use record::{Comparison, comparison};
 pub use record::{
     DefaultInner, Lost, SamplingAllocator, Stats, sample_interval, set_sample_interval, stats,
 };
-pub use snapshot::{Snapshot, snapshot};
 #[cfg(feature = "snapshotter")]
 pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
-pub use symbolize::{SymbolLine, Trim};
 
 /// The README's examples, compiled with the documentation's.
 #[cfg(all(

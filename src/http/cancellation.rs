@@ -22,7 +22,7 @@ pub(super) async fn answer(
     make: impl FnOnce(&Cancellation) -> Reply + Send + 'static,
 ) -> Reply {
     let Some(share) = running.take(1) else {
-        return *reply::too_many("too many profiles at once");
+        return *reply::too_many("too many profiles at once").0;
     };
     let (_guard, cancellation) = Cancellation::guarded();
     let (sender, answer) = oneshot::channel();

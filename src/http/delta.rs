@@ -118,7 +118,7 @@ impl DeltaClients {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::example::profile;
+    use heaptide_profile::testing::example::profile;
 
     fn values(profile: &Profile) -> Vec<(String, Vec<i64>)> {
         let samples = profile.samples.iter();

@@ -3,7 +3,7 @@
 //! One function turns a request into a response. It does not know how requests arrive.
 
 use super::credential::{Credential, Token};
-use super::reply::{self, Reply, ReplyResult};
+use super::reply::{self, Refusal, Reply, ReplyResult};
 use super::state::{EndpointSettings, EndpointState, RequestContext};
 use super::{cancellation::Cancellation, route::Route};
 use super::{control, index, page, profiles, symbol};
@@ -59,7 +59,7 @@ impl Endpoints {
     pub(super) fn refuse<B>(&self, request: &Request<B>) -> Option<Reply> {
         let route = Route::of(request.uri().path());
         let refusal = record::muted(|| self.admit(request, route)).err()?;
-        Some(reply::for_method(request.method(), *refusal))
+        Some(reply::for_method(request.method(), *refusal.0))
     }
 
     /// Whether [`answer`](Self::answer) returns at once, so that an async thread may call it.
@@ -82,7 +82,7 @@ impl Endpoints {
         let reply = record::muted(|| {
             let admitted = self.admit(request, route);
             let answer = admitted.and_then(|with| self.dispatch(&context, route, with));
-            state.held.hold(answer.unwrap_or_else(|refusal| *refusal))
+            state.held.hold(answer.unwrap_or_else(|refusal| *refusal.0))
         });
         reply::for_method(request.method(), reply)
     }
@@ -109,7 +109,7 @@ impl Endpoints {
         }
         // In Go the mux says this, before any handler of pprof: so without `X-Go-Pprof`.
         let refusal = reply::plain_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-        Err(Box::new(reply::with(refusal, header::ALLOW, allow)))
+        Err(reply::with(refusal, header::ALLOW, allow).into())
     }
 
     fn dispatch(
@@ -210,7 +210,7 @@ const UNKNOWN: &str = "Unknown profile\n\
     at /debug/pprof/ui; there is no CPU profile (profile), trace, goroutine, threadcreate, block \
     or mutex of a Rust program";
 
-fn unauthorized() -> Box<Reply> {
+fn unauthorized() -> Refusal {
     let why = "this endpoint needs a token: `Authorization: Bearer TOKEN`, or the token as the \
                password in http://any:TOKEN@host/debug/pprof/";
     let mut refusal = reply::error(StatusCode::UNAUTHORIZED, why);
@@ -220,5 +220,5 @@ fn unauthorized() -> Box<Reply> {
         let headers = refusal.headers_mut();
         headers.append(header::WWW_AUTHENTICATE, scheme);
     }
-    Box::new(refusal)
+    refusal.into()
 }

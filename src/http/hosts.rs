@@ -125,7 +125,7 @@ mod tests {
             request = request.header("host", host);
         }
         let checked = hosts.check(&request.body(()).unwrap());
-        checked.map_or_else(|refusal| refusal.status().as_u16(), |()| 200)
+        checked.map_or_else(|refusal| refusal.0.status().as_u16(), |()| 200)
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             .header("host", "localhost")
             .header("host", "evil.example");
         let refusal = hosts.check(&two.body(()).unwrap()).unwrap_err();
-        assert_eq!(refusal.status(), 400);
+        assert_eq!(refusal.0.status(), 400);
         // HTTP/2 has the host in the URI. A request to a proxy may have it there too, and does not
         // get around the header by that.
         assert_eq!(status(&hosts, None, "http://localhost:1/heap"), 200);
@@ -218,7 +218,7 @@ mod tests {
                 .header("sec-fetch-mode", mode)
                 .header("sec-fetch-dest", dest);
             let checked = Hosts::default().check(&request.body(()).unwrap());
-            let status = checked.map_err(|refusal| refusal.status().as_u16());
+            let status = checked.map_err(|refusal| refusal.0.status().as_u16());
             let expected = if answered { Ok(()) } else { Err(403) };
             assert_eq!(status, expected, "{site} {mode} {dest}");
         }

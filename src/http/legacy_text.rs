@@ -13,8 +13,8 @@
 //! tools divide by the objects of a row, and fail on a row that has none in use.
 
 use crate::Profile;
-use crate::printable::printable;
-use crate::profile::{Location, Sample};
+use heaptide_profile::internal::printable;
+use heaptide_profile::{Location, Sample};
 
 /// The profile as text: the rows with the most live bytes first; then `trailer`, whose lines begin
 /// with `#`; then the addresses at which the program's files are loaded.
@@ -103,7 +103,7 @@ fn describe(text: &mut String, profile: &Profile, location: &Location) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::example::profile;
+    use heaptide_profile::testing::example::profile;
 
     #[test]
     fn rows_are_sorted_by_live_bytes() {

@@ -115,9 +115,9 @@ mod tests {
                 wait_for_length(queue, 1 + number);
             }
             let refusal = queue.join(&never).unwrap_err();
-            assert_eq!(refusal.status(), 429);
-            assert_eq!(refusal.headers()["retry-after"], "1");
-            assert_eq!(refusal.headers()["x-go-pprof"], "1");
+            assert_eq!(refusal.0.status(), 429);
+            assert_eq!(refusal.0.headers()["retry-after"], "1");
+            assert_eq!(refusal.0.headers()["x-go-pprof"], "1");
             // A request that had a turn before waits all the same.
             scope.spawn(|| {
                 let _turn = queue.rejoin(&Cancellation::never()).unwrap();
@@ -138,7 +138,7 @@ mod tests {
         let (guard, cancellation) = Cancellation::guarded();
         drop(guard);
         let refusal = queue.join(&cancellation).unwrap_err();
-        assert_eq!(*refusal.body(), "context canceled\n");
+        assert_eq!(*refusal.0.body(), "context canceled\n");
         assert_eq!(length(&queue), 1);
         drop(first);
         assert_eq!(length(&queue), 0);

@@ -199,8 +199,8 @@ mod tests {
         ] {
             let parsed = Query::parse(query).unwrap();
             let refusal = HeapParams::read(&parsed, longest).unwrap_err();
-            assert_eq!(refusal.status(), 400, "{query}");
-            assert_eq!(*refusal.body(), format!("{expected}\n"), "{query}");
+            assert_eq!(refusal.0.status(), 400, "{query}");
+            assert_eq!(*refusal.0.body(), format!("{expected}\n"), "{query}");
         }
         for (query, seconds, debug) in [
             ("", None, false),

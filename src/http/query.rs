@@ -123,6 +123,6 @@ mod tests {
         let many = |count| "a=1&".repeat(count);
         assert!(Query::parse(&many(MAX_PARAMETERS)).is_ok());
         let refusal = Query::parse(&many(MAX_PARAMETERS + 1)).unwrap_err();
-        assert_eq!(refusal.status(), 400);
+        assert_eq!(refusal.0.status(), 400);
     }
 }

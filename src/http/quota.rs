@@ -50,7 +50,7 @@ impl Quota {
         }
         match self.take(reply.body().len()) {
             Some(share) => reply.map(|bytes| Bytes::from_owner(HeldBody(bytes, share))),
-            None => *reply::held_by_others(),
+            None => *reply::held_by_others().0,
         }
     }
 }

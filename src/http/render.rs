@@ -2,9 +2,9 @@
 
 use super::query::Query;
 use super::reply::{self, Reply, ReplyResult};
-use crate::report::{Text, Top, folded};
 use crate::{Profile, ProfileOptions};
 use ::http::{HeaderValue, StatusCode, header};
+use heaptide_profile::report::{Text, Top, folded};
 
 const BINARY: &str = "application/octet-stream";
 
@@ -98,7 +98,7 @@ fn flame_graph(profile: &Profile, index: usize) -> ReplyResult<Reply> {
     const POLICY: &str =
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
     let mut svg = Vec::new();
-    crate::report::write_flamegraph(profile, index, &mut svg)?;
+    heaptide_profile::report::write_flamegraph(profile, index, &mut svg)?;
     let reply = reply::new(StatusCode::OK, "image/svg+xml", svg);
     Ok(reply::with(reply, header::CONTENT_SECURITY_POLICY, POLICY))
 }

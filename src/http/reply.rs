@@ -6,8 +6,12 @@ use bytes::Bytes;
 
 pub(super) type Reply = Response<Bytes>;
 
+/// What is sent in place of an answer.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) Box<Reply>);
+
 /// An answer, or the refusal to give one.
-pub(super) type ReplyResult<T> = Result<T, Box<Reply>>;
+pub(super) type ReplyResult<T> = Result<T, Refusal>;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
@@ -48,22 +52,22 @@ pub(super) fn later(status: StatusCode, why: &str) -> Reply {
     with(error(status, why), header::RETRY_AFTER, "1")
 }
 
-pub(super) fn too_many(why: &str) -> Box<Reply> {
-    Box::new(later(StatusCode::TOO_MANY_REQUESTS, why))
+pub(super) fn too_many(why: &str) -> Refusal {
+    later(StatusCode::TOO_MANY_REQUESTS, why).into()
 }
 
 /// The quota of bytes is used up.
-pub(super) fn held_by_others() -> Box<Reply> {
+pub(super) fn held_by_others() -> Refusal {
     too_many("others have not taken their answers yet: try again")
 }
 
 /// Nobody reads it any more; Go's status and words.
-pub(super) fn cancelled() -> Box<Reply> {
-    Box::new(error(StatusCode::INTERNAL_SERVER_ERROR, "context canceled"))
+pub(super) fn cancelled() -> Refusal {
+    error(StatusCode::INTERNAL_SERVER_ERROR, "context canceled").into()
 }
 
 pub(super) fn refused<T>(status: StatusCode, message: &str) -> ReplyResult<T> {
-    Err(Box::new(error(status, message)))
+    Err(error(status, message).into())
 }
 
 pub(super) fn bad_request<T>(message: &str) -> ReplyResult<T> {
@@ -87,7 +91,13 @@ pub(super) fn redirect(status: StatusCode, target: &'static str, query: Option<&
     reply
 }
 
-impl From<Error> for Box<Reply> {
+impl From<Reply> for Refusal {
+    fn from(reply: Reply) -> Self {
+        Self(Box::new(reply))
+    }
+}
+
+impl From<Error> for Refusal {
     /// Says why there is no profile.
     fn from(failed: Error) -> Self {
         let status = if failed.is_not_installed() || failed.is_unsupported() {
@@ -100,7 +110,7 @@ impl From<Error> for Box<Reply> {
         } else {
             StatusCode::INTERNAL_SERVER_ERROR
         };
-        Box::new(error(status, &failed.to_string()))
+        error(status, &failed.to_string()).into()
     }
 }
 
@@ -117,18 +127,19 @@ pub(super) fn for_method(method: &Method, mut reply: Reply) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errors;
 
     #[test]
     fn an_error_has_the_header_for_pprof_and_a_status_for_its_kind() {
         for (failed, status) in [
-            (Error::not_installed(), 501),
-            (Error::unsupported(), 501),
+            (errors::not_installed(), 501),
+            (errors::unsupported(), 501),
             (Error::mismatch("m"), 400),
             (Error::busy("b"), 503),
             (Error::malformed("m"), 500),
         ] {
             let message = format!("{failed}\n");
-            let reply = Box::<Reply>::from(failed);
+            let reply = Refusal::from(failed).0;
             assert_eq!(reply.status(), status, "{message}");
             assert_eq!(reply.headers()["x-go-pprof"], "1");
             assert_eq!(reply.headers()["x-content-type-options"], "nosniff");

@@ -86,7 +86,7 @@ impl Service {
         let hosts = self.hosts.as_ref();
         match hosts.map_or(Ok(()), |hosts| hosts.check(request)) {
             Ok(()) => self.endpoints.refuse(request),
-            Err(refusal) => Some(*refusal),
+            Err(refusal) => Some(*refusal.0),
         }
     }
 
@@ -113,7 +113,7 @@ impl Service {
         let most = most.map_or(MAX_BODY_BYTES, |most| most.min(MAX_BODY_BYTES));
         let share = self.endpoints.state.held.take(most);
         // The request keeps its share until it is answered.
-        let share = share.ok_or_else(|| *reply::held_by_others())?;
+        let share = share.ok_or_else(|| *reply::held_by_others().0)?;
         head.extensions.insert(Arc::new(share));
         match Limited::new(body, MAX_BODY_BYTES).collect().await {
             Ok(body) => Ok(Request::from_parts(head, body.to_bytes())),

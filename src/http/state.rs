@@ -95,9 +95,9 @@ mod tests {
         });
         let turn = state.queue.join(&Cancellation::never()).unwrap();
         let refusal = state.queue.join(&Cancellation::never()).unwrap_err();
-        assert_eq!(refusal.status(), 429);
-        assert_eq!(refusal.headers()["retry-after"], "1");
-        assert_eq!(refusal.headers()["x-go-pprof"], "1");
+        assert_eq!(refusal.0.status(), 429);
+        assert_eq!(refusal.0.headers()["retry-after"], "1");
+        assert_eq!(refusal.0.headers()["x-go-pprof"], "1");
         drop(turn);
         drop(state.queue.rejoin(&Cancellation::never()).unwrap());
 
@@ -106,8 +106,8 @@ mod tests {
             .collect();
         assert!(shares.iter().all(Result::is_ok));
         let refusal = state.delta_share().unwrap_err();
-        assert_eq!(refusal.status(), 429);
-        assert!(refusal.body().starts_with(b"8 requests with"));
+        assert_eq!(refusal.0.status(), 429);
+        assert!(refusal.0.body().starts_with(b"8 requests with"));
         drop(shares);
         assert!(state.delta_share().is_ok());
     }

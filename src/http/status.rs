@@ -1,7 +1,7 @@
 //! The profiler's own numbers: as JSON for `control`, and as the trailer of the text form.
 
-use crate::json::{object, string};
 use crate::{Stats, stats};
+use heaptide_profile::internal::json::{object, string};
 
 /// All of [`Stats`] by the names of its fields.
 pub(super) fn json() -> String {

@@ -5,8 +5,9 @@
 
 use super::reply::{self, Reply, ReplyResult};
 use super::{limits::MAX_ADDRESSES, state::RequestContext};
-use crate::{Profile, ProfileOptions, profile::Location};
+use crate::{Profile, ProfileOptions};
 use ::http::{Method, StatusCode};
+use heaptide_profile::Location;
 
 pub(super) fn answer(context: &RequestContext<'_>) -> ReplyResult<Reply> {
     let request = context.request;

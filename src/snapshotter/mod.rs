@@ -53,7 +53,7 @@ const VARIABLE: &str = "HEAPTIDE_SNAPSHOTS";
 ///
 /// A snapshot file is complete or absent, and only its owner can read it (mode 0600). Its name is
 /// `heap-20261121T083455.123Z-4711-interval.pb.gz`: the time in UTC, the process id and the reason.
-/// `go tool pprof` and `heaptide` read such files, and [`leak::find`](crate::leak::find) compares
+/// `go tool pprof` and `heaptide` read such files, and [`leak::find`](heaptide_profile::leak::find) compares
 /// many of them. An error costs only the snapshot in which it occurs. It is reported in one line on
 /// stderr and [counted](Self::counts). It never ends the process.
 ///
@@ -214,10 +214,10 @@ impl Snapshotter {
     fn start_muted(builder: &SnapshotterBuilder) -> Result<Self> {
         let rules = builder.check()?;
         if !record::IS_SUPPORTED {
-            return Err(Error::unsupported());
+            return Err(crate::errors::unsupported());
         }
         if !record::stats().installed {
-            return Err(Error::not_installed());
+            return Err(crate::errors::not_installed());
         }
         let claim = Claim::new()?;
         let counters = Arc::<Counters>::default();

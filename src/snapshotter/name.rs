@@ -4,7 +4,7 @@
 //! all other files in the folder.
 
 use super::reason::Reason;
-use crate::units;
+use heaptide_profile::internal::units;
 use std::{
     fmt,
     time::{SystemTime, UNIX_EPOCH},

@@ -6,7 +6,8 @@ use super::{
     memory::{Memory, MemoryReader},
     triggers::Measured,
 };
-use crate::{ProfileOptions, Result, record, units::Bytes};
+use crate::{ProfileOptions, Result, record};
+use heaptide_profile::internal::units::Bytes;
 use std::time::{Duration, Instant, SystemTime};
 
 /// A process whose heap is watched.

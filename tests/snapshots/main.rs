@@ -15,7 +15,7 @@ mod disk;
 mod endings;
 mod killed;
 mod memory_limits;
-#[path = "../paths/mod.rs"]
+#[path = "../support/paths.rs"]
 mod paths;
 
 use common::command;

@@ -7,8 +7,9 @@ use std::{cmp::Reverse, collections::HashMap, iter, sync::Arc};
 
 use crate::Result;
 use crate::http::limits::{MAX_NODES, SMALLEST_PART};
-use crate::profile::{Estimate, Function, Line, Location, Profile, Sample};
-use crate::report::{Column, RowEstimates, address_name, clean};
+use heaptide_profile::internal::{Column, address_name, clean};
+use heaptide_profile::report::RowEstimates;
+use heaptide_profile::{Estimate, Function, Line, Location, Profile, Sample};
 
 /// The stacks of a profile, merged by function from the root. Inlined calls have their own nodes.
 #[derive(Clone, Debug, PartialEq)]
@@ -292,7 +293,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::profile::{arbitrary, example::profile};
+    use heaptide_profile::testing::{arbitrary, example::profile};
 
     /// The tree as text: depth by dots, name, flat, cum, width.
     fn shown(tree: &CallTree) -> Vec<String> {

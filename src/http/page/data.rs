@@ -9,11 +9,11 @@ use super::call_tree::{CallFunction, CallKind, CallNode, CallTree};
 use super::history::{EarlierHeap, HeapHistory, column_sum};
 use super::params::ViewParams;
 use crate::http::reply::{self, ReplyResult};
-use crate::json::{array, number, object, string};
-use crate::profile::{Estimate, Filter, Filtered};
-use crate::report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total};
-use crate::units::clamp;
 use crate::{Profile, ProfileOptions, http::cancellation::Cancellation, http::limits::MAX_ROWS};
+use heaptide_profile::internal::json::{array, number, object, string};
+use heaptide_profile::internal::units::clamp;
+use heaptide_profile::report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total};
+use heaptide_profile::{Estimate, Filter, Filtered};
 
 /// What there is to show.
 #[derive(Debug)]
@@ -270,10 +270,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{
-        http::{profile_queue::ProfileQueue, query::Query},
-        profile::example,
-    };
+    use crate::http::{profile_queue::ProfileQueue, query::Query};
+    use heaptide_profile::testing::example;
 
     const OLD: &str = "
         main / serve / cache::put = 9 6000 9 6000 bytes=80
@@ -425,8 +423,8 @@ mod tests {
         let query = ViewParams::read(&query).unwrap();
         let unknown = view_of(Profile::default(), &query);
         let refusal = json(&unknown, &Cancellation::never()).unwrap_err();
-        assert_eq!(refusal.status(), 400);
-        let told = std::str::from_utf8(refusal.body()).unwrap();
+        assert_eq!(refusal.0.status(), 400);
+        let told = std::str::from_utf8(refusal.0.body()).unwrap();
         assert!(told.contains("no sample types"), "{told}");
     }
 
@@ -447,7 +445,7 @@ mod tests {
             drop(guard);
             assert!(!is_matched(), "{filter}");
             let told = json(&view, &request).unwrap_err();
-            assert_eq!(*told.body(), "context canceled\n");
+            assert_eq!(*told.0.body(), "context canceled\n");
         }
     }
 

@@ -191,7 +191,7 @@ fn lock(entries: &Mutex<Entries>) -> MutexGuard<'_, Entries> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::example;
+    use heaptide_profile::testing::example;
 
     const SECOND: i64 = 1_000_000_000;
 
@@ -261,13 +261,13 @@ mod tests {
     fn the_thread_ends_when_the_history_is_dropped() {
         let entries = Arc::default();
         let weak = Arc::downgrade(&entries);
-        assert!(tick(&weak, || Err(crate::Error::not_installed())));
+        assert!(tick(&weak, || Err(crate::errors::not_installed())));
         let failure = lock(&entries).failure.clone();
         assert!(failure.is_some_and(|failure| failure.contains("#[global_allocator]")));
         assert!(tick(&weak, || Ok(example::profile("main = 1 1 1 1", 0))));
         assert_eq!(lock(&entries).failure, None);
         assert_eq!(lock(&entries).kept.len(), 1);
         drop(entries);
-        assert!(!tick(&weak, || Err(crate::Error::not_installed())));
+        assert!(!tick(&weak, || Err(crate::errors::not_installed())));
     }
 }

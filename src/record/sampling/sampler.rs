@@ -10,7 +10,7 @@
 //! any set of call sites unbiased. Weights are computed per sample and then summed: the weight of a
 //! mean size is not the mean weight.
 
-use crate::sampling_law;
+use heaptide_profile::internal::sampling_law;
 use rand_distr::{Distribution, Exp1};
 use rand_xoshiro::Xoshiro256PlusPlus;
 

@@ -1,0 +1,96 @@
+//! The filters of the command line: their regular expressions, applied to profiles.
+//!
+//! What a filter means is the library's business, `profile::Filter`; what a label is asked is `labels`'.
+
+use heaptide_profile::{Filter, Filtered, Profile};
+use regex::Regex;
+
+use crate::{args, failure::Failure, labels::LabelFilter};
+
+/// The filters that were asked for, ready to be applied.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    focus: Option<Regex>,
+    ignore: Option<Regex>,
+    hide: Option<Regex>,
+    show: Option<Regex>,
+    tagfocus: Option<LabelFilter>,
+    tagignore: Option<LabelFilter>,
+}
+
+impl Filters {
+    pub(crate) fn new(asked: &args::Filter) -> Result<Self, Failure> {
+        let names = |option, text: &Option<String>| match text {
+            // As in `pprof`, which cannot tell an empty option from none.
+            Some(text) if !text.is_empty() => expression(option, text).map(Some),
+            _ => Ok(None),
+        };
+        let labels = |option, text: &Option<String>| match text {
+            Some(text) if !text.is_empty() => LabelFilter::new(option, text).map(Some),
+            _ => Ok(None),
+        };
+        Ok(Self {
+            focus: names("--focus", &asked.focus)?,
+            ignore: names("--ignore", &asked.ignore)?,
+            hide: names("--hide", &asked.hide)?,
+            show: names("--show", &asked.show)?,
+            tagfocus: labels("--tagfocus", &asked.tagfocus)?,
+            tagignore: labels("--tagignore", &asked.tagignore)?,
+        })
+    }
+
+    /// What is left of a profile.
+    fn apply(&self, profile: &Profile) -> Filtered {
+        let units = profile.label_units();
+        let mut filter = Filter::default();
+        if let Some(focus) = &self.focus {
+            filter = filter.focus(|name| focus.is_match(name));
+        }
+        if let Some(ignore) = &self.ignore {
+            filter = filter.ignore(|name| ignore.is_match(name));
+        }
+        if let Some(hide) = &self.hide {
+            filter = filter.hide(|name| hide.is_match(name));
+        }
+        if let Some(show) = &self.show {
+            filter = filter.show(|name| show.is_match(name));
+        }
+        if let Some(tagfocus) = &self.tagfocus {
+            filter = filter.focus_labels(|labels| tagfocus.matches(labels, &units));
+        }
+        if let Some(tagignore) = &self.tagignore {
+            filter = filter.ignore_labels(|labels| tagignore.matches(labels, &units));
+        }
+        profile.filter(&filter)
+    }
+
+    /// What is left of each of the profiles, and a remark on each option that matched in none of them.
+    pub(crate) fn apply_to<const N: usize>(
+        &self,
+        profiles: [&Profile; N],
+    ) -> ([Profile; N], Vec<String>) {
+        let filtered = profiles.map(|profile| self.apply(profile));
+        let nowhere = |option: &&str| filtered.iter().all(|one| one.unmatched.contains(option));
+        let options = ["focus", "ignore", "hide", "show", "tagfocus", "tagignore"];
+        let remarks = options
+            .iter()
+            .filter(|option| nowhere(option))
+            .map(|option| format!("--{option} matched nothing"))
+            .collect();
+        (filtered.map(|one| one.profile), remarks)
+    }
+}
+
+/// The regular expression of an option.
+pub(crate) fn expression(option: &str, text: &str) -> Result<Regex, Failure> {
+    Regex::new(text).map_err(|error| {
+        let error = error.to_string();
+        // The whole message draws an arrow over several lines; its last one says why.
+        let reason = error.lines().last().unwrap_or(&error);
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        Failure::of(
+            option,
+            format!("`{text}` is no regular expression: {reason}"),
+        )
+    })
+}

@@ -1,0 +1,36 @@
+//! `heaptide flamegraph`: a profile as a picture.
+
+use heaptide_profile::report::{write_diff_flamegraph, write_flamegraph};
+
+use crate::{answer::Answer, args, failure::Failure, filter::Filters, input, output};
+
+pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
+    output::is_stdout(&arguments.output, "SVG")?;
+    let filters = Filters::new(&arguments.filter)?;
+    input::check_standard_input(arguments.files.iter().chain(&arguments.base))?;
+    let input = input::sum(&arguments.files)?;
+    let fail = |error| Failure::of(&input.name, error);
+    let index = input
+        .profile
+        .sample_index(&arguments.counted.sample_index)
+        .map_err(fail)?;
+    let mut svg = Vec::new();
+    let remarks = if let Some(file) = &arguments.base {
+        let base = input::one(file)?;
+        let ([before, now], remarks) = filters.apply_to([&base.profile, &input.profile]);
+        write_diff_flamegraph(&before, &now, index, &mut svg)
+            .map_err(|error| Failure::between(&base.name, &input.name, error))?;
+        remarks
+    } else {
+        let ([profile], remarks) = filters.apply_to([&input.profile]);
+        // What the filters have not found may be why there is nothing to draw.
+        write_flamegraph(&profile, index, &mut svg).map_err(|error| {
+            let mut reasons = vec![error.to_string()];
+            reasons.extend(remarks.iter().cloned());
+            Failure::of(&input.name, reasons.join(": "))
+        })?;
+        remarks
+    };
+    output::put(&arguments.output, &svg)?;
+    Ok(Answer::new(String::new(), remarks))
+}

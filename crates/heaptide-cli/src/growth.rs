@@ -1,0 +1,96 @@
+//! What `watch` shows at one look: how much there is, and what has grown since the base.
+//!
+//! Fewer columns than `diff`, so that names have room in 80 of them. It is text only; where it is drawn
+//! is `screen`'s business.
+
+use heaptide_profile::{
+    Profile,
+    internal::units::{Bytes, Count, Instant, Nanos},
+    report::{Diff, shorten},
+};
+
+use heaptide_profile::internal::printable;
+
+/// One look.
+pub(crate) struct Growth {
+    diff: Diff,
+    taken: i64,
+    later: i64,
+}
+
+impl Growth {
+    pub(crate) fn new(
+        base: &Profile,
+        now: &Profile,
+        index: usize,
+    ) -> heaptide_profile::Result<Self> {
+        Ok(Self {
+            diff: Diff::new(base, now, index)?,
+            taken: now.time_nanos,
+            later: now.time_nanos.saturating_sub(base.time_nanos),
+        })
+    }
+
+    /// Two lines and a table of at most so many rows.
+    pub(crate) fn lines(&self, rows: usize) -> Vec<String> {
+        let kind = &self.diff.top.value_type;
+        let amount = |value: i64| match &*kind.unit {
+            "bytes" => Bytes(value).to_string(),
+            _ => Count(value).to_string(),
+        };
+        let signed = |value: i64| match &*kind.unit {
+            "bytes" => format!("{:+}", Bytes(value)),
+            _ if value > 0 => format!("+{}", Count(value)),
+            _ => Count(value).to_string(),
+        };
+        let error = |error: Option<f64>| match error {
+            Some(error) => amount(Bytes::nearest(error).0),
+            None => String::new(),
+        };
+        let growth = self.diff.new_total.saturating_sub(self.diff.base_total);
+        let all = self
+            .diff
+            .top
+            .estimate
+            .map(|estimate| estimate.standard_error);
+        let all = all.map_or_else(String::new, |all| format!(" ± {}", error(Some(all))));
+        let later = match self.later {
+            0 => "the base".into(),
+            later => format!("{} after the base", Nanos(later)),
+        };
+        let mut lines = vec![
+            format!("{}, {later}", Instant(self.taken)),
+            format!(
+                "{}: {}, {}{all} since the base",
+                printable(&kind.kind),
+                amount(self.diff.new_total),
+                signed(growth)
+            ),
+        ];
+        let grown: Vec<_> = self
+            .diff
+            .top
+            .rows
+            .iter()
+            .filter(|row| row.flat > 0)
+            .collect();
+        if grown.is_empty() {
+            lines.push("nothing has grown".into());
+            return lines;
+        }
+        lines.push(format!("{:>12} {:>12}  function", "grown", "±"));
+        for row in grown.iter().take(rows) {
+            let of_row = row.estimates.map(|estimates| estimates.flat.standard_error);
+            lines.push(format!(
+                "{:>12} {:>12}  {}",
+                signed(row.flat),
+                error(of_row),
+                printable(&shorten(&row.name))
+            ));
+        }
+        if grown.len() > rows {
+            lines.push(format!("{:>27}and {} more", "", grown.len() - rows));
+        }
+        lines
+    }
+}

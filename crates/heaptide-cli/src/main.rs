@@ -1,0 +1,137 @@
+//! The `heaptide` command: profiles in, reports out.
+//!
+//! Exit code 0 is success, also when the reader of a pipe has had enough; 1 means that what `--fail-on`
+//! asked for was found; 2 is everything that went wrong, usage included, with one line on standard error.
+//! So a script can tell a finding from a failure to look, as with `grep`. A report is written only once it
+//! is complete, so a failure leaves nothing half written. What a report says is the library's business.
+
+mod answer;
+mod args;
+mod convert;
+mod debug_files;
+mod diff;
+mod download;
+mod dwarf;
+mod failure;
+mod fetch;
+mod file_args;
+mod file_help;
+mod filter;
+mod flamegraph;
+mod growth;
+mod help;
+mod image;
+mod info;
+mod input;
+mod labels;
+mod leaks;
+mod list;
+mod merge;
+mod options;
+mod ordinary;
+mod output;
+mod peek;
+mod pprof;
+mod profile_json;
+mod report_args;
+mod report_help;
+mod screen;
+mod shell;
+mod source_files;
+mod speedscope;
+mod style;
+mod subject;
+mod symbolize;
+mod table;
+mod top;
+mod traces;
+mod tree;
+mod watch;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use answer::Answer;
+use args::{Arguments, Command};
+use failure::Failure;
+use heaptide_profile::internal::printable;
+
+const FOUND: u8 = 1;
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return answer_usage(&answer),
+    };
+    let is_colored = style::is_colored(arguments.color);
+    let answer = match arguments.command {
+        Command::Top(arguments) => top::run(&arguments, is_colored),
+        Command::Diff(arguments) => diff::run(&arguments, is_colored),
+        Command::Tree(arguments) => tree::run(&arguments, is_colored),
+        Command::Peek(arguments) => peek::run(&arguments, is_colored),
+        Command::Traces(arguments) => traces::run(&arguments, is_colored),
+        Command::List(arguments) => list::run(&arguments, is_colored),
+        Command::Leaks(arguments) => leaks::run(&arguments, is_colored),
+        Command::Flamegraph(arguments) => flamegraph::run(&arguments),
+        Command::Fetch(arguments) => fetch::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments, is_colored),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Symbolize(arguments) => symbolize::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man => shell::manual(),
+    };
+    finish(answer.and_then(|answer| show(&answer)))
+}
+
+/// Help and version are answers, everything else is a usage error; `clap` knows which goes where.
+fn answer_usage(answer: &clap::Error) -> ExitCode {
+    let shown = answer.print().or_else(forgive_broken_pipe);
+    let code = if answer.use_stderr() { FAILED } else { 0 };
+    finish(shown.map(|()| code).map_err(Failure::output))
+}
+
+/// Writes the answer, and returns the exit code that it asks for.
+fn show(answer: &Answer) -> Result<u8, Failure> {
+    for remark in &answer.remarks {
+        tell(remark);
+    }
+    let mut output = io::stdout().lock();
+    output
+        .write_all(answer.text.as_bytes())
+        .and_then(|()| output.flush())
+        .or_else(forgive_broken_pipe)
+        .map_err(Failure::output)?;
+    Ok(if answer.is_found { FOUND } else { 0 })
+}
+
+/// Whoever closes the pipe early, as `head` does, has what they wanted.
+fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+/// If standard error is gone too, the exit code is all that is left to tell. The names of files and of a
+/// profile's types may hold line breaks and escape sequences, and so may what a server says.
+fn tell(line: &str) {
+    let _told = writeln!(io::stderr(), "heaptide: {}", printable(line));
+}
+
+fn finish(outcome: Result<u8, Failure>) -> ExitCode {
+    match outcome {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            tell(&failure.to_string());
+            FAILED.into()
+        }
+    }
+}

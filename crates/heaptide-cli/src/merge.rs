@@ -1,0 +1,88 @@
+//! `heaptide merge`: many profiles added up into one, read one after the other.
+//!
+//! What a sum of profiles is, the library says. Here is which may be added, and what to warn of.
+
+use std::collections::HashSet;
+
+use heaptide_profile::{Merge, Process, Profile};
+
+use crate::{
+    answer::Answer,
+    args,
+    failure::Failure,
+    input::{self, Series},
+    output,
+};
+
+/// What all of the profiles have to have in common, of the first of them.
+struct First {
+    name: String,
+    period: i64,
+}
+
+pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
+    output::is_stdout(&arguments.output, "profile")?;
+    input::check_standard_input(&arguments.files)?;
+    let mut first: Option<First> = None;
+    let tells_interval = |period: i64, profile: &Profile| period > 0 && is_heap(profile);
+    let mut merge = Merge::default();
+    let mut processes = HashSet::new();
+    let (mut count, mut again) = (0_usize, 0_usize);
+    Series::of(&arguments.files)?.each(|name, profile| {
+        let first = first.get_or_insert_with(|| First {
+            name: name.to_owned(),
+            period: profile.period,
+        });
+        // Of a heap each sample of the sum tells the interval it was drawn at, if its profile did.
+        let both_tell = [first.period, profile.period].map(|period| tells_interval(period, profile));
+        if first.period != profile.period && both_tell != [true; 2] {
+            return Err(Failure::between(
+                &first.name,
+                name,
+                format!(
+                    "the profiles have different periods: {} and {}, so no sample of the sum would say what it stands for",
+                    first.period, profile.period
+                ),
+            ));
+        }
+        count += 1;
+        again += usize::from(!process(profile).is_none_or(|process| processes.insert(process)));
+        let added = merge.add(profile);
+        added.map_err(|error| Failure::between(&first.name, name, error))
+    })?;
+    let fail = |error| Failure::with(&arguments.output, error);
+    let sum = merge.finish().map_err(fail)?;
+    let mut bytes = Vec::new();
+    sum.write(&mut bytes).map_err(fail)?;
+    output::put(&arguments.output, &bytes)?;
+    let mut remarks = Vec::new();
+    if again > 0 {
+        remarks.push(format!(
+            "{again} of the {count} profiles {} of a process that is in it already: what lived on is \
+             counted in each of them",
+            if again == 1 { "is a further snapshot" } else { "are further snapshots" }
+        ));
+    }
+    Ok(Answer::new(String::new(), remarks))
+}
+
+/// Whether its period is a sample interval.
+fn is_heap(profile: &Profile) -> bool {
+    let counts = profile.period_type.as_ref();
+    counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"))
+}
+
+/// What two snapshots of one process have in common and those of two have not: what they say of it, and where
+/// the program was loaded. None if that says nothing, since it is loaded at a fixed address, or the profile is
+/// a delta.
+fn process(profile: &Profile) -> Option<(Option<Process>, String, u64)> {
+    let process = profile.process();
+    let main = profile.mappings.first();
+    let (program, start) = main.map_or_else(Default::default, |main| {
+        (main.build_id.to_string(), main.start)
+    });
+    // Where loaders put programs that may be anywhere; fixed addresses are far below.
+    let is_known = process.is_some() || start >= 1 << 40;
+    let is_cumulative = profile.duration_nanos == 0;
+    (is_known && is_cumulative).then_some((process, program, start))
+}

@@ -1,0 +1,97 @@
+//! The profile that a report is of: the sum of some, less a base, and of that the part that was asked for.
+
+use std::path::PathBuf;
+
+use heaptide_profile::{Profile, report::total};
+
+use crate::{
+    args,
+    failure::Failure,
+    filter::Filters,
+    input::{self, Input},
+};
+
+/// What a report is made of.
+pub(crate) struct Subject {
+    pub(crate) name: String,
+    /// What the filters have left.
+    pub(crate) profile: Profile,
+    /// Which of its sample types is counted.
+    pub(crate) index: usize,
+    /// What all of it holds, whatever is filtered: 100 percent.
+    pub(crate) total: i64,
+    /// For standard error.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// The profiles with the newest one in the place of each folder.
+pub(crate) fn files(asked: &args::Profiles) -> Result<args::Profiles, Failure> {
+    let file = |file: &PathBuf| {
+        if input::is_folder(file) {
+            input::newest(file)
+        } else {
+            Ok(file.clone())
+        }
+    };
+    Ok(args::Profiles {
+        files: asked.files.iter().map(file).collect::<Result<_, _>>()?,
+        base: asked.base.as_ref().map(file).transpose()?,
+        diff_base: asked.diff_base.as_ref().map(file).transpose()?,
+    })
+}
+
+/// Reads the profiles, adds them up, and subtracts the base.
+pub(crate) fn read(profiles: &args::Profiles) -> Result<Input, Failure> {
+    let bases = [&profiles.base, &profiles.diff_base];
+    input::check_standard_input(profiles.files.iter().chain(bases.into_iter().flatten()))?;
+    let mut input = input::sum(&profiles.files)?;
+    if let Some(file) = &profiles.base {
+        let base = input::one(file)?;
+        let diff = input.profile.diff(&base.profile);
+        input.profile = diff.map_err(|error| Failure::between(&base.name, &input.name, error))?;
+    }
+    if let Some(file) = &profiles.diff_base {
+        let base = input::one(file)?;
+        let diff = input.profile.diff_keeping_base(&base.profile);
+        input.profile = diff.map_err(|error| Failure::between(&base.name, &input.name, error))?;
+    }
+    Ok(input)
+}
+
+/// The part of a profile that the filters leave, of the sample type that is counted.
+pub(crate) fn part(
+    input: Input,
+    counted: &args::Counted,
+    filters: &Filters,
+) -> Result<Subject, Failure> {
+    let index = input
+        .profile
+        .sample_index(&counted.sample_index)
+        .map_err(|error| Failure::of(&input.name, error))?;
+    let total = total(&input.profile, index);
+    let ([profile], remarks) = filters.apply_to([&input.profile]);
+    Ok(Subject {
+        name: input.name,
+        profile,
+        index,
+        total,
+        remarks,
+    })
+}
+
+impl Subject {
+    /// The failure of what cannot be done with it.
+    pub(crate) fn fail(&self, error: impl std::fmt::Display) -> Failure {
+        Failure::of(&self.name, error)
+    }
+
+    /// The failure of a regular expression that is in no name.
+    pub(crate) fn none_matches(&self, regex: &str) -> Failure {
+        let kind = self.profile.sample_types.get(self.index);
+        let kind = kind.map_or("value", |kind| &kind.kind);
+        self.fail(format!(
+            "no function with {kind} matches `{regex}`: `heaptide top -n 0` shows them all, and --sample-index \
+             counts something else"
+        ))
+    }
+}

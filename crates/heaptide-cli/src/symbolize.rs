@@ -1,0 +1,278 @@
+//! `heaptide symbolize`: names for a profile that left its process without, from files and servers.
+//!
+//! Says for each mapping what came of it. Which file is the right one is `debug_files`' to know, what a name
+//! looks like the library's.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    env,
+    path::{Path, PathBuf},
+};
+
+use heaptide_profile::{
+    Mapping, MappingId, Profile, SymbolLine, Trim,
+    internal::units::{Bytes, Count},
+};
+
+use crate::{
+    answer::Answer,
+    args::{self, Frames},
+    debug_files::{DebugFiles, Found},
+    failure::Failure,
+    input, output, tell,
+};
+use heaptide_profile::internal::printable;
+
+/// What was found, by mapping and address.
+type Lines = HashMap<(usize, u64), Vec<SymbolLine>>;
+
+pub(crate) fn run(arguments: &args::Symbolize) -> Result<Answer, Failure> {
+    let to_stdout = output::is_stdout(&arguments.output, "profile")?;
+    let mut input = input::one(&arguments.profile)?;
+    let parts = parts(&input.profile, arguments.force);
+    let mut answer = Answer::default();
+    if parts.is_empty() && !has_names(&input.profile) && !input.profile.locations.is_empty() {
+        return Err(Failure::of(
+            &input.name,
+            "its addresses are in no program or library, as far as it says: only the process knew their names",
+        ));
+    }
+    if parts.is_empty() {
+        answer.remarks.push(format!(
+            "{}: all of it is symbolized already, and is written as it is; --force does it anew",
+            input.name
+        ));
+    } else {
+        let lines = look_up(arguments, &input.profile, &parts, &mut answer)?;
+        let named = input
+            .profile
+            .symbolize(trim(arguments, &input.profile), |location| {
+                let at = location.mapping.map(MappingId::index);
+                let found = at.and_then(|at| lines.get(&(at, location.address)));
+                found.cloned().unwrap_or_default()
+            });
+        if named == 0 && !has_names(&input.profile) {
+            answer.remarks.iter().for_each(|line| tell(line));
+            return Err(Failure::of(
+                &input.name,
+                "nothing could be symbolized, and nothing was written",
+            ));
+        }
+    }
+    let mut bytes = Vec::new();
+    let fail = |error| Failure::of(&input.name, error);
+    input.profile.write(&mut bytes).map_err(fail)?;
+    output::put(&arguments.output, &bytes)?;
+    if to_stdout {
+        answer.text.clear();
+    }
+    Ok(answer)
+}
+
+/// What a profile wants to know of one of its mappings.
+struct Part<'a> {
+    at: usize,
+    mapping: &'a Mapping,
+    addresses: BTreeSet<u64>,
+}
+
+/// The mappings with addresses that have no name.
+fn parts(profile: &Profile, is_forced: bool) -> Vec<Part<'_>> {
+    let mut parts: Vec<Part<'_>> = profile
+        .mappings
+        .iter()
+        .enumerate()
+        .map(|(at, mapping)| Part {
+            at,
+            mapping,
+            addresses: BTreeSet::new(),
+        })
+        .collect();
+    for location in &profile.locations {
+        let part = location.mapping.and_then(|id| parts.get_mut(id.index()));
+        if let Some(part) = part
+            && (is_forced || location.lines.is_empty())
+        {
+            part.addresses.insert(location.address);
+        }
+    }
+    // The kernel's code is in no file.
+    let is_in_a_file = |mapping: &Mapping| !mapping.file.starts_with('[');
+    let is_wanted = |mapping: &Mapping| is_forced || !mapping.has_functions;
+    parts.retain(|part| {
+        !part.addresses.is_empty() && is_in_a_file(part.mapping) && is_wanted(part.mapping)
+    });
+    parts
+}
+
+fn look_up(
+    arguments: &args::Symbolize,
+    profile: &Profile,
+    parts: &[Part<'_>],
+    answer: &mut Answer,
+) -> Result<Lines, Failure> {
+    let files = DebugFiles::new(&arguments.binaries, folders(arguments), servers(arguments))?;
+    for image in files.unwanted(&profile.mappings) {
+        let path = image.path.display();
+        answer.remarks.push(printable(&format!(
+            "{path} is not used: it has {}, and no mapping of the profile has that",
+            said_id(&image.build_id)
+        )));
+    }
+    let mut lines = Lines::new();
+    for part in parts {
+        match files.find(part.mapping) {
+            Ok(found) => part.look_up(profile, &found, &mut lines, answer),
+            Err(refused) => answer.remarks.extend(part.missing(profile, &refused)),
+        }
+    }
+    Ok(lines)
+}
+
+impl Part<'_> {
+    fn look_up(&self, profile: &Profile, found: &Found, lines: &mut Lines, answer: &mut Answer) {
+        let mut named = 0;
+        let mut has_lines = false;
+        for &address in &self.addresses {
+            let own = found.program.own_address(self.mapping, address);
+            let at_address = own.map(|own| found.debug.look_up(own)).unwrap_or_default();
+            named += usize::from(!at_address.is_empty());
+            has_lines |= at_address.iter().any(|found| found.line > 0);
+            lines.insert((self.at, address), at_address);
+        }
+        let (file, all) = (&self.mapping.file, self.addresses.len());
+        let from = found.names_from.display();
+        if named == 0 {
+            let id = said_id(&self.mapping.build_id);
+            answer.remarks.push(printable(&format!(
+                "{file} with {id} is stripped, as {from} has it: {} in it; its debug file is \
+                 missing: {}",
+                self.weight(profile),
+                self.way_out("give it with --binary,")
+            )));
+        } else {
+            // Nor do damaged sections give any.
+            let how = if has_lines {
+                ""
+            } else {
+                " by its symbol table"
+            };
+            let addresses = if all == 1 { "address" } else { "addresses" };
+            let line = format!("{file}: {named} of {all} {addresses}{how}, from {from}");
+            answer.text.push_str(&printable(&line));
+            answer.text.push('\n');
+        }
+        answer.remarks.extend(looked_at(&found.refused));
+    }
+
+    /// Which file is missing, and what it would be good for.
+    fn missing(&self, profile: &Profile, refused: &[String]) -> Vec<String> {
+        let Mapping { file, build_id, .. } = self.mapping;
+        let way_out = self.way_out("give it with --binary, its debug file");
+        let mut told = vec![format!(
+            "{file} with {} is missing: {} in it; {way_out}",
+            said_id(build_id),
+            self.weight(profile)
+        )];
+        told.extend(looked_at(refused));
+        told.iter().map(|line| printable(line)).collect()
+    }
+
+    /// Where a file would be found.
+    fn way_out(&self, start: &str) -> String {
+        match self.mapping.build_id.split_at_checked(2) {
+            Some((first, rest)) => {
+                format!(
+                    "{start} as .build-id/{first}/{rest}.debug in a --debug-dir, or a --debuginfod"
+                )
+            }
+            None => {
+                "the profile has no build id of it, so only --binary with a file of that name is \
+                     believed (link with -C link-arg=-Wl,--build-id)"
+                    .into()
+            }
+        }
+    }
+
+    /// How many samples, and what they count, have frames in the mapping.
+    fn weight(&self, profile: &Profile) -> String {
+        let id = MappingId::new(self.at);
+        let is_in = |at: usize| {
+            let location = profile.locations.get(at);
+            location.is_some_and(|l| l.mapping == id && self.addresses.contains(&l.address))
+        };
+        let mut samples = profile.samples.iter();
+        let held: Vec<_> = samples
+            .by_ref()
+            .filter(|sample| sample.locations.iter().any(|id| is_in(id.index())))
+            .collect();
+        let count = i64::try_from(held.len()).unwrap_or(i64::MAX);
+        let all = profile.samples.len();
+        let samples = if all == 1 { "sample" } else { "samples" };
+        let have = if count == 1 {
+            "has frames"
+        } else {
+            "have frames"
+        };
+        let count = format!("{} of {all} {samples}", Count(count));
+        let Ok(index) = profile.sample_index("") else {
+            return format!("{count} {have}");
+        };
+        let values = held.iter().filter_map(|sample| sample.values.get(index));
+        let sum = values.fold(0_i64, |sum, &value| sum.saturating_add(value));
+        let kind = profile.sample_types.get(index);
+        match kind.map(|kind| (&*kind.kind, &*kind.unit)) {
+            Some((kind, "bytes")) => format!("{count}, {} of {kind}, {have}", Bytes(sum)),
+            Some((kind, unit)) => format!("{count}, {sum} {unit} of {kind}, {have}"),
+            None => format!("{count} {have}"),
+        }
+    }
+}
+
+fn looked_at(refused: &[String]) -> impl Iterator<Item = String> {
+    let line = |reason: &String| printable(&format!("  looked at: {reason}"));
+    refused.iter().map(line)
+}
+
+fn said_id(id: &str) -> String {
+    match id {
+        "" => "no build id".into(),
+        id => format!("build id {id}"),
+    }
+}
+
+fn has_names(profile: &Profile) -> bool {
+    let mut locations = profile.locations.iter();
+    locations.any(|location| !location.lines.is_empty())
+}
+
+/// A raw profile of heaptide asks to be trimmed, and says so; one whose names are replaced has been.
+fn trim(arguments: &args::Symbolize, profile: &Profile) -> Trim {
+    match arguments.trim {
+        Some(Frames::Containers) => Trim::Containers,
+        Some(Frames::Plumbing) => Trim::Plumbing,
+        Some(Frames::Nothing) => Trim::Nothing,
+        None if profile.is_untrimmed() || arguments.force => Trim::Containers,
+        None => Trim::Nothing,
+    }
+}
+
+/// Those that were named, then those that `pprof` would look in.
+fn folders(arguments: &args::Symbolize) -> Vec<PathBuf> {
+    let mut folders = arguments.debug_dirs.clone();
+    match env::var_os("PPROF_BINARY_PATH").filter(|paths| !paths.is_empty()) {
+        Some(paths) => folders.extend(env::split_paths(&paths)),
+        None => folders.extend(env::home_dir().map(|home| home.join("pprof/binaries"))),
+    }
+    folders.retain(|folder| folder != Path::new(""));
+    folders
+}
+
+/// Those that were named; otherwise those that all tools of `elfutils` would ask.
+fn servers(arguments: &args::Symbolize) -> Vec<String> {
+    if !arguments.debuginfod.is_empty() {
+        return arguments.debuginfod.clone();
+    }
+    let known = env::var("DEBUGINFOD_URLS").unwrap_or_default();
+    known.split_whitespace().map(str::to_owned).collect()
+}

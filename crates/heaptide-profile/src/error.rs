@@ -1,0 +1,187 @@
+//! The one error of this crate: opaque, with a message that names the thing, the place and the way
+//! out, and the source kept.
+
+use std::{error, fmt, io};
+
+/// Why something could not be done.
+///
+/// The message is for people: lower case, no full stop, naming what was being done and to what. Code
+/// that must tell causes apart uses the predicates; there are few on purpose, because each one is a
+/// promise.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: Box<str>,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    NotInstalled,
+    Unsupported,
+    Malformed,
+    TooLarge,
+    Mismatch,
+    Busy,
+    Io,
+    Setting,
+    Inert,
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Nothing has ever been allocated through `heaptide::SamplingAllocator`.
+    #[must_use]
+    pub fn is_not_installed(&self) -> bool {
+        self.kind == Kind::NotInstalled
+    }
+
+    /// Recording is not implemented for this target, so `heaptide::SamplingAllocator`
+    /// only forwards. Reading, comparing and reporting profiles works.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.kind == Kind::Unsupported
+    }
+
+    /// The input is not a profile, or a damaged one.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        self.kind == Kind::Malformed
+    }
+
+    /// The input would need more memory than the stated limit.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.kind == Kind::TooLarge
+    }
+
+    /// Two inputs do not fit together, or a name asks for something the input does not have.
+    #[must_use]
+    pub fn is_mismatch(&self) -> bool {
+        self.kind == Kind::Mismatch
+    }
+
+    /// A table stayed locked for too long, a fork was under way, or there is one already of what may be
+    /// only once; worth another try.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.kind == Kind::Busy
+    }
+
+    /// Reading or writing failed; [`source`](error::Error::source) is the [`io::Error`].
+    #[must_use]
+    pub fn is_io(&self) -> bool {
+        self.kind == Kind::Io
+    }
+
+    /// A setting is missing, or has a value that is not accepted; the message says what is.
+    #[must_use]
+    pub fn is_setting(&self) -> bool {
+        self.kind == Kind::Setting
+    }
+
+    /// What was asked does nothing in this process: it belongs to the one that this was forked from.
+    #[must_use]
+    pub fn is_inert(&self) -> bool {
+        self.kind == Kind::Inert
+    }
+}
+
+/// For the packages of heaptide: free to change in any release.
+#[doc(hidden)]
+impl Error {
+    #[cold]
+    #[must_use]
+    pub fn not_installed(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::NotInstalled, message)
+    }
+
+    #[cold]
+    #[must_use]
+    pub fn unsupported(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Unsupported, message)
+    }
+
+    #[cold]
+    #[must_use]
+    pub fn malformed(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Malformed, message)
+    }
+
+    #[cold]
+    #[must_use]
+    pub fn too_large(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::TooLarge, message)
+    }
+
+    #[cold]
+    #[must_use]
+    pub fn mismatch(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Mismatch, message)
+    }
+
+    #[cold]
+    #[must_use]
+    pub fn busy(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Busy, message)
+    }
+
+    #[cold]
+    #[must_use]
+    pub fn setting(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Setting, message)
+    }
+
+    #[cold]
+    #[must_use]
+    pub fn inert(message: impl Into<Box<str>>) -> Self {
+        Self::new(Kind::Inert, message)
+    }
+
+    /// `doing` completes "could not …", for example "write the profile".
+    #[cold]
+    #[must_use]
+    pub fn io(doing: &str, source: io::Error) -> Self {
+        Self::new(Kind::Io, format!("could not {doing}")).caused_by(source)
+    }
+
+    /// Keeps the error behind this one; its message follows this one's after a colon.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same error, with the place where it happened before its message.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message).into();
+        self
+    }
+
+    fn new(kind: Kind, message: impl Into<Box<str>>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,300 @@
+//! Estimates for the samples of a profile: each by itself, or paired with its base in a difference.
+//!
+//! Apart from `population`, which knows one stack at a time, because a difference is about two profiles: whether
+//! they are of one process shows only in all of their samples together.
+
+use std::collections::HashMap;
+
+use super::columns::Column;
+use super::population::{Population, Relation};
+use crate::{Error, Result};
+use crate::{Estimate, Label, LabelValue, LocationId, Profile, Sample};
+
+impl Profile {
+    /// The value of `sample` at `sample_index` with its standard error, for the sample types of a
+    /// heap profile: `alloc_objects`, `alloc_space`, `inuse_objects`, `inuse_space`.
+    ///
+    /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included.
+    /// The block size comes from the label `bytes` together with the mean `space / objects`, the
+    /// sample interval from the label `sample_interval` or else from [`period`](Self::period). For all
+    /// samples ask [`estimates`](Self::estimates), which looks through the profile once.
+    ///
+    /// ```
+    /// use heaptide_profile::{Profile, Sample, ValueType};
+    ///
+    /// let profile = Profile {
+    ///     sample_types: vec![
+    ///         ValueType::new("inuse_objects", "count"),
+    ///         ValueType::new("inuse_space", "bytes"),
+    ///     ],
+    ///     period: 512 * 1024,
+    ///     ..Profile::default()
+    /// };
+    /// // 16 MiB of small blocks, of which 32 were sampled: known to one part in the root of 32.
+    /// let sample = Sample { values: vec![262_144, 16 << 20], ..Sample::default() };
+    /// let estimate = profile.estimate(&sample, 1)?;
+    /// assert!((estimate.standard_error / estimate.value - 0.177).abs() < 0.001);
+    /// # Ok::<(), heaptide_profile::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A mismatch if the sample type is not one of a heap profile, or no sample interval is stated.
+    pub fn estimate(&self, sample: &Sample, sample_index: usize) -> Result<Estimate> {
+        self.estimate_of(sample, self.column(sample_index)?, self.is_difference())
+    }
+
+    /// The values of all samples at `sample_index`, each with its standard error, in their order.
+    ///
+    /// They are independent, so the estimates of any selection of samples may be summed: those of a
+    /// function, of what a filter leaves, of all of them.
+    ///
+    /// In a difference without its base ([`diff`](Self::diff), Go's `?seconds=N`), known by a comment of
+    /// heaptide's or by values less than nothing, what came is at most what was allocated, and all of that beyond the growth has gone.
+    ///
+    /// In a difference whose base is kept apart ([`diff_keeping_base`](Self::diff_keeping_base)) blocks
+    /// live in both profiles were sampled in both or in neither and cancel, see
+    /// [`Population::growth_since`]. There the first sample of a stack and size has the estimate of the
+    /// whole difference, and the other, its counterpart in the base, an exact 0. This takes both profiles
+    /// to be of one process. If they say of themselves that they are not ([`Profile::process`]), or what was
+    /// ever allocated fell for one stack and rose for another, the variances of both add up.
+    ///
+    /// ```
+    /// use heaptide_profile::{Profile, Sample, ValueType};
+    ///
+    /// let kinds = ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space"];
+    /// let profile = |mib: i64| Profile {
+    ///     sample_types: kinds.map(|kind| ValueType::new(kind, "")).to_vec(),
+    ///     samples: vec![Sample {
+    ///         values: vec![mib << 14, mib << 20, mib << 14, mib << 20],
+    ///         ..Sample::default()
+    ///     }],
+    ///     period: 512 * 1024,
+    ///     ..Profile::default()
+    /// };
+    /// // From 800 MiB to 802: the 800 are no better known than to 20, but stayed.
+    /// let diff = profile(802).diff_keeping_base(&profile(800))?;
+    /// let growth = diff.estimates(3)?[0];
+    /// assert_eq!(growth.value, 2_097_152.0);
+    /// assert!((growth.standard_error / 1_048_576.0 - 1.0).abs() < 0.001);
+    /// # Ok::<(), heaptide_profile::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`estimate`](Self::estimate).
+    pub fn estimates(&self, sample_index: usize) -> Result<Vec<Estimate>> {
+        let column = self.column(sample_index)?;
+        let mut estimates = Vec::with_capacity(self.samples.len());
+        if !self.samples.iter().any(Sample::is_base) {
+            let is_difference = self.is_difference();
+            for sample in &self.samples {
+                estimates.push(self.estimate_of(sample, column, is_difference)?);
+            }
+            return Ok(estimates);
+        }
+        let pairs = self.pairs()?;
+        let any = Relation {
+            may_be_later: true,
+            may_be_earlier: true,
+        };
+        let none = Relation {
+            may_be_later: false,
+            may_be_earlier: false,
+        };
+        // What says so is as good as what shows it, and a filter leaves it in.
+        let start = if self.is_of_several_processes() {
+            none
+        } else {
+            any
+        };
+        let relation = pairs.iter().fold(start, |relation, pair| {
+            relation.and(pair.new.relation_to(&pair.base))
+        });
+        estimates.resize(self.samples.len(), Estimate::default());
+        for pair in &pairs {
+            if let Some(estimate) = estimates.get_mut(pair.first) {
+                *estimate = pair.new.change_of(&pair.base, column, relation);
+            }
+        }
+        Ok(estimates)
+    }
+
+    /// Whether the sample type is one whose sampling error can be known.
+    pub(crate) fn is_sampled(&self, sample_index: usize) -> bool {
+        self.column(sample_index).is_ok()
+    }
+
+    fn column(&self, sample_index: usize) -> Result<Column> {
+        let kind = self.sample_types.get(sample_index).map_or("", |t| &*t.kind);
+        Column::of(kind).ok_or_else(|| {
+            Error::mismatch(format!(
+                "sample type {sample_index} `{kind}` has no sampling error that is known: ask for \
+                 alloc_objects, alloc_space, inuse_objects or inuse_space of a heap profile"
+            ))
+        })
+    }
+
+    /// The populations of a difference, in the order of their first samples.
+    fn pairs(&self) -> Result<Vec<Pair>> {
+        let mut pairs: Vec<Pair> = Vec::new();
+        let mut known: HashMap<(&[LocationId], Vec<&Label>), usize> = HashMap::new();
+        for (first, sample) in self.samples.iter().enumerate() {
+            let mut labels: Vec<&Label> = sample.labels.iter().filter(|l| !is_base(l)).collect();
+            // A stable sort, since values of one key are an ordered list.
+            labels.sort_by(|a, b| a.key.cmp(&b.key));
+            let at = *known.entry((&sample.locations, labels)).or_insert_with(|| {
+                pairs.push(Pair {
+                    first,
+                    new: Population::default(),
+                    base: Population::default(),
+                });
+                pairs.len() - 1
+            });
+            let population = self.population(sample)?;
+            if let Some(pair) = pairs.get_mut(at) {
+                if sample.is_base() {
+                    pair.base += population.negated();
+                } else {
+                    pair.new += population;
+                }
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+/// A population in both profiles of a difference.
+struct Pair {
+    first: usize,
+    new: Population,
+    base: Population,
+}
+
+impl Sample {
+    /// Whether it is of a difference's base, which counts negative.
+    pub fn is_base(&self) -> bool {
+        self.labels.iter().any(is_base)
+    }
+}
+
+fn is_base(label: &Label) -> bool {
+    let is_true = matches!(&label.value, LabelValue::Text(text) if &**text == "true");
+    is_true && &*label.key == Profile::BASE_LABEL
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::example::profile;
+    use crate::{Estimate, Filter, Profile};
+
+    const BASE: &str = "
+        main / cache = 100000 8000000 100000 8000000 bytes=80
+        main / log = 100000 8000000 50000 4000000 bytes=80";
+    const LATER: &str = "
+        main / cache = 200000 16000000 200000 16000000 bytes=80
+        main / log = 100000 8000000 50000 4000000 bytes=80";
+    const OTHER: &str = "
+        main / cache = 200000 16000000 200000 16000000 bytes=80
+        main / log = 50000 4000000 50000 4000000 bytes=80";
+
+    /// Standard errors of cache and log, in samples of 512 KiB.
+    fn errors(new: &str, base: &str, column: usize) -> Vec<f64> {
+        let kept = profile(new, 0x3000).diff_keeping_base(&profile(base, 0));
+        let estimates = kept.unwrap().estimates(column).unwrap();
+        let (of_new, of_base) = estimates.split_at(2);
+        assert!(of_base.iter().all(|e| *e == Estimate::default()));
+        let in_samples = |e: &Estimate| (e.standard_error / 524_288.0).powi(2);
+        of_new.iter().map(in_samples).collect()
+    }
+
+    fn near(found: &[f64], samples_of: [f64; 2]) {
+        for (found, bytes) in found.iter().zip(samples_of) {
+            let expected = bytes / 524_288.0;
+            assert!((found - expected).abs() < 0.01, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn what_stays_cancels_whichever_profile_comes_first() {
+        near(&errors(LATER, BASE, 3), [8e6, 0.0]);
+        near(&errors(LATER, BASE, 1), [8e6, 0.0]);
+        near(&errors(BASE, LATER, 3), [8e6, 0.0]);
+        let turned = profile(BASE, 0)
+            .diff_keeping_base(&profile(LATER, 0))
+            .unwrap();
+        assert_eq!(turned.estimates(3).unwrap()[0].value, -8e6);
+        assert_eq!(turned.estimates(2).unwrap()[0].value, -1e5);
+    }
+
+    #[test]
+    fn in_two_processes_nothing_cancels() {
+        // The cache was allocated more of, the log less.
+        near(&errors(OTHER, BASE, 3), [24e6, 8e6]);
+        near(&errors(OTHER, BASE, 1), [24e6, 12e6]);
+    }
+
+    /// What shows that it is another process may be filtered out; that it says so is not.
+    #[test]
+    fn two_processes_are_told_by_what_they_say_too() {
+        let told = |starts: [&str; 2]| {
+            let [mut new, mut base] = [profile(LATER, 0x3000), profile(BASE, 0)];
+            for (profile, start) in [&mut new, &mut base].into_iter().zip(starts) {
+                let comment = format!("#heaptide process: pid=1 start={start}");
+                profile.comments.push(comment.into());
+            }
+            let of_cache = Filter::default().focus(|name| name.contains("cache"));
+            let part = |profile: &Profile| profile.filter(&of_cache).profile;
+            let kept = part(&new).diff_keeping_base(&part(&base)).unwrap();
+            let error = kept.estimates(3).unwrap()[0].standard_error;
+            [(error / 524_288.0).powi(2)]
+        };
+        near(&told(["1700000000.12", "1700000000.12"]), [8e6, 0.0]);
+        near(&told(["1700000000.12", "1700000000.13"]), [24e6, 0.0]);
+    }
+
+    /// Of 20 MB that were allocated for the cache one stayed, or all of them did and 19 went.
+    #[test]
+    fn a_difference_without_its_base_is_no_surer_than_its_columns_allow() {
+        let new = "
+            main / cache = 350000 28000000 112500 9000000 bytes=80
+            main / log = 100000 8000000 37500 3000000 bytes=80";
+        let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
+        for column in [2, 3] {
+            let estimates = difference.estimates(column).unwrap();
+            let unit = if column == 2 { 80.0 } else { 1.0 };
+            let in_samples = |e: &Estimate| (e.standard_error * unit / 524_288.0).powi(2);
+            let found: Vec<f64> = estimates.iter().map(in_samples).collect();
+            near(&found, [39e6, 1e6]);
+            let alone = |at: usize| difference.estimate(&difference.samples[at], column);
+            assert_eq!(estimates, [alone(0).unwrap(), alone(1).unwrap()]);
+        }
+        assert_eq!(difference.estimates(3).unwrap()[0].value, 1e6);
+    }
+
+    /// Where nothing fell, or a filter left nothing that did, no value shows what the profile is.
+    #[test]
+    fn a_difference_is_known_by_what_it_says_too() {
+        let new = "
+            main / cache = 350000 28000000 112500 9000000 bytes=80
+            main / log = 100000 8000000 37500 3000000 bytes=80";
+        let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
+        let of_cache = Filter::default().focus(|name| name.contains("cache"));
+        let part = difference.filter(&of_cache).profile;
+        let all = difference.estimates(3).unwrap();
+        assert_eq!(part.estimates(3).unwrap(), all[..1]);
+        // Nor does what is added to it make a profile of it.
+        let twice = Profile::merge(&[&part, &part]).unwrap();
+        let ratio = twice.estimates(3).unwrap()[0].standard_error / all[0].standard_error;
+        assert!((ratio * ratio - 2.0).abs() < 1e-9, "{ratio}");
+    }
+
+    #[test]
+    fn without_a_base_each_sample_has_its_own() {
+        let profile: Profile = profile(LATER, 0);
+        let estimates = profile.estimates(3).unwrap();
+        let alone = |at: usize| profile.estimate(&profile.samples[at], 3).unwrap();
+        assert_eq!(estimates, [alone(0), alone(1)]);
+        assert!(profile.estimates(4).unwrap_err().is_mismatch());
+    }
+}

@@ -1,0 +1,212 @@
+//! The plumbing as a regular expression of names, for profiles that leave without symbols.
+//!
+//! Such a profile cannot be trimmed by line, so it tells whoever symbolizes it what to leave out. Apart
+//! from `frame_class`, which decides about lines whose paths are known: here are only names, and they are
+//! those other programs print.
+
+/// For [`Profile::drop_frames`](crate::Profile::drop_frames) of a profile without symbols: the names
+/// of the plumbing, as symbolizers print them for either mangling.
+///
+/// `pprof` puts it between `^(` and `)$`, matches it with a name cut at its first `(`, and drops a frame
+/// that matches together with everything below it. So it must match only what never calls back into
+/// user code: the plumbing, not the containers. A profile that is symbolized when written is trimmed
+/// line by line instead, and needs none.
+pub const DROP_FRAMES: &str = concat!(
+    // A method of a type starts with one `<` in the new mangling, a nested one with two.
+    r"<*(alloc::alloc::|alloc::raw_vec::|hashbrown::raw::alloc::|heaptide::record::).*",
+    // Any allocator's methods, as the new mangling and the old write the header of an `impl`.
+    r"|<.* as core::alloc::global::GlobalAlloc>::.*",
+    r"|.*<impl core::alloc::global::GlobalAlloc for .*",
+    r"|core::alloc::global::GlobalAlloc::.*",
+    // Without its path where a symbolizer drops it, with the crate's number where it shows it.
+    r"|(__rustc(\[[0-9a-f]*\])?::)?__(rust|rg|rdl)_(alloc|alloc_zeroed|realloc|dealloc)",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+    use std::process::Command;
+
+    /// As much of `profile.proto` as a list of named frames needs.
+    #[derive(Message)]
+    struct Profile {
+        #[prost(message, repeated, tag = "1")]
+        sample_type: Vec<ValueType>,
+        #[prost(message, repeated, tag = "2")]
+        sample: Vec<Sample>,
+        #[prost(message, repeated, tag = "4")]
+        location: Vec<Location>,
+        #[prost(message, repeated, tag = "5")]
+        function: Vec<Function>,
+        #[prost(string, repeated, tag = "6")]
+        string_table: Vec<String>,
+        #[prost(int64, tag = "7")]
+        drop_frames: i64,
+    }
+
+    #[derive(Message)]
+    struct ValueType {
+        #[prost(int64, tag = "1")]
+        kind: i64,
+        #[prost(int64, tag = "2")]
+        unit: i64,
+    }
+
+    #[derive(Message)]
+    struct Sample {
+        #[prost(uint64, repeated, tag = "1")]
+        location_id: Vec<u64>,
+        #[prost(int64, repeated, tag = "2")]
+        value: Vec<i64>,
+    }
+
+    #[derive(Message)]
+    struct Location {
+        #[prost(uint64, tag = "1")]
+        id: u64,
+        #[prost(uint64, tag = "3")]
+        address: u64,
+        #[prost(message, repeated, tag = "4")]
+        line: Vec<Line>,
+    }
+
+    #[derive(Message)]
+    struct Line {
+        #[prost(uint64, tag = "1")]
+        function_id: u64,
+    }
+
+    #[derive(Message)]
+    struct Function {
+        #[prost(uint64, tag = "1")]
+        id: u64,
+        #[prost(int64, tag = "2")]
+        name: i64,
+        #[prost(int64, tag = "3")]
+        system_name: i64,
+    }
+
+    /// One sample for each name: `leaf`, the name, `root`. What `pprof` drops has no `leaf` either.
+    fn profile(names: &[&str]) -> Profile {
+        let mut profile = Profile {
+            sample_type: vec![ValueType { kind: 1, unit: 2 }],
+            drop_frames: 3,
+            string_table: ["", "inuse_space", "bytes", DROP_FRAMES]
+                .map(Into::into)
+                .into(),
+            ..Profile::default()
+        };
+        let all = ["leaf", "root"].iter().chain(names);
+        for (id, name) in (1..).zip(all) {
+            let at = i64::try_from(profile.string_table.len()).unwrap();
+            profile.string_table.push((*name).into());
+            // As a symbolizer of binaries leaves it: the symbol in both fields.
+            profile.function.push(Function {
+                id,
+                name: at,
+                system_name: at,
+            });
+            profile.location.push(Location {
+                id,
+                address: 0x1000 + id,
+                line: vec![Line { function_id: id }],
+            });
+            if id > 2 {
+                profile.sample.push(Sample {
+                    location_id: vec![1, id, 2],
+                    value: vec![i64::try_from(id).unwrap()],
+                });
+            }
+        }
+        profile
+    }
+
+    /// Whether `go tool pprof` drops each of the names, in order.
+    fn dropped(names: &[&str]) -> Vec<bool> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("raw.pb");
+        std::fs::write(&file, profile(names).encode_to_vec()).unwrap();
+        let output = Command::new("go")
+            .args(["tool", "pprof", "-unit=b", "-traces"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let text = text.split_once("---\n").unwrap().1;
+        let traces: Vec<&str> = text.split("-+-").collect();
+        (3..)
+            .zip(names)
+            .map(|(id, name)| {
+                let start = format!("{id}B");
+                let of_id = |t: &&&str| t.split_whitespace().any(|word| word == start);
+                let trace = traces.iter().find(of_id);
+                let trace = trace.unwrap_or_else(|| panic!("{name} is not in {text}"));
+                assert!(trace.contains("root"), "{trace}");
+                !trace.contains("leaf")
+            })
+            .collect()
+    }
+
+    #[test]
+    #[ignore = "needs go tool pprof (golang-go)"]
+    fn pprof_drops_the_plumbing_and_nothing_else() {
+        let table = [
+            (true, "__rust_alloc"),
+            (true, "__rustc::__rust_realloc"),
+            (true, "__rustc[5224e6b81cd82a8f]::__rust_alloc_zeroed"),
+            (true, "alloc::alloc::exchange_malloc"),
+            (true, "core::alloc::global::GlobalAlloc::alloc_zeroed"),
+            (true, "heaptide::record::recorder::sample"),
+            (false, "alloc"),
+            (false, "app::alloc::alloc::grow"),
+            (false, "app::heaptide::record::sample"),
+            (false, "alloc::vec::push"),
+            (false, "app::__rust_alloc"),
+            (false, "__rust_alloc_more"),
+            (false, "malloc"),
+            // Symbols, which pprof demangles itself before it looks.
+            (true, "_RNvCsfLfy6EI15iL_7___rustc12___rust_alloc"),
+            (
+                true,
+                "_RNvMs4_NtCslNYArtu3iFV_5alloc7raw_vecNtB5_11RawVecInner11finish_growB7_",
+            ),
+            (
+                true,
+                "_RNvMs3_NtCslNYArtu3iFV_5alloc7raw_vecINtB5_6RawVecNtNtB7_6string6StringE8grow_oneCsjrHSEGnQ3l9_3std",
+            ),
+            (
+                true,
+                "_RINvNvMs2_NtCslNYArtu3iFV_5alloc7raw_vecINtB8_11RawVecInnerpE7reserve21do_reserve_and_handleNtNtBa_5alloc6GlobalEBa_",
+            ),
+            (
+                true,
+                "_ZN5alloc7raw_vec20RawVecInner$LT$A$GT$11finish_grow17h0bcea21800751cc9E",
+            ),
+            (
+                true,
+                "_ZN63_$LT$alloc..alloc..Global$u20$as$u20$core..alloc..Allocator$GT$8allocate17h0bcea21800751cc9E",
+            ),
+            (
+                true,
+                "_ZN63_$LT$scratch..A$u20$as$u20$core..alloc..global..GlobalAlloc$GT$5alloc17h0bcea21800751cc9E",
+            ),
+            (
+                true,
+                "_ZN3std3sys5alloc4unix81_$LT$impl$u20$core..alloc..global..GlobalAlloc$u20$for$u20$std..alloc..System$GT$7realloc17hf709c03149773020E",
+            ),
+            (
+                false,
+                "_ZN5alloc3vec16Vec$LT$T$C$A$GT$4push17h0bcea21800751cc9E",
+            ),
+            (
+                false,
+                "_RNvMs_NtCslNYArtu3iFV_5alloc3vecINtB4_3VechE7reserveCsjrHSEGnQ3l9_3std",
+            ),
+        ];
+        let names = table.map(|(_, name)| name);
+        for ((expected, name), dropped) in table.into_iter().zip(dropped(&names)) {
+            assert_eq!(dropped, expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Profiles as bytes: `profile.proto`, the format of Go's profiles and of `pprof`, with gzip around it.
+//!
+//! The only room that knows the file format; the model it reads into and writes from is
+//! [`profile`](crate::profile). Nothing here opens a file or decides what a profile says.
+
+mod counts;
+mod decode;
+mod encode;
+mod gzip;
+mod proto;
+mod samples;
+mod tables;
+mod wire;
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use crate::{Error, Profile, Result};
+
+impl Profile {
+    /// Reads a profile in the format of [`profile.proto`], compressed with gzip (its first two bytes,
+    /// 1f 8b, tell) or not. The older text forms of `pprof` and other formats are not read.
+    ///
+    /// Every profile written by [`write`](Self::write) is read back equal. In files of other programs
+    ///
+    /// - ids may be any numbers but 0, in any order; they become positions. A mapping id of 0 means no
+    ///   mapping. A line without a function is an error;
+    /// - a label with both a text and a number, which the format forbids, becomes two labels; one
+    ///   with neither is the number 0;
+    /// - strings that are not UTF-8 are read with U+FFFD for what is not;
+    /// - unknown fields are skipped, and not written again.
+    ///
+    /// # Memory
+    ///
+    /// At no time does reading take more than 24 times the uncompressed profile, plus 128 KiB,
+    /// whatever the bytes are: a sample of 4 bytes becomes an entry of 80, and nothing grows by
+    /// doubling beside it. gzip may inflate to at most 160 times its size; real profiles have 5 to 20.
+    ///
+    /// # Errors
+    ///
+    /// - [Malformed](Error::is_malformed) if the bytes are no profile or a damaged one: a reference to a
+    ///   string or id that the file does not have, an id given twice, a sample with too few or too
+    ///   many values. The message names the entry, counted from 0 in the order of the file.
+    /// - [Too large](Error::is_too_large) if gzip would inflate beyond its limit, or if there is no
+    ///   memory for what the file holds.
+    ///
+    /// ```
+    /// use heaptide_profile::Profile;
+    ///
+    /// let mut file = Vec::new();
+    /// Profile::default().write(&mut file)?;
+    /// assert_eq!(Profile::read(&file)?, Profile::default());
+    ///
+    /// let error = Profile::read(b"heap profile: 1: 16 [1: 16] @ heap/1048576\n").unwrap_err();
+    /// assert!(error.to_string().starts_with("not a pprof profile: "));
+    /// # Ok::<(), heaptide_profile::Error>(())
+    /// ```
+    ///
+    /// [`profile.proto`]: https://github.com/google/pprof/blob/main/proto/profile.proto
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(Error::malformed("not a pprof profile: there are no bytes"));
+        }
+        let plain = if gzip::is_gzip(bytes) {
+            Cow::Owned(gzip::inflate(bytes)?)
+        } else {
+            Cow::Borrowed(bytes)
+        };
+        decode::decode(&plain)
+    }
+
+    /// Writes this profile in the format of [`profile.proto`], compressed with gzip at its fastest level,
+    /// and flushes `writer`.
+    ///
+    /// Equal profiles give equal bytes: ids are numbered from 1 and strings as they are first met, and
+    /// the gzip header has no time and no name. The profile is encoded entry by entry, so little more
+    /// memory is taken than for a table of its strings.
+    ///
+    /// `pprof` itself reads a label whose number is 0 and has no unit as none at all.
+    ///
+    /// # Errors
+    ///
+    /// - What [`check`](Self::check) finds, before anything is written.
+    /// - [Io](Error::is_io) if `writer` fails, up to its last flush.
+    ///
+    /// [`profile.proto`]: https://github.com/google/pprof/blob/main/proto/profile.proto
+    pub fn write(&self, writer: impl Write) -> Result<()> {
+        self.check()?;
+        let mut encoder = gzip::deflate(writer);
+        encode::encode(self, &mut encoder)?;
+        let finished = encoder.finish().and_then(|mut writer| writer.flush());
+        finished.map_err(|source| Error::io("write the profile", source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+    use crate::{Label, LabelValue, Sample, ValueType, testing::arbitrary};
+
+    fn plain(profile: &Profile) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode::encode(profile, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn packed(profile: &Profile) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        profile.write(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// What a damaged file may give: an error, or a profile that can be written and read back.
+    fn is_sound(bytes: &[u8]) {
+        match Profile::read(bytes) {
+            Ok(profile) => assert_eq!(Profile::read(&packed(&profile)).unwrap(), profile),
+            Err(error) => assert!(error.is_malformed() || error.is_too_large(), "{error}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(profile in arbitrary::profile()) {
+            prop_assert_eq!(&Profile::read(&plain(&profile)).unwrap(), &profile);
+            let bytes = packed(&profile);
+            prop_assert_eq!(&Profile::read(&bytes).unwrap(), &profile);
+            // Not the same strings in memory, but equal ones: the bytes depend on nothing else.
+            prop_assert_eq!(packed(&Profile::read(&bytes).unwrap()), bytes);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            is_sound(&bytes);
+            is_sound(&[&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255], &bytes[..]].concat());
+        }
+
+        #[test]
+        fn damaged_profiles_are_read_or_refused(
+            profile in arbitrary::profile(),
+            changes in proptest::collection::vec((any::<Index>(), any::<u8>()), 0..4),
+            (cut, skip) in any::<(Option<Index>, Option<Index>)>(),
+            gzip in any::<bool>(),
+        ) {
+            let mut bytes = if gzip { packed(&profile) } else { plain(&profile) };
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let from = skip.filter(|_| !bytes.is_empty()).map_or(0, |at| at.index(bytes.len()));
+            is_sound(&bytes[from..]);
+        }
+    }
+
+    fn one_sample(labels: Vec<Label>) -> Profile {
+        Profile {
+            sample_types: vec![ValueType::new("inuse_space", "bytes")],
+            samples: vec![Sample {
+                values: vec![1],
+                labels,
+                ..Sample::default()
+            }],
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn labels_that_the_wire_nearly_loses_are_kept() {
+        let label = |value| Label {
+            key: "k".into(),
+            value,
+        };
+        let number = |value, unit: &str| LabelValue::Number {
+            value,
+            unit: unit.into(),
+        };
+        let profile = one_sample(vec![
+            label(LabelValue::Text("".into())),
+            label(LabelValue::Text("".into())),
+            label(number(0, "")),
+            label(number(0, "bytes")),
+        ]);
+        assert_eq!(Profile::read(&packed(&profile)).unwrap(), profile);
+    }
+
+    #[test]
+    fn an_invalid_profile_is_refused_before_anything_is_written() {
+        let mut profile = one_sample(Vec::new());
+        profile.samples[0].values.clear();
+        let mut bytes = Vec::new();
+        let error = profile.write(&mut bytes).unwrap_err();
+        assert_eq!(error.to_string(), profile.check().unwrap_err().to_string());
+        assert!(bytes.is_empty());
+    }
+
+    /// Takes `room` bytes and then fails, or fails only at the flush.
+    struct Failing {
+        room: usize,
+    }
+
+    impl Write for Failing {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.room = match self.room.checked_sub(bytes.len()) {
+                Some(room) => room,
+                None => return Err(std::io::Error::other("disk full")),
+            };
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Err(std::io::Error::other("flush failed"))
+        }
+    }
+
+    #[test]
+    fn no_error_of_the_writer_is_lost() {
+        let mut profile = one_sample(Vec::new());
+        profile.comments = (0..4_000).map(|n| format!("{n:x}").into()).collect();
+        let length = packed(&profile).len();
+        for room in 0..length {
+            let error = profile.write(Failing { room }).unwrap_err();
+            assert!(error.is_io());
+            assert_eq!(error.to_string(), "could not write the profile: disk full");
+            if room > 40 && room + 40 < length {
+                // Between the header and the trailer every cut is alike; a few are enough.
+                break;
+            }
+        }
+        for room in length - 40..length {
+            let error = profile.write(Failing { room }).unwrap_err();
+            assert_eq!(error.to_string(), "could not write the profile: disk full");
+        }
+        let error = profile.write(Failing { room: length }).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "could not write the profile: flush failed"
+        );
+    }
+}

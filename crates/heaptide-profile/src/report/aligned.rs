@@ -1,0 +1,31 @@
+//! Columns of numbers: aligned to the right, however wide they turn out to be.
+//!
+//! What every table needs and none is about.
+
+use crate::text::units::Share;
+
+/// The rows with each cell as wide as the widest of its column, two spaces behind each; and how wide a
+/// row is. A row may have fewer cells than others.
+pub(super) fn aligned(rows: &[Vec<String>]) -> (Vec<String>, usize) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let widths = rows.iter().filter_map(|row| row.get(column));
+        widths.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| format!("{cell:>width$}  "));
+        cells.collect()
+    };
+    let indent = widths.iter().map(|width| width + 2).sum();
+    (rows.iter().map(line).collect(), indent)
+}
+
+pub(super) fn share(part: i64, total: i64) -> Share {
+    Share { part, total }
+}
+
+pub(super) fn clamped(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

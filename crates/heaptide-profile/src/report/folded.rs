@@ -1,0 +1,183 @@
+//! Folded stacks: one line `root;...;leaf value` for each call stack, the format that flame graph
+//! tools share.
+//!
+//! Separate from the drawing of flame graphs, which needs a library and a feature; this does not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::{Error, Profile, Result};
+use crate::{Frame, Function};
+
+/// Call stacks by name, root first, each with its value; in the order of their text.
+///
+/// Displayed, it is one line for each. Stacks of the same names are one, and those with value 0 are
+/// left out, so the values sum to the profile's total.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    lines: BTreeMap<String, i64>,
+}
+
+/// Folds the samples of a profile by the value at `sample_index` (see
+/// [`Profile::sample_index`]). Inlined calls are frames like others; a `;` in a name becomes `:`.
+///
+/// ```
+/// use heaptide_profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
+/// use heaptide_profile::{Profile, report};
+///
+/// let function = |index| FunctionId::new(index).ok_or("too many functions");
+/// let line = |index| Ok::<_, &str>(Line { function: function(index)?, line: 1, column: 0 });
+/// let profile = Profile {
+///     sample_types: vec![ValueType::new("inuse_space", "bytes")],
+///     samples: vec![Sample {
+///         locations: LocationId::new(0).into_iter().collect(),
+///         values: vec![4096],
+///         labels: vec![],
+///     }],
+///     // `grow` was inlined into `main`.
+///     locations: vec![Location { lines: vec![line(1)?, line(0)?], ..Location::default() }],
+///     functions: ["main", "grow"]
+///         .map(|name| Function { name: name.into(), ..Function::default() })
+///         .to_vec(),
+///     ..Profile::default()
+/// };
+/// assert_eq!(report::folded(&profile, 0)?.to_string(), "main;grow 4096\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// A mismatch if a sample has no value at `sample_index`.
+pub fn folded(profile: &Profile, sample_index: usize) -> Result<Folded> {
+    let mut lines: BTreeMap<String, i64> = BTreeMap::new();
+    for sample in &profile.samples {
+        let value = *sample.values.get(sample_index).ok_or_else(|| {
+            Error::mismatch(format!(
+                "there is no sample type {sample_index}: a sample of the profile has {} values",
+                sample.values.len()
+            ))
+        })?;
+        let mut names: Vec<String> = profile.frames(sample).map(|f| frame_name(&f)).collect();
+        names.reverse();
+        let stack = if names.is_empty() {
+            "[no stack]".into()
+        } else {
+            names.join(";")
+        };
+        let sum = lines.entry(stack).or_default();
+        *sum = sum.saturating_add(value);
+    }
+    lines.retain(|_, value| *value != 0);
+    Ok(Folded { lines })
+}
+
+impl Folded {
+    /// The call stacks and their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.lines
+            .iter()
+            .map(|(stack, value)| (stack.as_str(), *value))
+    }
+}
+
+impl fmt::Display for Folded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (stack, value) in self.iter() {
+            writeln!(f, "{stack} {value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A frame's name as one field of a folded line. What reads such lines takes a number at the end for
+/// a second value, so a name may not end in a word of digits either.
+fn frame_name(frame: &Frame<'_>) -> String {
+    let name = frame.function.and_then(Function::shown_name);
+    let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
+        return format!("{:#x}", frame.location.address);
+    };
+    let clean = name.replace(';', ":").replace(char::is_control, " ");
+    let clean = clean.trim();
+    match clean.rsplit_once(' ') {
+        Some((start, end)) if end.chars().all(|c| c.is_ascii_digit() || c == '.') => {
+            format!("{start}_{end}")
+        }
+        _ => clean.into(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::folded;
+    use crate::Profile;
+    use crate::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
+
+    /// A profile in which function `i` sits at location `i`, except that the last two functions are
+    /// inlined calls at the one location behind them. A sample is its locations, leaf first.
+    pub(in crate::report) fn profile(names: &[&str], samples: &[(&[usize], i64)]) -> Profile {
+        let line = |index| Line {
+            function: FunctionId::new(index).unwrap(),
+            line: 1,
+            column: 0,
+        };
+        let mut locations: Vec<Location> = (0..names.len())
+            .map(|index| Location {
+                lines: vec![line(index)],
+                ..Location::default()
+            })
+            .collect();
+        locations.push(Location {
+            lines: vec![line(names.len() - 1), line(names.len() - 2)],
+            ..Location::default()
+        });
+        locations.push(Location {
+            address: 0xbeef,
+            ..Location::default()
+        });
+        Profile {
+            sample_types: vec![ValueType::new("inuse_space", "bytes")],
+            samples: samples
+                .iter()
+                .map(|(stack, value)| Sample {
+                    locations: stack.iter().filter_map(|&i| LocationId::new(i)).collect(),
+                    values: vec![*value],
+                    labels: vec![],
+                })
+                .collect(),
+            locations,
+            functions: names
+                .iter()
+                .map(|&name| Function {
+                    name: name.into(),
+                    ..Function::default()
+                })
+                .collect(),
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn stacks_are_root_first_with_inlines_merged_and_sorted() {
+        let names = ["main", "handle", "store<[u8; 4]>", "outer", "inner 12"];
+        let samples: [(&[usize], i64); 6] = [
+            (&[2, 1, 0], 5),
+            (&[5, 0], 7),
+            (&[2, 1, 0], 6),
+            (&[6, 0], 3),
+            (&[], 2),
+            (&[1, 0], 0),
+        ];
+        let folded = folded(&profile(&names, &samples), 0).unwrap();
+        let expected = "[no stack] 2\nmain;0xbeef 3\nmain;handle;store<[u8: 4]> 11\n\
+                        main;outer;inner_12 7\n";
+        assert_eq!(folded.to_string(), expected);
+        assert_eq!(folded.iter().map(|(_, value)| value).sum::<i64>(), 23);
+    }
+
+    #[test]
+    fn a_missing_value_is_an_error_and_no_zero() {
+        let error = folded(&profile(&["main", "f"], &[(&[0], 5)]), 1).unwrap_err();
+        assert!(error.is_mismatch());
+        assert!(error.to_string().contains("no sample type 1"), "{error}");
+    }
+}

@@ -1,0 +1,137 @@
+//! What a frame stands for in a report, and what that is called: function, line, or bare address.
+//!
+//! Apart from the sums because names decide what is one and what is two, and sums only add. The names
+//! are `pprof`'s.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use super::{header::file_name, view::Granularity};
+use crate::{Function, Line, Location, Profile};
+
+/// The places that the locations of a profile are at, each of them once.
+pub(super) struct Places<K> {
+    /// What tells the places apart.
+    pub(super) keys: Vec<K>,
+    /// The places of each location's lines, innermost first: positions in `keys`. A location without
+    /// lines is a place too.
+    pub(super) locations: Vec<Vec<usize>>,
+}
+
+impl<K: Clone + Eq + Hash> Places<K> {
+    /// The places of a profile, as `key` tells them apart.
+    pub(super) fn of(profile: &Profile, key: impl Fn(&Location, Option<&Line>) -> K) -> Self {
+        let mut keys: Vec<K> = Vec::new();
+        let mut known: HashMap<K, usize> = HashMap::new();
+        let mut position = |key: K| {
+            *known.entry(key).or_insert_with_key(|key| {
+                keys.push(key.clone());
+                keys.len() - 1
+            })
+        };
+        let locations = profile.locations.iter().map(|location| {
+            if location.lines.is_empty() {
+                return vec![position(key(location, None))];
+            }
+            let lines = location.lines.iter();
+            lines
+                .map(|line| position(key(location, Some(line))))
+                .collect()
+        });
+        let locations = locations.collect();
+        Self { keys, locations }
+    }
+}
+
+impl Places<Arc<str>> {
+    /// The places of a profile by their names.
+    pub(super) fn named(profile: &Profile, granularity: Granularity) -> Self {
+        Self::of(profile, |location, line| match (line, granularity) {
+            (None, _) => address_name(profile, location),
+            (Some(line), Granularity::Functions) => function_name(profile, location, line),
+            (Some(line), Granularity::Lines | Granularity::Stacks) => {
+                line_name(profile, location, line)
+            }
+        })
+    }
+}
+
+fn function_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
+    let function: Option<&Function> = profile.functions.get(line.function.index());
+    function
+        .and_then(Function::shown_name)
+        .map_or_else(|| address_name(profile, location), Arc::clone)
+}
+
+/// `pprof`'s name for a line: the function, and what is known of its place.
+fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
+    let name = function_name(profile, location, line);
+    let file = profile.functions.get(line.function.index());
+    let file = file.map_or_else(String::new, |function| clean(&function.file));
+    match (&*file, line.line) {
+        ("", 0) => name,
+        (file, 0) => format!("{name} {file}").into(),
+        (file, line) => format!("{name} {file}:{line}").into(),
+    }
+}
+
+/// What to call a location without lines: its address, and the file that is mapped there.
+#[must_use]
+pub fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
+    let file = file_name(mapped_file(profile, location));
+    let file = if file.is_empty() { "unknown" } else { file };
+    format!("{:#x} [{file}]", location.address).into()
+}
+
+/// The path of the file that is mapped at a location; empty where none is known.
+pub(super) fn mapped_file<'a>(profile: &'a Profile, location: &Location) -> &'a str {
+    let mapping = location
+        .mapping
+        .and_then(|id| profile.mappings.get(id.index()));
+    mapping.map_or("", |mapping| &mapping.file)
+}
+
+/// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it: a source file that was
+/// included by `#[path = "../src/..."]` has one name then.
+#[must_use]
+pub fn clean(path: &str) -> String {
+    let is_rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if is_rooted => {}
+            part => parts.push(part),
+        }
+    }
+    let root = if is_rooted { "/" } else { "" };
+    match (path, parts.is_empty(), is_rooted) {
+        ("", ..) => String::new(),
+        (_, true, false) => ".".into(),
+        _ => format!("{root}{}", parts.join("/")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn paths_are_cleaned_as_in_go() {
+        let cases = [
+            ("/src/tests/../a.rs", "/src/a.rs"),
+            ("src//./a.rs", "src/a.rs"),
+            ("../../a/../b.rs", "../../b.rs"),
+            ("/../a.rs", "/a.rs"),
+            ("a/..", "."),
+            ("/", "/"),
+            ("", ""),
+            ("<autogenerated>", "<autogenerated>"),
+        ];
+        for (path, cleaned) in cases {
+            assert_eq!(clean(path), cleaned, "{path}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The unit that bytes are written in, where one is asked for.
+//!
+//! Apart from `value`, which chooses a unit for each number unless told otherwise.
+
+use std::str::FromStr;
+
+use crate::{Error, Result};
+
+/// A unit for bytes; numbers of other things are not scaled by it.
+///
+/// It is read from text as `pprof` reads it, in any case and with or without the `i`: `B`, `KiB` or
+/// `kB`, `MiB`, `GiB`, `TiB`. All are powers of 1024.
+///
+/// # Examples
+///
+/// ```
+/// use heaptide_profile::report::Unit;
+///
+/// assert_eq!("MB".parse::<Unit>()?, Unit::MebiBytes);
+/// assert!("furlongs".parse::<Unit>().is_err());
+/// # Ok::<(), heaptide_profile::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// For each number the greatest that it fills.
+    #[default]
+    Fitting,
+    /// Bytes.
+    Bytes,
+    /// 1024 bytes.
+    KibiBytes,
+    /// 1024 KiB.
+    MebiBytes,
+    /// 1024 MiB.
+    GibiBytes,
+    /// 1024 GiB.
+    TebiBytes,
+}
+
+impl Unit {
+    /// The name, and how many bytes it is; of none where the number decides.
+    pub(super) fn fixed(self) -> Option<(&'static str, u64)> {
+        match self {
+            Self::Fitting => None,
+            Self::Bytes => Some(("B", 1)),
+            Self::KibiBytes => Some(("KiB", 1 << 10)),
+            Self::MebiBytes => Some(("MiB", 1 << 20)),
+            Self::GibiBytes => Some(("GiB", 1 << 30)),
+            Self::TebiBytes => Some(("TiB", 1 << 40)),
+        }
+    }
+}
+
+impl FromStr for Unit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Fitting),
+            "b" | "byte" | "bytes" => Ok(Self::Bytes),
+            "kb" | "kib" => Ok(Self::KibiBytes),
+            "mb" | "mib" => Ok(Self::MebiBytes),
+            "gb" | "gib" => Ok(Self::GibiBytes),
+            "tb" | "tib" => Ok(Self::TebiBytes),
+            _ => Err(Error::mismatch(format!(
+                "there is no unit `{text}`: use auto, B, KiB, MiB, GiB or TiB"
+            ))),
+        }
+    }
+}

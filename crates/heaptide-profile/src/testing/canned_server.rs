@@ -1,0 +1,70 @@
+//! An HTTP server on loopback that gives each path its fixed answer, and remembers what it was asked.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
+
+/// A server under way; it ends with the process.
+pub struct Server {
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    /// The heads of the requests, in order.
+    pub requests: Receiver<String>,
+}
+
+/// The whole of an answer but for its length.
+pub struct Canned {
+    pub path: &'static str,
+    /// The status line without the protocol, and further header lines.
+    pub head: &'static str,
+    pub body: Vec<u8>,
+}
+
+pub fn serve(answers: Vec<Canned>) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let (seen, requests) = channel();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            answer(connection.expect("a connection"), &answers, &seen);
+        }
+    });
+    Server {
+        url: format!("http://{address}"),
+        requests,
+    }
+}
+
+fn answer(mut connection: TcpStream, answers: &[Canned], seen: &Sender<String>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if connection.read(&mut byte).expect("a request") == 0 {
+            return;
+        }
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).expect("a request of text");
+    let path = head.split(' ').nth(1).expect("a path").to_owned();
+    // A test that looks at no requests has let go of them.
+    let _unread = seen.send(head);
+    let bare = path.split('?').next().unwrap_or_default();
+    let Some(canned) = answers.iter().find(|canned| canned.path == bare) else {
+        return; // Closes without a word.
+    };
+    let length = if canned.head.contains("Content-Length") {
+        String::new()
+    } else {
+        format!("Content-Length: {}\r\n", canned.body.len())
+    };
+    let head = format!(
+        "HTTP/1.1 {}\r\n{length}Connection: close\r\n\r\n",
+        canned.head
+    );
+    let sent = connection.write_all(head.as_bytes());
+    // A client that refuses a body goes away in the middle of it.
+    let _cut = sent.and_then(|()| connection.write_all(&canned.body));
+}

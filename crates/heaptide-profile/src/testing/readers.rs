@@ -1,0 +1,24 @@
+//! Readers of our files that others have written, from npm: what they make of one.
+
+use std::{path::Path, process::Command};
+
+/// `kind` is `speedscope` or `pprof`; `read.cjs` says what it gives. The packages are in target/readers.
+#[must_use]
+pub fn read(kind: &str, file: &Path) -> String {
+    run("read.cjs", kind, file)
+}
+
+/// What a script of tests/readers says of a file, in JSON.
+#[must_use]
+pub fn run(script: &str, argument: &str, file: &Path) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let output = Command::new("node")
+        .arg(root.join("tests/readers").join(script))
+        .arg(root.join("target/readers"))
+        .args([Path::new(argument), file])
+        .output()
+        .expect("node starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).expect("text")
+}

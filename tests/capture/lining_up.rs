@@ -1,0 +1,39 @@
+//! Profiles of one process line up: a call stack reads the same in each of them, whatever else was sampled
+//! in between, so what it ever allocated does not fall.
+#![cfg(feature = "symbolize")]
+
+use heaptide::ProfileOptions;
+use heaptide_profile::leak;
+use std::{alloc::System, collections::BTreeMap, hint::black_box};
+
+#[global_allocator]
+static GLOBAL: heaptide::SamplingAllocator<System> =
+    heaptide::SamplingAllocator::with_inner(System).sample_interval(150_000);
+
+/// Containers that allocate themselves and call closures that allocate, so that the same return address
+/// stands at the leaf of one stack and in the middle of another.
+fn work(round: usize) -> usize {
+    let texts: Vec<String> = (0..100).map(|i| format!("{i} of {round}")).collect();
+    let index: BTreeMap<String, Vec<usize>> = texts
+        .iter()
+        .map(|text| (text.clone(), text.bytes().map(usize::from).collect()))
+        .collect();
+    let mut lists: Vec<Vec<usize>> = index.into_values().collect();
+    lists.sort_by_key(|list| black_box(list.clone()));
+    lists.resize_with(150, || vec![round; 20]);
+    lists.iter().flat_map(|list| black_box(list.clone())).sum()
+}
+
+#[test]
+fn no_stack_allocates_less_as_time_goes_on() {
+    let mut profiles = Vec::new();
+    for _ in 0..100 {
+        for round in 0..4 {
+            black_box(work(round));
+        }
+        profiles.push(ProfileOptions::new().heap().unwrap());
+    }
+    // Refuses profiles in which a stack's alloc column falls.
+    let verdict = leak::find(&profiles).unwrap();
+    assert!(verdict.stacks_tried > 2, "{verdict}");
+}
