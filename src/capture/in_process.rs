@@ -293,7 +293,7 @@ mod tests {
         let outer = frames[at + 1].function.unwrap();
         assert_eq!(frames[at + 1].line, i64::from(line));
         assert!(
-            outer.file.ends_with("src/symbolize/resolve.rs"),
+            outer.file.ends_with("src/capture/in_process.rs"),
             "{}",
             outer.file
         );
@@ -543,7 +543,7 @@ mod tests {
         symbolizer.symbolize(&mut profile, &loaded_modules());
         let functions = &profile.functions;
         let is = |line: &Line, part: &str| functions[line.function.index()].file.contains(part);
-        let is_here = |line: &Line| is(line, "src/symbolize/resolve.rs");
+        let is_here = |line: &Line| is(line, "src/capture/in_process.rs");
         // From the leaf: what captures, then `probe` and its caller in this file, then the library.
         let first_here = |l: &Location| l.lines.iter().any(is_here);
         let here = profile.locations.iter().position(first_here).unwrap();
