@@ -130,17 +130,17 @@ pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
     feature = "snapshotter"
 ))]
 #[doc = include_str!("../README.md")]
-struct Readme;
+struct ReadmeDocument;
 
 /// And those of what the feature has to itself.
 #[cfg(all(doctest, feature = "snapshotter"))]
 #[doc = include_str!("../docs/snapshots.md")]
-struct Snapshots;
+struct SnapshotsDocument;
 
 #[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../docs/http.md")]
-struct Http;
+struct HttpDocument;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/leaks.md")]
-struct Leaks;
+struct LeaksDocument;

@@ -75,7 +75,10 @@ mod tests {
             let query = Query::parse(query).unwrap();
             let refusal = ViewParams::read(&query).unwrap_err();
             assert_eq!(refusal.0.status(), 400);
-            assert!(refusal.0.body().starts_with(start.as_bytes()), "{refusal:?}");
+            assert!(
+                refusal.0.body().starts_with(start.as_bytes()),
+                "{refusal:?}"
+            );
         }
     }
 }
