@@ -82,6 +82,8 @@
 //! | `http` | | `http`: Go's `/debug/pprof/` endpoints and a page, by a server, a `tower` service or a function |
 //! | `full` | | all of them |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(any(all(target_os = "linux", target_pointer_width = "64"), fuzzing, test))]
 mod build_id;
 mod capture;

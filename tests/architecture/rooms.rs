@@ -53,7 +53,7 @@ const HEAPTIDE: Rooms = Rooms {
         ("unsupported", &[]),
         ("capture", &["build_id", "errors", "record"]),
         ("snapshotter", &["capture", "errors", "record"]),
-        ("http", &["capture", "errors", "record"]),
+        ("http", &["capture", "record"]),
         ("fuzzing", &["build_id", "http", "record"]),
     ],
 };

@@ -41,6 +41,8 @@
 //! |---|---|---|
 //! | `flamegraph` | | `report::write_flamegraph`, by inferno |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod algebra;
 mod error;
 mod estimates;
