@@ -281,12 +281,12 @@ fn main() -> Result<()> {
 
     println!("\n== What is live in the last snapshot ==\n");
     let text = Text::default().rows(8).short_names();
-    println!("{}", Top::new(last, index)?.text(&text));
+    println!("{}", Top::new(last.sample_type_at(index)?).text(&text));
     println!(
         "\n== What grew since second {} ==\n",
         profiles.len() / 3 + 1
     );
-    println!("{}", Diff::new(early, last, index)?.text(&text));
+    println!("{}", Diff::new(early, last.sample_type_at(index)?)?.text(&text));
     println!("\n== Who leaks ==\n");
     // Source paths in profiles are absolute, as they were at the build.
     let verdict = leak::find(&profiles)?.to_string();
@@ -296,7 +296,7 @@ fn main() -> Result<()> {
     );
 
     let flamegraph = output.join("flamegraph.svg");
-    report::write_flamegraph(last, index, fs::File::create(&flamegraph)?)?;
+    report::write_flamegraph(last.sample_type_at(index)?, fs::File::create(&flamegraph)?)?;
     println!("\n== Look further ==\n");
     println!("go tool pprof -http=: {}", heap.display());
     println!(

@@ -27,24 +27,24 @@ pub fn profile(bytes: &[u8]) {
     }
     let text = report::Text::default();
     for index in 0..profile.sample_types.len() {
-        if let Ok(top) = report::Top::new(&profile, index) {
+        if let Ok(top) = report::Top::new(profile.sample_type_at(index)?) {
             is_printable(&top.text(&text));
         }
-        if let Ok(graph) = report::CallGraph::new(&profile, index) {
+        if let Ok(graph) = report::CallGraph::new(profile.sample_type_at(index)?) {
             is_printable(&graph.text(&text));
         }
-        if let Ok(traces) = report::Traces::new(&profile, index) {
+        if let Ok(traces) = report::Traces::new(profile.sample_type_at(index)?) {
             is_printable(&traces.text(&text));
         }
         let (view, source) = (report::View::default(), |file: &str| Ok(file.repeat(9)));
-        if let Ok(listing) = report::Listing::new(&profile, index, &view, |_| true, source) {
+        if let Ok(listing) = report::Listing::new(profile.sample_type_at(index)?, &view, |_| true, source) {
             is_printable(&listing.text(&text));
         }
-        if let Ok(diff) = report::Diff::new(&profile, &profile, index) {
+        if let Ok(diff) = report::Diff::new(&profile, profile.sample_type_at(index)?) {
             assert_eq!((diff.grown(), diff.shrunk()), (0, 0), "of itself");
             is_printable(&diff.text(&text));
         }
-        if let Ok(folded) = report::folded(&profile, index) {
+        if let Ok(folded) = report::folded(profile.sample_type_at(index)?) {
             is_printable(&folded.to_string());
         }
     }

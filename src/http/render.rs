@@ -73,13 +73,13 @@ impl<'a> OutputParams<'a> {
                 headers.extend(disposition.map(|to| (header::CONTENT_DISPOSITION, to)));
                 reply
             }
-            OutputFormat::Folded => reply::text(folded(&profile, index)?.to_string()),
+            OutputFormat::Folded => reply::text(folded(profile.sample_type_at(index)?)?.to_string()),
             OutputFormat::Text => {
                 let rows = Text::default().rows(0);
-                reply::text(Top::new(&profile, index)?.text(&rows))
+                reply::text(Top::new(profile.sample_type_at(index)?).text(&rows))
             }
             OutputFormat::Json => {
-                let json = Top::new(&profile, index)?.to_json();
+                let json = Top::new(profile.sample_type_at(index)?).to_json();
                 reply::new(StatusCode::OK, reply::JSON, json)
             }
             OutputFormat::Svg => flame_graph(&profile, index)?,
@@ -98,7 +98,7 @@ fn flame_graph(profile: &Profile, index: usize) -> ReplyResult<Reply> {
     const POLICY: &str =
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
     let mut svg = Vec::new();
-    heaptide_profile::report::write_flamegraph(profile, index, &mut svg)?;
+    heaptide_profile::report::write_flamegraph(profile.sample_type_at(index)?, &mut svg)?;
     let reply = reply::new(StatusCode::OK, "image/svg+xml", svg);
     Ok(reply::with(reply, header::CONTENT_SECURITY_POLICY, POLICY))
 }

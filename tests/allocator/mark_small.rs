@@ -63,7 +63,7 @@ fn small_blocks_are_left_alone_and_everything_says_so() {
         .iter()
         .find(|c| c.contains("mark_small(false)"));
     assert!(said.unwrap().contains("64 KiB"), "{:?}", profile.comments);
-    let top = heaptide_profile::report::Top::new(&profile, 3).unwrap();
+    let top = heaptide_profile::report::Top::new(profile.sample_type_at(3).unwrap());
     let text = top.text(&heaptide_profile::report::Text::default());
     assert!(text.contains("mark_small(false)"), "{text}");
     let stats = heaptide::stats();

@@ -25,10 +25,10 @@ fn each_report_of_other_peoples_profiles_is_made() {
             path.display()
         );
         for index in 0..profile.sample_types.len() {
-            let top = report::Top::new(&profile, index).unwrap();
-            let graph = report::CallGraph::new(&profile, index).unwrap();
+            let top = report::Top::new(profile.sample_type_at(index).unwrap());
+            let graph = report::CallGraph::new(profile.sample_type_at(index).unwrap()).unwrap();
             assert_eq!(graph.nodes.len(), top.rows.len(), "{}", path.display());
-            let difference = report::Diff::new(&profile, &profile, index).unwrap();
+            let difference = report::Diff::new(&profile, profile.sample_type_at(index).unwrap()).unwrap();
             assert_eq!(
                 (difference.grown(), difference.shrunk()),
                 (0, 0),

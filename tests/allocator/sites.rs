@@ -251,7 +251,7 @@ fn every_number_of_every_site_is_as_the_sampling_law_says() {
             } else {
                 SIGMAS * sigma
             };
-            let estimates = profile.estimates(column).unwrap();
+            let estimates = profile.sample_type_at(column).unwrap().estimates().unwrap();
             let own = estimates.iter().zip(&of_site).filter(|(_, own)| **own);
             let estimate: Estimate = own.map(|(estimate, _)| *estimate).sum();
             let off = estimate.value - truth;

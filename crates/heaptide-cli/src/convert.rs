@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
             let index = profile
                 .sample_index(&arguments.counted.sample_index)
                 .map_err(fail)?;
-            let folded = folded(profile, index).map_err(fail)?;
+            let folded = folded(profile.sample_type_at(index)?).map_err(fail)?;
             if folded.iter().any(|(_, value)| value < 0) {
                 remarks.push(
                     "some values are negative, which most readers of folded stacks refuse".into(),

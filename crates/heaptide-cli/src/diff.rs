@@ -24,14 +24,14 @@ pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Answer, Fa
         .sample_index(&report.counted.sample_index)
         .map_err(|error| Failure::of(&new.name, error))?;
     let whole = new.profile.diff_keeping_base(&base.profile).map_err(fail)?;
-    let view = table::view(report, total(&whole, index));
+    let view = table::view(report, total(whole.sample_type_at(index)?));
     let ([base_part, new_part], mut remarks) = filters.apply_to([&base.profile, &new.profile]);
     if base.profile.is_same_process_as(&new.profile) == Some(false) {
         let remark = "the profiles are of two processes, so that nothing cancels and the errors of both add up";
         remarks.push(remark.to_owned());
     }
     remarks.extend(two_builds(&base.profile, &new.profile));
-    let diff = Diff::with(&base_part, &new_part, index, &view).map_err(fail)?;
+    let diff = Diff::with(&base_part, new_part.sample_type_at(index)?, &view).map_err(fail)?;
     Ok(Answer::new(
         diff.text(&table::text(report, is_colored)),
         remarks,

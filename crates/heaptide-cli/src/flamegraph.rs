@@ -18,13 +18,13 @@ pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
     let remarks = if let Some(file) = &arguments.base {
         let base = input::one(file)?;
         let ([before, now], remarks) = filters.apply_to([&base.profile, &input.profile]);
-        write_diff_flamegraph(&before, &now, index, &mut svg)
+        write_diff_flamegraph(&before, now.sample_type_at(index)?, &mut svg)
             .map_err(|error| Failure::between(&base.name, &input.name, error))?;
         remarks
     } else {
         let ([profile], remarks) = filters.apply_to([&input.profile]);
         // What the filters have not found may be why there is nothing to draw.
-        write_flamegraph(&profile, index, &mut svg).map_err(|error| {
+        write_flamegraph(profile.sample_type_at(index)?, &mut svg).map_err(|error| {
             let mut reasons = vec![error.to_string()];
             reasons.extend(remarks.iter().cloned());
             Failure::of(&input.name, reasons.join(": "))

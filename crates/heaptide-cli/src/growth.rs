@@ -25,7 +25,7 @@ impl Growth {
         index: usize,
     ) -> heaptide_profile::Result<Self> {
         Ok(Self {
-            diff: Diff::new(base, now, index)?,
+            diff: Diff::new(base, now.sample_type_at(index)?)?,
             taken: now.time_nanos,
             later: now.time_nanos.saturating_sub(base.time_nanos),
         })

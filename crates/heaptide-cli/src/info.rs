@@ -61,7 +61,7 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let default = profile.sample_index("").ok();
     for (index, kind) in profile.sample_types.iter().enumerate() {
-        let total = total(profile, index);
+        let total = total(profile.sample_type_at(index)?);
         let total = match &*kind.unit {
             "bytes" => Bytes(total).to_string(),
             unit => format!("{} {unit}", Count(total)),

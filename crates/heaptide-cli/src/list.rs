@@ -29,13 +29,7 @@ pub(crate) fn run(arguments: &args::List, is_colored: bool) -> Result<Answer, Fa
         .profiles(&profiles)?;
     let input = subject::read(&profiles)?;
     let subject = subject::part(input, &arguments.counted, &filters)?;
-    let listing = Listing::new(
-        &subject.profile,
-        subject.index,
-        &View::default().out_of(subject.total),
-        |name| wanted.is_match(name),
-        |file| sources.read(file),
-    );
+    let listing = Listing::new(subject.profile.sample_type_at(subject.index)?, &View::default().out_of(subject.total), |name| wanted.is_match(name), |file| sources.read(file));
     let listing = listing.map_err(|error| subject.fail(error))?;
     if listing.routines.is_empty() {
         return Err(subject.none_matches(&arguments.regex));

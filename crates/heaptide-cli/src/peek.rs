@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &args::Peek, is_colored: bool) -> Result<Answer, Fa
     let input = subject::read(&profiles)?;
     let subject = subject::part(input, &arguments.counted, &filters)?;
     let view = table::nodes(&arguments.nodes, subject.total);
-    let graph = CallGraph::with(&subject.profile, subject.index, &view, &Limits::default());
+    let graph = CallGraph::with(subject.profile.sample_type_at(subject.index)?, &view, &Limits::default());
     let graph = graph.map_err(|error| subject.fail(error))?;
     let graph = graph.only(|name| wanted.is_match(name));
     if graph.nodes.is_empty() {

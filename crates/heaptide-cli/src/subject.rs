@@ -68,7 +68,7 @@ pub(crate) fn part(
         .profile
         .sample_index(&counted.sample_index)
         .map_err(|error| Failure::of(&input.name, error))?;
-    let total = total(&input.profile, index);
+    let total = total(input.profile.sample_type_at(index)?);
     let ([profile], remarks) = filters.apply_to([&input.profile]);
     Ok(Subject {
         name: input.name,

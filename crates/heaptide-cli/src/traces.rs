@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &args::Traces, is_colored: bool) -> Result<Answer, 
         Granularity::Functions
     };
     let view = View::default().granularity(granularity);
-    let traces = Traces::with(&subject.profile, subject.index, &view);
+    let traces = Traces::with(subject.profile.sample_type_at(subject.index)?, &view);
     let traces = traces.map_err(|error| subject.fail(error))?;
     let text = traces.text(&table::numbers(&arguments.numbers, is_colored));
     Ok(Answer::new(same.below(text), subject.remarks))

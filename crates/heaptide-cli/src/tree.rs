@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &args::Tree, is_colored: bool) -> Result<Answer, Fa
         .nodes(arguments.nodecount)
         .node_share(arguments.nodefraction)
         .call_share(arguments.edgefraction);
-    let graph = CallGraph::with(&subject.profile, subject.index, &view, &limits);
+    let graph = CallGraph::with(subject.profile.sample_type_at(subject.index)?, &view, &limits);
     let graph = graph.map_err(|error| subject.fail(error))?;
     let text = graph.text(&table::numbers(&arguments.numbers, is_colored));
     Ok(Answer::new(same.below(text), subject.remarks))

@@ -305,7 +305,7 @@ fn is_restarted(before: &Profile, now: &Profile) -> bool {
     };
     let allocated = |profile: &Profile| {
         let index = profile.sample_index("alloc_objects").ok()?;
-        Some(heaptide_profile::report::total(profile, index))
+        Some(heaptide_profile::report::total(profile.sample_type_at(index)?))
     };
     let fell = match (allocated(before), allocated(now)) {
         (Some(before), Some(now)) => now < before,

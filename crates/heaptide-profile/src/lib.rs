@@ -17,7 +17,7 @@
 //! let read = Profile::read(&file)?;
 //! assert_eq!(read, profile);
 //!
-//! let top = report::Top::new(&read, read.sample_index("inuse_space")?)?;
+//! let top = report::Top::new(read.sample_type("inuse_space")?);
 //! assert_eq!(top.total, 64 << 20);
 //! # Ok::<(), heaptide_profile::Error>(())
 //! ```
@@ -66,7 +66,7 @@ pub use estimates::{Estimate, Population};
 pub use frames::Trim;
 pub use model::{
     Frame, Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, MappingId,
-    Profile, Sample, ValueType,
+    Profile, Sample, SampleType, ValueType,
 };
 pub use process::Process;
 pub use symbolize::SymbolLine;

@@ -177,7 +177,7 @@ fn a_sampled_heap_profile_of_go_has_errors_that_fit() {
     let profile = Profile::read(GO_SAMPLED).unwrap();
     assert_eq!(profile.period, 512 * 1024);
     let of = |function: &str, column: usize| -> Estimate {
-        let estimates = profile.estimates(column).unwrap();
+        let estimates = profile.sample_type_at(column).unwrap().estimates().unwrap();
         let samples = profile.samples.iter().zip(estimates);
         let leaf = |s: &Sample| frames(&profile, s).first().is_some_and(|f| f.0 == function);
         samples.filter(|(s, _)| leaf(s)).map(|(_, e)| e).sum()
@@ -198,7 +198,7 @@ fn a_sampled_heap_profile_of_go_has_errors_that_fit() {
             "{function}: {ratio} of the law"
         );
     }
-    let text = Top::new(&profile, 3).unwrap().text(&Text::default());
+    let text = Top::new(profile.sample_type_at(3).unwrap()).text(&Text::default());
     let row = text.lines().find(|line| line.ends_with("  main.small"));
     assert_eq!(
         row,

@@ -336,7 +336,7 @@ mod tests {
         ];
         assert_eq!(shown(&tree), expected);
         assert_eq!(tree.folded, 0);
-        let whole: Estimate = profile(text, 0).estimates(3).unwrap().into_iter().sum();
+        let whole: Estimate = profile(text, 0).sample_type_at(3).unwrap().estimates().unwrap().into_iter().sum();
         let root = tree.nodes[0].estimates.cum;
         assert_eq!(root.value, 100.0);
         assert!((whole.standard_error - root.standard_error).abs() < 1e-9);

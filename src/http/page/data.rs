@@ -67,9 +67,9 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
     let index = profile.sample_index(params.sample_type)?;
     let base = view.base.as_ref().map(|(_, base)| base);
     let whole = base
-        .map(|base| total(base, index))
+        .map(|base| total(base.sample_type_at(index)?))
         .filter(|whole| *whole != 0);
-    let whole = whole.unwrap_or_else(|| total(profile, index));
+    let whole = whole.unwrap_or_else(|| total(profile.sample_type_at(index)?));
     let part = filtered(profile, params, cancellation);
     let base = base.map(|base| filtered(base, params, cancellation).profile);
     if cancellation.is_cancelled() {
@@ -78,11 +78,11 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
     let rows = View::default().out_of(whole);
     let (top, tree, change) = match &base {
         None => {
-            let top = Top::with(&part.profile, index, &rows)?;
+            let top = Top::with(part.profile.sample_type_at(index)?, &rows);
             (top, CallTree::new(&part.profile, index)?, "null".into())
         }
         Some(base) => {
-            let diff = Diff::with(base, &part.profile, index, &rows)?;
+            let diff = Diff::with(base, part.profile.sample_type_at(index)?, &rows)?;
             let tree = CallTree::new(&part.profile.diff_keeping_base(base)?, index)?;
             let (base, new) = (diff.base_total.to_string(), diff.new_total.to_string());
             (diff.top, tree, object([("base", base), ("new", new)]))
@@ -144,7 +144,7 @@ fn filtered(profile: &Profile, params: &ViewParams<'_>, cancellation: &Cancellat
 fn sample_type(profile: &Profile, index: usize) -> String {
     let value_type = profile.sample_types.get(index);
     let (kind, unit) = value_type.map_or(("", ""), |of| (&*of.kind, &*of.unit));
-    let estimates = profile.estimates(index).ok();
+    let estimates = profile.sample_type_at(index).and_then(SampleType::estimates).ok();
     let estimate = estimates.map(|all| all.into_iter().sum());
     object([
         ("kind", string(kind)),

@@ -28,7 +28,7 @@ use super::interval::{self, Mass};
 ///     period: 512 * 1024,
 ///     ..Profile::default()
 /// };
-/// let total: Estimate = profile.estimates(1)?.into_iter().sum();
+/// let total: Estimate = profile.sample_type("inuse_space")?.estimates()?.into_iter().sum();
 /// assert_eq!(total.value, 8_388_608.0);
 /// assert!((total.standard_error / total.value - 0.25).abs() < 0.001);
 /// // 16 samples: few enough for an interval that reaches further up than down.

@@ -8,11 +8,13 @@ use std::collections::HashMap;
 use super::columns::Column;
 use super::population::{Population, Relation};
 use crate::{Error, Result};
-use crate::{Estimate, Label, LabelValue, LocationId, Profile, Sample};
+use crate::{Estimate, Label, LabelValue, LocationId, Profile, Sample, SampleType};
 
-impl Profile {
-    /// The value of `sample` at `sample_index` with its standard error, for the sample types of a
-    /// heap profile: `alloc_objects`, `alloc_space`, `inuse_objects`, `inuse_space`.
+impl SampleType<'_> {
+    /// The value of a sample of this profile with its standard error.
+    ///
+    /// The sample type has to be one of a heap profile: `alloc_objects`, `alloc_space`,
+    /// `inuse_objects` or `inuse_space`.
     ///
     /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included.
     /// The block size comes from the label `bytes` together with the mean `space / objects`, the
@@ -32,7 +34,7 @@ impl Profile {
     /// };
     /// // 16 MiB of small blocks, of which 32 were sampled: known to one part in the root of 32.
     /// let sample = Sample { values: vec![262_144, 16 << 20], ..Sample::default() };
-    /// let estimate = profile.estimate(&sample, 1)?;
+    /// let estimate = profile.sample_type("inuse_space")?.estimate(&sample)?;
     /// assert!((estimate.standard_error / estimate.value - 0.177).abs() < 0.001);
     /// # Ok::<(), heaptide_profile::Error>(())
     /// ```
@@ -40,19 +42,20 @@ impl Profile {
     /// # Errors
     ///
     /// A mismatch if the sample type is not one of a heap profile, or no sample interval is stated.
-    pub fn estimate(&self, sample: &Sample, sample_index: usize) -> Result<Estimate> {
-        self.estimate_of(sample, self.column(sample_index)?, self.is_difference())
+    pub fn estimate(self, sample: &Sample) -> Result<Estimate> {
+        let profile = self.profile();
+        profile.estimate_of(sample, self.column()?, profile.is_difference())
     }
 
-    /// The values of all samples at `sample_index`, each with its standard error, in their order.
+    /// The values of all samples, each with its standard error, in their order.
     ///
     /// They are independent, so the estimates of any selection of samples may be summed: those of a
     /// function, of what a filter leaves, of all of them.
     ///
-    /// In a difference without its base ([`diff`](Self::diff), Go's `?seconds=N`), known by a comment of
+    /// In a difference without its base ([`diff`](Profile::diff), Go's `?seconds=N`), known by a comment of
     /// heaptide's or by values less than nothing, what came is at most what was allocated, and all of that beyond the growth has gone.
     ///
-    /// In a difference whose base is kept apart ([`diff_keeping_base`](Self::diff_keeping_base)) blocks
+    /// In a difference whose base is kept apart ([`diff_keeping_base`](Profile::diff_keeping_base)) blocks
     /// live in both profiles were sampled in both or in neither and cancel, see
     /// [`Population::growth_since`]. There the first sample of a stack and size has the estimate of the
     /// whole difference, and the other, its counterpart in the base, an exact 0. This takes both profiles
@@ -74,7 +77,7 @@ impl Profile {
     /// };
     /// // From 800 MiB to 802: the 800 are no better known than to 20, but stayed.
     /// let diff = profile(802).diff_keeping_base(&profile(800))?;
-    /// let growth = diff.estimates(3)?[0];
+    /// let growth = diff.sample_type("inuse_space")?.estimates()?[0];
     /// assert_eq!(growth.value, 2_097_152.0);
     /// assert!((growth.standard_error / 1_048_576.0 - 1.0).abs() < 0.001);
     /// # Ok::<(), heaptide_profile::Error>(())
@@ -83,17 +86,18 @@ impl Profile {
     /// # Errors
     ///
     /// As [`estimate`](Self::estimate).
-    pub fn estimates(&self, sample_index: usize) -> Result<Vec<Estimate>> {
-        let column = self.column(sample_index)?;
-        let mut estimates = Vec::with_capacity(self.samples.len());
-        if !self.samples.iter().any(Sample::is_base) {
-            let is_difference = self.is_difference();
-            for sample in &self.samples {
-                estimates.push(self.estimate_of(sample, column, is_difference)?);
+    pub fn estimates(self) -> Result<Vec<Estimate>> {
+        let column = self.column()?;
+        let profile = self.profile();
+        let mut estimates = Vec::with_capacity(profile.samples.len());
+        if !profile.samples.iter().any(Sample::is_base) {
+            let is_difference = profile.is_difference();
+            for sample in &profile.samples {
+                estimates.push(profile.estimate_of(sample, column, is_difference)?);
             }
             return Ok(estimates);
         }
-        let pairs = self.pairs()?;
+        let pairs = profile.pairs()?;
         let any = Relation {
             may_be_later: true,
             may_be_earlier: true,
@@ -103,7 +107,7 @@ impl Profile {
             may_be_earlier: false,
         };
         // What says so is as good as what shows it, and a filter leaves it in.
-        let start = if self.is_of_several_processes() {
+        let start = if profile.is_of_several_processes() {
             none
         } else {
             any
@@ -111,7 +115,7 @@ impl Profile {
         let relation = pairs.iter().fold(start, |relation, pair| {
             relation.and(pair.new.relation_to(&pair.base))
         });
-        estimates.resize(self.samples.len(), Estimate::default());
+        estimates.resize(profile.samples.len(), Estimate::default());
         for pair in &pairs {
             if let Some(estimate) = estimates.get_mut(pair.first) {
                 *estimate = pair.new.change_of(&pair.base, column, relation);
@@ -121,20 +125,23 @@ impl Profile {
     }
 
     /// Whether the sample type is one whose sampling error can be known.
-    pub(crate) fn is_sampled(&self, sample_index: usize) -> bool {
-        self.column(sample_index).is_ok()
+    pub(crate) fn is_sampled(self) -> bool {
+        self.column().is_ok()
     }
 
-    fn column(&self, sample_index: usize) -> Result<Column> {
-        let kind = self.sample_types.get(sample_index).map_or("", |t| &*t.kind);
+    fn column(self) -> Result<Column> {
+        let kind = &*self.value_type().kind;
         Column::of(kind).ok_or_else(|| {
+            let index = self.index();
             Error::mismatch(format!(
-                "sample type {sample_index} `{kind}` has no sampling error that is known: ask for \
+                "sample type {index} `{kind}` has no sampling error that is known: ask for \
                  alloc_objects, alloc_space, inuse_objects or inuse_space of a heap profile"
             ))
         })
     }
+}
 
+impl Profile {
     /// The populations of a difference, in the order of their first samples.
     fn pairs(&self) -> Result<Vec<Pair>> {
         let mut pairs: Vec<Pair> = Vec::new();
@@ -201,7 +208,7 @@ mod tests {
     /// Standard errors of cache and log, in samples of 512 KiB.
     fn errors(new: &str, base: &str, column: usize) -> Vec<f64> {
         let kept = profile(new, 0x3000).diff_keeping_base(&profile(base, 0));
-        let estimates = kept.unwrap().estimates(column).unwrap();
+        let estimates = kept.unwrap().sample_type_at(column).unwrap().estimates().unwrap();
         let (of_new, of_base) = estimates.split_at(2);
         assert!(of_base.iter().all(|e| *e == Estimate::default()));
         let in_samples = |e: &Estimate| (e.standard_error / 524_288.0).powi(2);
@@ -223,8 +230,8 @@ mod tests {
         let turned = profile(BASE, 0)
             .diff_keeping_base(&profile(LATER, 0))
             .unwrap();
-        assert_eq!(turned.estimates(3).unwrap()[0].value, -8e6);
-        assert_eq!(turned.estimates(2).unwrap()[0].value, -1e5);
+        assert_eq!(turned.sample_type_at(3).unwrap().estimates().unwrap()[0].value, -8e6);
+        assert_eq!(turned.sample_type_at(2).unwrap().estimates().unwrap()[0].value, -1e5);
     }
 
     #[test]
@@ -246,7 +253,7 @@ mod tests {
             let of_cache = Filter::default().focus(|name| name.contains("cache"));
             let part = |profile: &Profile| profile.filter(&of_cache).profile;
             let kept = part(&new).diff_keeping_base(&part(&base)).unwrap();
-            let error = kept.estimates(3).unwrap()[0].standard_error;
+            let error = kept.sample_type_at(3).unwrap().estimates().unwrap()[0].standard_error;
             [(error / 524_288.0).powi(2)]
         };
         near(&told(["1700000000.12", "1700000000.12"]), [8e6, 0.0]);
@@ -261,15 +268,15 @@ mod tests {
             main / log = 100000 8000000 37500 3000000 bytes=80";
         let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
         for column in [2, 3] {
-            let estimates = difference.estimates(column).unwrap();
+            let estimates = difference.sample_type_at(column).unwrap().estimates().unwrap();
             let unit = if column == 2 { 80.0 } else { 1.0 };
             let in_samples = |e: &Estimate| (e.standard_error * unit / 524_288.0).powi(2);
             let found: Vec<f64> = estimates.iter().map(in_samples).collect();
             near(&found, [39e6, 1e6]);
-            let alone = |at: usize| difference.estimate(&difference.samples[at], column);
+            let alone = |at: usize| difference.sample_type_at(column).unwrap().estimate(&difference.samples[at]);
             assert_eq!(estimates, [alone(0).unwrap(), alone(1).unwrap()]);
         }
-        assert_eq!(difference.estimates(3).unwrap()[0].value, 1e6);
+        assert_eq!(difference.sample_type_at(3).unwrap().estimates().unwrap()[0].value, 1e6);
     }
 
     /// Where nothing fell, or a filter left nothing that did, no value shows what the profile is.
@@ -281,20 +288,20 @@ mod tests {
         let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
         let of_cache = Filter::default().focus(|name| name.contains("cache"));
         let part = difference.filter(&of_cache).profile;
-        let all = difference.estimates(3).unwrap();
-        assert_eq!(part.estimates(3).unwrap(), all[..1]);
+        let all = difference.sample_type_at(3).unwrap().estimates().unwrap();
+        assert_eq!(part.sample_type_at(3).unwrap().estimates().unwrap(), all[..1]);
         // Nor does what is added to it make a profile of it.
         let twice = Profile::merge(&[&part, &part]).unwrap();
-        let ratio = twice.estimates(3).unwrap()[0].standard_error / all[0].standard_error;
+        let ratio = twice.sample_type_at(3).unwrap().estimates().unwrap()[0].standard_error / all[0].standard_error;
         assert!((ratio * ratio - 2.0).abs() < 1e-9, "{ratio}");
     }
 
     #[test]
     fn without_a_base_each_sample_has_its_own() {
         let profile: Profile = profile(LATER, 0);
-        let estimates = profile.estimates(3).unwrap();
-        let alone = |at: usize| profile.estimate(&profile.samples[at], 3).unwrap();
+        let estimates = profile.sample_type_at(3).unwrap().estimates().unwrap();
+        let alone = |at: usize| profile.sample_type_at(3).unwrap().estimate(&profile.samples[at]).unwrap();
         assert_eq!(estimates, [alone(0), alone(1)]);
-        assert!(profile.estimates(4).unwrap_err().is_mismatch());
+        assert!(profile.sample_type_at(4).unwrap_err().is_mismatch());
     }
 }

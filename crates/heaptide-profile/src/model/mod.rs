@@ -7,8 +7,11 @@
 pub(crate) mod check;
 pub(crate) mod heap;
 mod label_units;
+mod sample_type;
 
 use std::sync::Arc;
+
+pub use sample_type::SampleType;
 
 /// A profile: what was measured, where in the program, and when.
 ///
@@ -248,33 +251,6 @@ impl Profile {
                 line: line.line,
                 inlined: at < last,
             }))
-    }
-
-    /// The position of a sample type by name, for example `inuse_space`; an empty name asks for the
-    /// profile's default, which is the last type where the profile names none that it has.
-    ///
-    /// # Errors
-    ///
-    /// A mismatch that lists the types there are.
-    pub fn sample_index(&self, kind: &str) -> crate::Result<usize> {
-        let position = |kind: &str| self.sample_types.iter().position(|t| &*t.kind == kind);
-        let found = if kind.is_empty() {
-            let last = self.sample_types.len().checked_sub(1);
-            let default = Some(&*self.default_sample_type).filter(|kind| !kind.is_empty());
-            default.and_then(position).or(last)
-        } else {
-            position(kind)
-        };
-        found.ok_or_else(|| {
-            if self.sample_types.is_empty() {
-                return crate::Error::mismatch("the profile has no sample types");
-            }
-            let kinds: Vec<&str> = self.sample_types.iter().map(|t| &*t.kind).collect();
-            crate::Error::mismatch(format!(
-                "the profile has no sample type `{kind}`: it has {}",
-                kinds.join(", ")
-            ))
-        })
     }
 }
 

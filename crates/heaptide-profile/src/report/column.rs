@@ -8,8 +8,7 @@ use crate::{Error, Estimate, Profile, Result, Sample, ValueType};
 /// A sample type of a profile.
 #[derive(Debug)]
 pub struct Column<'a> {
-    profile: &'a Profile,
-    index: usize,
+    sample_type: SampleType<'a>,
     /// What the numbers are.
     pub(super) value_type: &'a ValueType,
     estimates: Option<Vec<Estimate>>,
@@ -26,31 +25,21 @@ pub(super) struct Amount {
 }
 
 impl<'a> Column<'a> {
-    /// The sample type at `index`.
-    ///
-    /// # Errors
-    ///
-    /// A mismatch if the profile has none there.
-    pub fn of(profile: &'a Profile, index: usize) -> Result<Self> {
-        let value_type = profile.sample_types.get(index).ok_or_else(|| {
-            Error::mismatch(format!(
-                "the profile has no sample type {index}: it has {}",
-                profile.sample_types.len()
-            ))
-        })?;
-        let (estimates, no_errors) = match profile.estimates(index) {
+    /// The values of one sample type.
+    #[must_use]
+    pub fn of(sample_type: SampleType<'a>) -> Self {
+        let (estimates, no_errors) = match sample_type.estimates() {
             Ok(estimates) => (Some(estimates), None),
-            // Of what no profiler samples nobody expects an error.
-            Err(_) if !profile.is_sampled(index) => (None, None),
+            // Nobody expects an error of what no profiler samples.
+            Err(_) if !sample_type.is_sampled() => (None, None),
             Err(reason) => (None, Some(reason.to_string())),
         };
-        Ok(Self {
-            profile,
-            index,
-            value_type,
+        Self {
+            sample_type,
+            value_type: sample_type.value_type(),
             estimates,
             no_errors,
-        })
+        }
     }
 
     /// Whether sampling errors are known.
@@ -66,9 +55,9 @@ impl<'a> Column<'a> {
 
     /// All samples in the profile's order, each with its value and its estimate.
     pub fn samples(&self) -> impl Iterator<Item = (&'a Sample, i64, Estimate)> {
-        let samples = self.profile.samples.iter().enumerate();
+        let samples = self.sample_type.profile().samples.iter().enumerate();
         samples.map(|(at, sample)| {
-            let value = sample.values.get(self.index).copied().unwrap_or(0);
+            let value = self.sample_type.value_of(sample);
             let estimate = self.estimates.as_ref().and_then(|all| all.get(at));
             (sample, value, estimate.copied().unwrap_or_default())
         })

@@ -26,7 +26,7 @@ use crate::{
 /// #     ..Profile::default()
 /// # };
 /// # let new = base.clone();
-/// let diff = Diff::new(&base, &new, new.sample_index("inuse_space")?)?;
+/// let diff = Diff::new(&base, new.sample_type("inuse_space")?)?;
 /// print!("{}", diff.text(&Text::default()));
 /// # assert_eq!(diff.grown(), 0);
 /// # Ok::<(), heaptide_profile::Error>(())
@@ -46,15 +46,13 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// What `new` has more or less than `base` of the sample type at `sample_index`, a position in
-    /// [`Profile::sample_types`].
+    /// What a sample type of one profile has more or less than it had in an earlier profile, `base`.
     ///
     /// # Errors
     ///
-    /// A mismatch if the profiles have different types or no such sample type, and as
-    /// [`Profile::merge`].
-    pub fn new(base: &Profile, new: &Profile, sample_index: usize) -> Result<Self> {
-        Self::with(base, new, sample_index, &View::default())
+    /// A mismatch if the profiles have different types, and as [`Profile::merge`].
+    pub fn new(base: &Profile, new: SampleType<'_>) -> Result<Self> {
+        Self::with(base, new, &View::default())
     }
 
     /// The same as the view asks for it: by line, by whole stack, as a share of another total.
@@ -62,16 +60,17 @@ impl Diff {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn with(base: &Profile, new: &Profile, sample_index: usize, view: &View) -> Result<Self> {
-        let mut top = Top::count(&new.diff_keeping_base(base)?, sample_index, view, true)?;
+    pub fn with(base: &Profile, new: SampleType<'_>, view: &View) -> Result<Self> {
+        let difference = new.profile().diff_keeping_base(base)?;
+        let mut top = Top::count(difference.sample_type_at(new.index())?, view, true);
         // The sum of two durations is the length of nothing.
         top.header.duration_nanos = 0;
         Ok(Self {
             top,
-            base_total: total(base, sample_index),
-            new_total: total(new, sample_index),
+            base_total: total(base.sample_type_at(new.index())?),
+            new_total: total(new),
             base_time_nanos: base.time_nanos,
-            new_time_nanos: new.time_nanos,
+            new_time_nanos: new.profile().time_nanos,
         })
     }
 
@@ -169,12 +168,10 @@ fn at(time_nanos: i64) -> String {
     }
 }
 
-fn total(profile: &Profile, sample_index: usize) -> i64 {
-    let values = profile
-        .samples
-        .iter()
-        .filter_map(|s| s.values.get(sample_index));
-    clamp(values.map(|&value| i128::from(value)).sum())
+fn total(sample_type: SampleType<'_>) -> i64 {
+    let samples = sample_type.profile().samples.iter();
+    let values = samples.map(|sample| i128::from(sample_type.value_of(sample)));
+    clamp(values.sum())
 }
 
 #[cfg(test)]
@@ -200,7 +197,7 @@ mod tests {
             made.mappings[0].build_id = "".into();
             made.duration_nanos = 1;
         }
-        let diff = Diff::new(&base, &new, 3).expect("same types");
+        let diff = Diff::new(&base, new.sample_type_at(3).expect("same types")).expect("same types");
         let expected = "\
 File: server
 Type: inuse_space
@@ -221,7 +218,7 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
         assert_eq!(diff.text(&Text::default()), expected);
         let plain = diff.top.text(&Text::default());
         assert!(!plain.contains("Duration"), "{plain}");
-        let back = Diff::new(&new, &base, 3).expect("same types");
+        let back = Diff::new(&new, base.sample_type_at(3).expect("same types")).expect("same types");
         assert_eq!((back.grown(), back.shrunk()), (600, -3048));
         let text = back.text(&Text::default().exact_numbers());
         assert!(
@@ -233,7 +230,7 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
 
     #[test]
     fn an_empty_base_gives_no_percentage_of_it() {
-        let diff = Diff::new(&profile("", 0), &profile(NEW, 0), 3).expect("same types");
+        let diff = Diff::new(&profile("", 0), profile(NEW, 0).sample_type_at(3).expect("same types")).expect("same types");
         assert_eq!(diff.top.total, 10448);
         let text = diff.text(&Text::default());
         assert!(
@@ -247,12 +244,12 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
         let (base, mut new) = (profile(BASE, 0), profile(NEW, 0));
         new.period_type = None;
         assert!(
-            Diff::new(&base, &new, 3)
+            Diff::new(&base, new.sample_type_at(3)?)
                 .expect_err("types differ")
                 .is_mismatch()
         );
         assert!(
-            Diff::new(&base, &base, 9)
+            Diff::new(&base, base.sample_type_at(9)?)
                 .expect_err("no such type")
                 .is_mismatch()
         );

@@ -13,15 +13,16 @@ use crate::ValueType;
 use crate::text::printable::printable;
 use crate::{Error, Profile, Result};
 
-/// Draws the value at `sample_index` (see [`Profile::sample_index`]) as a flame graph and writes it
-/// as SVG, with colors that depend on the names only.
+/// Draws the values of a sample type as a flame graph and writes it as SVG.
+///
+/// Colors depend on the names only.
 ///
 /// # Errors
 ///
-/// A mismatch if the profile has no such sample type, nothing to draw, a negative value (as in the
-/// difference of two profiles), or a sum beyond 64 bits; an I/O error if writing fails.
-pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Write) -> Result<()> {
-    let (kind, folded) = stacks(profile, sample_index)?;
+/// A mismatch if there is nothing to draw, a negative value (as in the difference of two profiles),
+/// or a sum beyond 64 bits; an I/O error if writing fails.
+pub fn write_flamegraph(sample_type: SampleType<'_>, writer: impl Write) -> Result<()> {
+    let (kind, folded) = stacks(sample_type)?;
     let lines: Vec<String> = folded
         .iter()
         .map(|(stack, value)| format!("{stack} {value}"))
@@ -29,7 +30,7 @@ pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Wri
     draw(&lines, kind, printable(&kind.kind), writer)
 }
 
-/// Draws the value at `sample_index` of `new` as [`write_flamegraph`] does, in colors that say what has
+/// Draws the values of `new` as [`write_flamegraph`] does, in colors that say what has
 /// changed since `base`: red has grown, blue has shrunk, by how much each frame itself has; white stayed
 /// the same. What only the base has is not in the picture.
 ///
@@ -40,20 +41,21 @@ pub fn write_flamegraph(profile: &Profile, sample_index: usize, writer: impl Wri
 /// # Examples
 ///
 /// ```
-/// use heaptide_profile::{Profile, report::write_diff_flamegraph};
+/// use heaptide_profile::{Profile, ValueType, report::write_diff_flamegraph};
 ///
-/// let empty = Profile::default();
+/// let empty = Profile { sample_types: vec![ValueType::default()], ..Profile::default() };
+/// let drawn = write_diff_flamegraph(&empty, empty.sample_type("")?, std::io::sink());
 /// // There is nothing to draw.
-/// assert!(write_diff_flamegraph(&empty, &empty, 0, std::io::sink()).unwrap_err().is_mismatch());
+/// assert!(drawn.unwrap_err().is_mismatch());
+/// # Ok::<(), heaptide_profile::Error>(())
 /// ```
 pub fn write_diff_flamegraph(
     base: &Profile,
-    new: &Profile,
-    sample_index: usize,
+    new: SampleType<'_>,
     writer: impl Write,
 ) -> Result<()> {
-    let (kind, now) = stacks(new, sample_index)?;
-    let (base_kind, before) = stacks(base, sample_index)?;
+    let (kind, now) = stacks(new)?;
+    let (base_kind, before) = stacks(base.sample_type_at(new.index())?)?;
     if kind != base_kind {
         return Err(Error::mismatch(format!(
             "the profiles count different things: {}/{} and {}/{}",
@@ -73,14 +75,9 @@ pub fn write_diff_flamegraph(
 }
 
 /// The stacks that can be drawn: none is negative, and their sum is a number.
-fn stacks(profile: &Profile, sample_index: usize) -> Result<(&ValueType, Folded)> {
-    let Some(kind) = profile.sample_types.get(sample_index) else {
-        return Err(Error::mismatch(format!(
-            "there is no sample type {sample_index} to draw: the profile has {}",
-            profile.sample_types.len()
-        )));
-    };
-    let folded = folded(profile, sample_index)?;
+fn stacks(sample_type: SampleType<'_>) -> Result<(&ValueType, Folded)> {
+    let kind = sample_type.value_type();
+    let folded = folded(sample_type)?;
     if let Some((stack, value)) = folded.iter().find(|(_, value)| *value < 0) {
         return Err(Error::mismatch(format!(
             "a flame graph cannot show the negative {} {value} of `{stack}`: draw the two profiles \
@@ -134,7 +131,7 @@ mod tests {
 
     fn draw(samples: &[(&[usize], i64)]) -> crate::Result<String> {
         let mut svg = Vec::new();
-        write_flamegraph(&profile(&NAMES, samples), 0, &mut svg)?;
+        write_flamegraph(profile(&NAMES, samples).sample_type_at(0)?, &mut svg)?;
         Ok(String::from_utf8(svg).unwrap())
     }
 
@@ -177,7 +174,7 @@ mod tests {
         );
         let new = profile(&NAMES, &[(&[1, 0], 1000), (&[2, 0], 3500), (&[4, 0], 9)]);
         let mut svg = Vec::new();
-        write_diff_flamegraph(&base, &new, 0, &mut svg).unwrap();
+        write_diff_flamegraph(&base, new.sample_type_at(0).unwrap(), &mut svg).unwrap();
         let svg = String::from_utf8(svg).unwrap();
         let titles = frames(&svg);
         let find = |name: &str| titles.iter().find(|title| title.starts_with(name)).copied();
@@ -205,14 +202,14 @@ mod tests {
         let mut base = profile(&NAMES, &[(&[0], 5)]);
         base.sample_types[0].unit = "count".into();
         let new = profile(&NAMES, &[(&[0], 5)]);
-        let error = write_diff_flamegraph(&base, &new, 0, io::sink()).unwrap_err();
+        let error = write_diff_flamegraph(&base, new.sample_type_at(0)?, io::sink()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the profiles count different things: inuse_space/count and inuse_space/bytes"
         );
         let negative = profile(&NAMES, &[(&[0], -5)]);
         assert!(
-            write_diff_flamegraph(&negative, &new, 0, io::sink())
+            write_diff_flamegraph(&negative, new.sample_type_at(0)?, io::sink())
                 .unwrap_err()
                 .is_mismatch()
         );
@@ -225,14 +222,14 @@ mod tests {
         assert!(draw(&[(&[0], 0)]).unwrap_err().is_mismatch());
         let overflow = draw(&[(&[0], i64::MAX), (&[1, 0], 1)]).unwrap_err();
         assert!(overflow.is_mismatch() && overflow.to_string().contains("64 bits"));
-        let beyond = write_flamegraph(&profile(&NAMES, &[]), 1, io::sink());
+        let beyond = write_flamegraph(profile(&NAMES, &[]).sample_type_at(1)?, io::sink());
         assert!(beyond.unwrap_err().is_mismatch());
     }
 
     #[test]
     fn a_failed_write_is_reported() {
         let full: &mut [u8] = &mut [0; 100];
-        let error = write_flamegraph(&profile(&NAMES, &[(&[0], 5)]), 0, full).unwrap_err();
+        let error = write_flamegraph(profile(&NAMES, &[(&[0], 5)]).sample_type_at(0)?, full).unwrap_err();
         assert!(error.is_io(), "{error}");
     }
 }

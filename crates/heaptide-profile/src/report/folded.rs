@@ -41,19 +41,20 @@ pub struct Folded {
 ///         .to_vec(),
 ///     ..Profile::default()
 /// };
-/// assert_eq!(report::folded(&profile, 0)?.to_string(), "main;grow 4096\n");
+/// assert_eq!(report::folded(profile.sample_type_at(0)?)?.to_string(), "main;grow 4096\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 ///
-/// A mismatch if a sample has no value at `sample_index`.
-pub fn folded(profile: &Profile, sample_index: usize) -> Result<Folded> {
+/// A mismatch if a sample has too few values.
+pub fn folded(sample_type: SampleType<'_>) -> Result<Folded> {
+    let (profile, index) = (sample_type.profile(), sample_type.index());
     let mut lines: BTreeMap<String, i64> = BTreeMap::new();
     for sample in &profile.samples {
-        let value = *sample.values.get(sample_index).ok_or_else(|| {
+        let value = *sample.values.get(index).ok_or_else(|| {
             Error::mismatch(format!(
-                "there is no sample type {sample_index}: a sample of the profile has {} values",
+                "there is no sample type {index}: a sample of the profile has {} values",
                 sample.values.len()
             ))
         })?;
@@ -167,7 +168,7 @@ pub(super) mod tests {
             (&[], 2),
             (&[1, 0], 0),
         ];
-        let folded = folded(&profile(&names, &samples), 0).unwrap();
+        let folded = folded(profile(&names, &samples).sample_type_at(0).unwrap()).unwrap();
         let expected = "[no stack] 2\nmain;0xbeef 3\nmain;handle;store<[u8: 4]> 11\n\
                         main;outer;inner_12 7\n";
         assert_eq!(folded.to_string(), expected);
@@ -176,7 +177,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_missing_value_is_an_error_and_no_zero() {
-        let error = folded(&profile(&["main", "f"], &[(&[0], 5)]), 1).unwrap_err();
+        let error = folded(profile(&["main", "f"], &[(&[0], 5)]).sample_type_at(1)?).unwrap_err();
         assert!(error.is_mismatch());
         assert!(error.to_string().contains("no sample type 1"), "{error}");
     }

@@ -33,7 +33,7 @@ use crate::{Error, Estimate, Profile, Result, Sample, ValueType, text::units::cl
 /// #     sample_types: vec![heaptide_profile::ValueType::new("inuse_space", "bytes")],
 /// #     ..Profile::default()
 /// # };
-/// let graph = CallGraph::new(&profile, profile.sample_index("inuse_space")?)?;
+/// let graph = CallGraph::new(profile.sample_type("inuse_space")?)?;
 /// for node in &graph.nodes {
 ///     for caller in &node.callers {
 ///         println!("{} holds {} by {}", node.row.name, caller.value, caller.name);
@@ -108,24 +108,22 @@ pub struct Dropped {
 }
 
 impl CallGraph {
-    /// All functions and calls by their values at `sample_index`, a position in
-    /// [`Profile::sample_types`].
+    /// All functions and calls by their values.
     ///
     /// # Errors
     ///
-    /// A mismatch if the profile has no such sample type.
-    pub fn new(profile: &Profile, sample_index: usize) -> Result<Self> {
-        Self::with(profile, sample_index, &View::default(), &Limits::default())
+    /// None today: there are some only for a view that [`with`](Self::with) does not take.
+    pub fn new(sample_type: SampleType<'_>) -> Result<Self> {
+        Self::with(sample_type, &View::default(), &Limits::default())
     }
 
     /// The same as the view asks for it, within limits.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new), and a mismatch if the view asks for whole stacks, which nobody calls.
+    /// A mismatch if the view asks for whole stacks, which nobody calls.
     pub fn with(
-        profile: &Profile,
-        sample_index: usize,
+        sample_type: SampleType<'_>,
         view: &View,
         limits: &Limits,
     ) -> Result<Self> {
@@ -134,7 +132,8 @@ impl CallGraph {
                 "a call graph is of functions or of lines, not of stacks",
             ));
         }
-        let column = Column::of(profile, sample_index)?;
+        let profile = sample_type.profile();
+        let column = Column::of(sample_type);
         let places = Places::named(profile, view.granularity);
         let rows = Rows {
             view: *view,
@@ -176,7 +175,7 @@ impl CallGraph {
         });
         Ok(Self {
             value_type: column.value_type.clone(),
-            total: view.total.unwrap_or_else(|| total(profile, sample_index)),
+            total: view.total.unwrap_or_else(|| total(profile.sample_type_at(sample_index)?)),
             estimate: column.estimate(),
             nodes: nodes.collect(),
             dropped,
@@ -308,7 +307,7 @@ mod tests {
         main / small = 1 1 1 10";
 
     fn graph(text: &str, limits: &Limits) -> CallGraph {
-        let made = CallGraph::with(&profile(text, 0), 3, &View::default(), limits);
+        let made = CallGraph::with(profile(text, 0).sample_type_at(3)?, &View::default(), limits);
         made.expect("four sample types")
     }
 
@@ -365,7 +364,7 @@ mod tests {
         assert!((a.hypot(b) / all - 1.0).abs() < 1e-9, "{a} {b} {all}");
         let mut unknown = profile(TEXT, 0);
         unknown.period = 0;
-        let graph = CallGraph::new(&unknown, 3).expect("four sample types");
+        let graph = CallGraph::new(unknown.sample_type_at(3).expect("four sample types")).expect("four sample types");
         assert_eq!(node(&graph, "leaf").callers[0].estimate, None);
         assert!(graph.no_errors.is_some());
     }
@@ -389,7 +388,7 @@ mod tests {
 
         let by_cum = View::default().by_cum();
         let limits = Limits::default().nodes(2);
-        let graph = CallGraph::with(&profile(TEXT, 0), 3, &by_cum, &limits);
+        let graph = CallGraph::with(profile(TEXT, 0).sample_type_at(3)?, &by_cum, &limits);
         let graph = graph.expect("four sample types");
         assert_eq!(shown(&graph.nodes[0].callees), "..leaf 990");
         assert_eq!(&*graph.nodes[0].row.name, "main");
@@ -414,7 +413,7 @@ mod tests {
         let new = profile(text, 0);
         let base = profile("main / x / b = 1 1 1 6", 0);
         let kept = new.diff_keeping_base(&base).expect("same types");
-        let graph = CallGraph::new(&kept, 3).expect("four sample types");
+        let graph = CallGraph::new(kept.sample_type_at(3).expect("four sample types")).expect("four sample types");
         // `x` holds nothing.
         let names: Vec<&str> = graph.nodes.iter().map(|node| &*node.row.name).collect();
         assert_eq!(names, ["a", "b", "d", "main"]);
@@ -435,13 +434,13 @@ mod tests {
     fn stacks_and_missing_types_are_refused() {
         let view = View::default().granularity(Granularity::Stacks);
         let profile = profile(TEXT, 0);
-        let stacks = CallGraph::with(&profile, 3, &view, &Limits::default());
+        let stacks = CallGraph::with(profile.sample_type_at(3)?, &view, &Limits::default());
         assert_eq!(
             stacks.expect_err("no nodes").to_string(),
             "a call graph is of functions or of lines, not of stacks"
         );
         assert!(
-            CallGraph::new(&profile, 4)
+            CallGraph::new(profile.sample_type_at(4)?)
                 .expect_err("no type")
                 .is_mismatch()
         );

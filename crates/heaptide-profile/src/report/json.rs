@@ -29,7 +29,7 @@ impl Top {
     ///     sample_types: vec![ValueType::new("inuse_space", "bytes")],
     ///     ..Profile::default()
     /// };
-    /// let json = Top::new(&profile, 0)?.to_json();
+    /// let json = Top::new(profile.sample_type_at(0)?).to_json();
     /// assert!(json.starts_with(r#"{"sample_type":"inuse_space","unit":"bytes","#));
     /// # Ok::<(), heaptide_profile::Error>(())
     /// ```
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn rows_carry_numbers_and_their_limits() {
-        let top = Top::new(&profile("main / a // b = 2 1024 1 512", 0), 3).unwrap();
+        let top = Top::new(profile("main / a // b = 2 1024 1 512", 0).sample_type_at(3).unwrap());
         let read: serde_json::Value = serde_json::from_str(&top.to_json()).unwrap();
         assert_eq!(read["sample_type"], "inuse_space");
         assert_eq!(read["total"], 512);
@@ -114,7 +114,7 @@ mod tests {
     fn a_number_without_an_error_says_so() {
         let mut profile = profile("main = 1 1 1 1", 0);
         profile.period = 0;
-        let json = Top::new(&profile, 3).unwrap().to_json();
+        let json = Top::new(profile.sample_type_at(3).unwrap()).to_json();
         let read: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert!(read["sum"].is_null() && read["rows"][0]["cum_estimate"].is_null());
     }

@@ -37,7 +37,7 @@ use crate::{
 /// let index = profile.sample_index("inuse_space")?;
 /// let source = |file: &str| std::fs::read_to_string(file).map_err(|error| error.to_string());
 /// let of_the_cache = |name: &str| name.contains("cache::");
-/// let listing = Listing::new(&profile, index, &View::default(), of_the_cache, source)?;
+/// let listing = Listing::new(profile.sample_type_at(index)?, &View::default(), of_the_cache, source);
 /// print!("{}", listing.text(&Text::default()));
 /// # assert!(listing.routines.is_empty());
 /// # Ok::<(), heaptide_profile::Error>(())
@@ -58,35 +58,31 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The functions whose name `matches`, by their values at `sample_index`, a position in
-    /// [`Profile::sample_types`]. The view's granularity and order do not count.
+    /// The functions whose name `matches`, by their values. The view's granularity and order do not count.
     ///
     /// `source` is given the path of a source file as the profile has it, and returns its text, or a
     /// sentence that says why there is none. It is asked once for each file.
-    ///
-    /// # Errors
-    ///
-    /// A mismatch if the profile has no such sample type.
+    #[must_use]
     pub fn new(
-        profile: &Profile,
-        sample_index: usize,
+        sample_type: SampleType<'_>,
         view: &View,
         matches: impl Fn(&str) -> bool,
         source: impl FnMut(&str) -> std::result::Result<String, String>,
-    ) -> Result<Self> {
-        let column = Column::of(profile, sample_index)?;
+    ) -> Self {
+        let profile = sample_type.profile();
+        let column = Column::of(sample_type);
         let mut count = Count::new(profile, matches);
         for (sample, amount) in column.amounts() {
             count.add(sample, amount);
         }
-        Ok(Self {
+        Self {
             value_type: column.value_type.clone(),
-            total: view.total.unwrap_or_else(|| total(profile, sample_index)),
+            total: view.total.unwrap_or_else(|| total(sample_type)),
             estimate: column.estimate(),
             routines: count.into_routines(column.has_errors(), source),
             header: Header::of(profile),
             no_errors: column.no_errors,
-        })
+        }
     }
 
     /// The report as text: header lines, and for each function a table of its lines.
@@ -305,7 +301,7 @@ mod tests {
 
     fn listing(profile: &Profile, wanted: &str) -> Listing {
         let source = |file: &str| Err(format!("{file} is not here"));
-        let made = Listing::new(profile, 3, &View::default(), |name| name == wanted, source);
+        let made = Listing::new(profile.sample_type_at(3)?, &View::default(), |name| name == wanted, source);
         made.expect("four sample types")
     }
 
@@ -368,7 +364,7 @@ mod tests {
             Ok("x\n".repeat(2000))
         };
         let view = View::default().out_of(70);
-        let listing = Listing::new(&made, 3, &view, |_| true, source);
+        let listing = Listing::new(made.sample_type_at(3)?, &view, |_| true, source);
         let listing = listing.expect("four sample types");
         let names: Vec<&str> = listing.routines.iter().map(|r| &*r.name).collect();
         assert_eq!((names, listing.total), (vec!["a", "b", "main"], 70));

@@ -64,7 +64,7 @@ mod tests {
     /// Draws the profile; without a negative value there is nothing but a picture or a refusal.
     fn draw(profile: &Profile, index: usize) {
         #[cfg(feature = "flamegraph")]
-        if let Err(error) = super::write_flamegraph(profile, index, std::io::sink()) {
+        if let Err(error) = super::write_flamegraph(profile.sample_type_at(index)?, std::io::sink()) {
             assert!(error.is_mismatch(), "{error}");
         }
         let _ = (profile, index);
@@ -75,19 +75,19 @@ mod tests {
         #[test]
         fn any_valid_profile_can_be_reported(mut profile in arbitrary::profile()) {
             for index in 0..profile.sample_types.len() {
-                let top = Top::new(&profile, index)?;
-                prop_assert!(folded(&profile, index)?.iter().all(|(_, value)| value != 0));
+                let top = Top::new(profile.sample_type_at(index)?);
+                prop_assert!(folded(profile.sample_type_at(index)?)?.iter().all(|(_, value)| value != 0));
                 draw(&profile, index);
-                let graph = CallGraph::new(&profile, index)?;
+                let graph = CallGraph::new(profile.sample_type_at(index)?)?;
                 let lines = View::default().granularity(Granularity::Lines).by_cum();
                 let few = Limits::default().nodes(2).node_share(0.1).call_share(0.1);
-                let part = CallGraph::with(&profile, index, &lines, &few)?;
-                let traces = Traces::new(&profile, index)?;
+                let part = CallGraph::with(profile.sample_type_at(index)?, &lines, &few)?;
+                let traces = Traces::new(profile.sample_type_at(index)?);
                 let source = |file: &str| match file.len() {
                     0..8 => Ok(format!("{file}\n\t\u{1b}[2J")),
                     _ => Err(format!("\r{file}")),
                 };
-                let listing = Listing::new(&profile, index, &lines, |_| true, source)?;
+                let listing = Listing::new(profile.sample_type_at(index)?, &lines, |_| true, source);
                 // Each table has the rows of the same functions.
                 prop_assert_eq!(graph.nodes.len(), top.rows.len());
                 for (node, row) in graph.nodes.iter().zip(&top.rows) {
@@ -131,7 +131,7 @@ mod tests {
                 new.samples.clear();
             }
             for index in 0..base.sample_types.len() {
-                match Diff::new(&base, &new, index) {
+                match Diff::new(&base, new.sample_type_at(index)?) {
                     Ok(diff) => {
                         let text = diff.text(&Text::default().rows(0));
                         prop_assert_eq!(commands(&text), None, "{}", text);

@@ -36,7 +36,7 @@ use crate::{
 /// #     sample_types: vec![heaptide_profile::ValueType::new("inuse_space", "bytes")],
 /// #     ..Profile::default()
 /// # };
-/// let top = Top::new(&profile, profile.sample_index("inuse_space")?)?;
+/// let top = Top::new(profile.sample_type("inuse_space")?);
 /// for row in &top.rows {
 ///     println!("{} holds {} bytes", row.name, row.flat);
 /// }
@@ -120,36 +120,26 @@ pub enum Change {
 }
 
 impl Top {
-    /// Sums up the functions' values at `sample_index`, a position in [`Profile::sample_types`].
+    /// Sums up the values of each function.
     ///
     /// Sums beyond 64 bits are cut off there. References that lead nowhere are left out; a profile that
-    /// passes [`Profile::check`] has none.
-    ///
-    /// # Errors
-    ///
-    /// A mismatch if the profile has no such sample type.
-    pub fn new(profile: &Profile, sample_index: usize) -> Result<Self> {
-        Self::with(profile, sample_index, &View::default())
+    /// passes [`Profile::check`](crate::Profile::check) has none.
+    #[must_use]
+    pub fn new(sample_type: SampleType<'_>) -> Self {
+        Self::with(sample_type, &View::default())
     }
 
     /// The same as the view asks for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn with(profile: &Profile, sample_index: usize, view: &View) -> Result<Self> {
-        let is_difference = profile.samples.iter().any(Sample::is_base);
-        Self::count(profile, sample_index, view, is_difference)
+    #[must_use]
+    pub fn with(sample_type: SampleType<'_>, view: &View) -> Self {
+        let is_difference = sample_type.profile().samples.iter().any(Sample::is_base);
+        Self::count(sample_type, view, is_difference)
     }
 
     /// A difference is one too where the base has nothing.
-    pub(super) fn count(
-        profile: &Profile,
-        sample_index: usize,
-        view: &View,
-        is_difference: bool,
-    ) -> Result<Self> {
-        let column = Column::of(profile, sample_index)?;
+    pub(super) fn count(sample_type: SampleType<'_>, view: &View, is_difference: bool) -> Self {
+        let profile = sample_type.profile();
+        let column = Column::of(sample_type);
         let places = Places::named(profile, view.granularity);
         let rows = Rows {
             view: *view,
@@ -166,15 +156,15 @@ impl Top {
             let rows = rows.of_nodes(&tally, &places.keys);
             rows.into_iter().map(|(_, row)| row).collect()
         };
-        Ok(Self {
+        Self {
             value_type: column.value_type.clone(),
-            total: view.total.unwrap_or_else(|| total(profile, sample_index)),
+            total: view.total.unwrap_or_else(|| total(sample_type)),
             estimate: column.estimate(),
             rows,
             granularity: view.granularity,
             header: Header::of(profile),
             no_errors: column.no_errors,
-        })
+        }
     }
 
     /// The report as text: header lines and a table.
@@ -188,14 +178,13 @@ impl Top {
     }
 }
 
-/// What 100 percent of a profile is: the sum of all samples at `sample_index`, each taken as positive;
+/// What 100 percent of a profile is: the sum of all values of a sample type, each taken as positive;
 /// where samples are labeled as a diff's base, the sum of those, unless that is 0.
 #[must_use]
-pub fn total(profile: &Profile, sample_index: usize) -> i64 {
+pub fn total(sample_type: SampleType<'_>) -> i64 {
     let (mut all, mut base) = (0_i128, 0);
-    for sample in &profile.samples {
-        let value = sample.values.get(sample_index).copied().unwrap_or(0);
-        let value = i128::from(value).abs();
+    for sample in &sample_type.profile().samples {
+        let value = i128::from(sample_type.value_of(sample)).abs();
         all += value;
         if sample.is_base() {
             base += value;
@@ -211,7 +200,7 @@ mod tests {
 
     fn rows(text: &str) -> Vec<(String, i64, i64, Inlined)> {
         let profile = profile(text, 0);
-        let top = Top::new(&profile, 3).expect("four sample types");
+        let top = Top::new(profile.sample_type_at(3).expect("four sample types"));
         let rows = top.rows.into_iter();
         rows.map(|row| (row.name.to_string(), row.flat, row.cum, row.inlined))
             .collect()
@@ -268,7 +257,7 @@ mod tests {
         unnamed.functions[0].name = "".into();
         let symbol = std::mem::take(&mut unnamed.functions[0].system_name);
         unnamed.locations[2].mapping = None;
-        let top = Top::new(&unnamed, 3).expect("four sample types");
+        let top = Top::new(unnamed.sample_type_at(3).expect("four sample types"));
         let names: Vec<&str> = top.rows.iter().map(|row| &*row.name).collect();
         let main = unnamed.locations[0].address;
         let main = format!("{main:#x} [server]");
@@ -277,7 +266,7 @@ mod tests {
             ["0x50000040 [server]", "0x50200040 [unknown]", &*main]
         );
         unnamed.functions[0].system_name = symbol.clone();
-        let top = Top::new(&unnamed, 3).expect("four sample types");
+        let top = Top::new(unnamed.sample_type_at(3).expect("four sample types"));
         assert!(top.rows.iter().any(|row| row.name == symbol), "{symbol}");
     }
 
@@ -290,7 +279,7 @@ mod tests {
         // `x` holds nothing: its callees cancel.
         assert_eq!(names, ["a", "b", "y", "v", "w", "z"]);
         let text = "a / leaf = 1 1 1 5\n z / y = 1 1 1 -1\n z / leaf = 1 1 1 2";
-        let by_cum = Top::with(&profile(text, 0), 3, &View::default().by_cum());
+        let by_cum = Top::with(profile(text, 0).sample_type_at(3)?, &View::default().by_cum());
         let by_cum = by_cum.expect("four sample types");
         let names: Vec<&str> = by_cum.rows.iter().map(|row| &*row.name).collect();
         assert_eq!(names, ["leaf", "a", "y", "z"]);
@@ -311,7 +300,7 @@ mod tests {
         two.samples[1].locations = LocationId::new(2).into_iter().collect();
         let rows = |granularity| {
             let view = View::default().granularity(granularity);
-            let top = Top::with(&two, 3, &view).expect("four sample types");
+            let top = Top::with(two.sample_type_at(3).expect("four sample types"), &view);
             assert_eq!(top.total, 11);
             let row = |row: TopRow| (row.name.to_string(), row.callers.len(), row.flat, row.cum);
             top.rows.into_iter().map(row).collect::<Vec<_>>()
@@ -359,18 +348,18 @@ mod tests {
         };
         let expected = [("a", None), ("c", Went), ("d", Came), ("main", None)];
         assert_eq!(
-            changes(Top::new(&kept, 3).expect("four sample types")),
+            changes(Top::new(kept.sample_type_at(3).expect("four sample types"))),
             named(&expected)
         );
         // Whichever of its samples come first, as in a difference that another tool has saved.
         let mut turned = kept.clone();
         turned.samples.reverse();
         assert_eq!(
-            changes(Top::new(&turned, 3).expect("four sample types")),
+            changes(Top::new(turned.sample_type_at(3).expect("four sample types"))),
             named(&expected)
         );
         // Without a base nothing is compared.
-        let alone = changes(Top::new(&base, 3).expect("four sample types"));
+        let alone = changes(Top::new(base.sample_type_at(3).expect("four sample types")));
         assert!(alone.iter().all(|(_, change)| *change == None));
     }
 
@@ -378,8 +367,8 @@ mod tests {
     fn a_part_is_a_share_of_the_whole() {
         let whole = profile("main / a = 1 1 1 5\n main / b = 1 1 1 3", 0);
         let part = whole.filter(&crate::Filter::default().focus(|name| name == "a"));
-        let view = View::default().out_of(total(&whole, 3));
-        let top = Top::with(&part.profile, 3, &view).expect("four sample types");
+        let view = View::default().out_of(total(whole.sample_type_at(3)?));
+        let top = Top::with(part.profile.sample_type_at(3).expect("four sample types"), &view);
         assert_eq!((top.total, top.rows[1].cum), (8, 5));
     }
 
@@ -389,7 +378,7 @@ mod tests {
             profile("a = 1 1 1 30\n b = 1 1 1 5", 0),
             profile("a = 1 1 1 10", 0),
         );
-        let total = |p: &Profile| Top::new(p, 3).expect("four sample types").total;
+        let total = |p: &Profile| Top::new(p.sample_type_at(3).expect("four sample types")).total;
         assert_eq!(total(&new), 35);
         assert_eq!(
             total(&new.diff_keeping_base(&base).expect("same types")),
@@ -406,14 +395,14 @@ mod tests {
     #[test]
     fn extreme_values_are_cut_off() {
         let huge = profile(&format!("a = 1 1 1 {0}\n b / a = 1 1 1 {0}", i64::MIN), 0);
-        let top = Top::new(&huge, 3).expect("four sample types");
+        let top = Top::new(huge.sample_type_at(3).expect("four sample types"));
         assert_eq!(top.total, i64::MAX);
         assert_eq!(top.rows[0].flat, i64::MIN);
     }
 
     #[test]
     fn a_missing_sample_type_is_a_mismatch() {
-        let error = Top::new(&profile("", 0), 4).expect_err("there are four");
+        let error = Top::new(profile("", 0).sample_type_at(4)?).expect_err("there are four");
         assert!(error.is_mismatch());
         assert_eq!(
             error.to_string(),

@@ -26,7 +26,7 @@ use crate::{
 /// #     sample_types: vec![heaptide_profile::ValueType::new("inuse_space", "bytes")],
 /// #     ..Profile::default()
 /// # };
-/// let traces = Traces::new(&profile, profile.sample_index("inuse_space")?)?;
+/// let traces = Traces::new(profile.sample_type("inuse_space")?);
 /// for trace in &traces.traces {
 ///     println!("{} bytes, {} frames deep", trace.value, trace.frames.len());
 /// }
@@ -82,23 +82,17 @@ pub struct TraceLabel {
 }
 
 impl Traces {
-    /// The samples by function, with their values at `sample_index`, a position in
-    /// [`Profile::sample_types`].
-    ///
-    /// # Errors
-    ///
-    /// A mismatch if the profile has no such sample type.
-    pub fn new(profile: &Profile, sample_index: usize) -> Result<Self> {
-        Self::with(profile, sample_index, &View::default())
+    /// The samples by function, with their values.
+    #[must_use]
+    pub fn new(sample_type: SampleType<'_>) -> Self {
+        Self::with(sample_type, &View::default())
     }
 
     /// The same with the names that the view asks for: of functions, or of lines.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn with(profile: &Profile, sample_index: usize, view: &View) -> Result<Self> {
-        let column = Column::of(profile, sample_index)?;
+    #[must_use]
+    pub fn with(sample_type: SampleType<'_>, view: &View) -> Self {
+        let profile = sample_type.profile();
+        let column = Column::of(sample_type);
         let places = Places::named(profile, view.granularity);
         let units = profile.label_units();
         let traces = column.samples().map(|(sample, value, estimate)| Trace {
@@ -107,7 +101,7 @@ impl Traces {
             value,
             estimate: column.has_errors().then_some(estimate),
         });
-        Ok(Self {
+        Self {
             value_type: column.value_type.clone(),
             estimate: column.estimate(),
             traces: traces.collect(),
@@ -261,7 +255,7 @@ mod tests {
                 unit: "nanoseconds".into(),
             },
         });
-        let traces = Traces::new(&made, 3).expect("four sample types");
+        let traces = Traces::new(made.sample_type_at(3).expect("four sample types"));
         let text = traces.text(&Text::default().without_errors());
         let lines: Vec<&str> = text
             .lines()
@@ -286,7 +280,7 @@ mod tests {
     fn every_sample_is_there_in_its_order() {
         let mut made = profile("a / b // c = 1 1 1 5\n a = 1 1 0 0\n a = 1 1 1 -2", 0);
         made.samples[2].locations.clear();
-        let traces = Traces::new(&made, 3).expect("four sample types").traces;
+        let traces = Traces::new(made.sample_type_at(3).expect("four sample types")).traces;
         let frames = |trace: &Trace| {
             let frames = trace.frames.iter();
             frames
@@ -300,9 +294,9 @@ mod tests {
         );
         let values: Vec<i64> = traces.iter().map(|trace| trace.value).collect();
         assert_eq!(values, [5, 0, -2]);
-        let text = Traces::new(&made, 3).expect("four sample types");
+        let text = Traces::new(made.sample_type_at(3).expect("four sample types"));
         let text = text.text(&Text::default().without_errors());
         assert!(text.ends_with("\n-2 B  [no stack]\n"), "{text}");
-        assert!(Traces::new(&made, 4).expect_err("no type").is_mismatch());
+        assert!(Traces::new(made.sample_type_at(4)?).expect_err("no type").is_mismatch());
     }
 }
