@@ -14,11 +14,10 @@ use axum::{
     extract::{Path as UrlPath, State},
     routing::{get, post},
 };
-use heaptide::{Profile, Snapshotter};
-use heaptide_profile::{
-    leak,
-    report::{self, Diff, Text, Top},
-};
+use heaptide::Snapshotter;
+use heaptide_profile::Profile;
+use heaptide_profile::leak;
+use heaptide_profile::report::{self, Diff, Text, Top};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     collections::{HashMap, VecDeque},
@@ -277,16 +276,16 @@ fn main() -> Result<()> {
     let (Some(last), Some(early)) = (profiles.last(), profiles.get(profiles.len() / 3)) else {
         return Err("no snapshots were written".into());
     };
-    let index = last.sample_index("inuse_space")?;
+    let live = last.sample_type("inuse_space")?;
 
     println!("\n== What is live in the last snapshot ==\n");
     let text = Text::default().rows(8).short_names();
-    println!("{}", Top::new(last.sample_type_at(index)?).text(&text));
+    println!("{}", Top::new(live).text(&text));
     println!(
         "\n== What grew since second {} ==\n",
         profiles.len() / 3 + 1
     );
-    println!("{}", Diff::new(early, last.sample_type_at(index)?)?.text(&text));
+    println!("{}", Diff::new(early, live)?.text(&text));
     println!("\n== Who leaks ==\n");
     // Source paths in profiles are absolute, as they were at the build.
     let verdict = leak::find(&profiles)?.to_string();
@@ -296,7 +295,7 @@ fn main() -> Result<()> {
     );
 
     let flamegraph = output.join("flamegraph.svg");
-    report::write_flamegraph(last.sample_type_at(index)?, fs::File::create(&flamegraph)?)?;
+    report::write_flamegraph(live, fs::File::create(&flamegraph)?)?;
     println!("\n== Look further ==\n");
     println!("go tool pprof -http=: {}", heap.display());
     println!(
@@ -306,7 +305,7 @@ fn main() -> Result<()> {
     if let (Some(first), Some(last)) = (paths.get(profiles.len() / 3), paths.last()) {
         let (first, last) = (first.display(), last.display());
         println!("go tool pprof -http=: -diff_base {first} {last}");
-        println!("cargo run --release --features cli -- diff {first} {last}");
+        println!("cargo run --release --bin heaptide -- diff {first} {last}");
     }
     println!("open {}", flamegraph.display());
     Ok(())

@@ -26,25 +26,20 @@ pub fn profile(bytes: &[u8]) {
         Err(error) => assert!(error.is_too_large(), "{error}"),
     }
     let text = report::Text::default();
-    for index in 0..profile.sample_types.len() {
-        if let Ok(top) = report::Top::new(profile.sample_type_at(index)?) {
-            is_printable(&top.text(&text));
-        }
-        if let Ok(graph) = report::CallGraph::new(profile.sample_type_at(index)?) {
+    for sample_type in profile.each_sample_type() {
+        is_printable(&report::Top::new(sample_type).text(&text));
+        is_printable(&report::Traces::new(sample_type).text(&text));
+        let (view, source) = (report::View::default(), |file: &str| Ok(file.repeat(9)));
+        let listing = report::Listing::new(sample_type, &view, |_| true, source);
+        is_printable(&listing.text(&text));
+        if let Ok(graph) = report::CallGraph::new(sample_type) {
             is_printable(&graph.text(&text));
         }
-        if let Ok(traces) = report::Traces::new(profile.sample_type_at(index)?) {
-            is_printable(&traces.text(&text));
-        }
-        let (view, source) = (report::View::default(), |file: &str| Ok(file.repeat(9)));
-        if let Ok(listing) = report::Listing::new(profile.sample_type_at(index)?, &view, |_| true, source) {
-            is_printable(&listing.text(&text));
-        }
-        if let Ok(diff) = report::Diff::new(&profile, profile.sample_type_at(index)?) {
+        if let Ok(diff) = report::Diff::new(&profile, sample_type) {
             assert_eq!((diff.grown(), diff.shrunk()), (0, 0), "of itself");
             is_printable(&diff.text(&text));
         }
-        if let Ok(folded) = report::folded(profile.sample_type_at(index)?) {
+        if let Ok(folded) = report::folded(sample_type) {
             is_printable(&folded.to_string());
         }
     }

@@ -16,8 +16,8 @@
 //!     heaptide::write_heap_profile(&mut file)?;
 //!
 //!     let profile = heaptide::Profile::read(&file)?;
-//!     let inuse_space = profile.sample_index("inuse_space")?;
-//!     let live: i64 = profile.samples.iter().map(|sample| sample.values[inuse_space]).sum();
+//!     let inuse_space = profile.sample_type("inuse_space")?;
+//!     let live: i64 = profile.samples.iter().map(|sample| inuse_space.value_of(sample)).sum();
 //!     println!("{live} bytes are live");
 //!     # assert!(live >= 64 << 20);
 //!     # drop(kept);

@@ -4,6 +4,7 @@ use super::query::Query;
 use super::reply::{self, Reply, ReplyResult};
 use crate::{Profile, ProfileOptions};
 use ::http::{HeaderValue, StatusCode, header};
+use heaptide_profile::SampleType;
 use heaptide_profile::report::{Text, Top, folded};
 
 const BINARY: &str = "application/octet-stream";
@@ -60,11 +61,11 @@ impl<'a> OutputParams<'a> {
     /// The format `pprof` has all of them; there the named one becomes the default that viewers
     /// open. A browser saves it under the name.
     pub(super) fn render(&self, mut profile: Profile, name: &str) -> ReplyResult<Reply> {
-        let index = profile.sample_index(self.sample_type.unwrap_or_default())?;
+        let sample_type = profile.sample_type(self.sample_type.unwrap_or_default())?;
         Ok(match self.format {
             OutputFormat::Pprof => {
-                if let Some(sample_type) = self.sample_type {
-                    profile.default_sample_type = sample_type.into();
+                if let Some(name) = self.sample_type {
+                    profile.default_sample_type = name.into();
                 }
                 let mut reply = reply::new(StatusCode::OK, BINARY, encode(&profile)?);
                 let disposition = format!("attachment; filename=\"{name}\"");
@@ -73,16 +74,16 @@ impl<'a> OutputParams<'a> {
                 headers.extend(disposition.map(|to| (header::CONTENT_DISPOSITION, to)));
                 reply
             }
-            OutputFormat::Folded => reply::text(folded(profile.sample_type_at(index)?)?.to_string()),
+            OutputFormat::Folded => reply::text(folded(sample_type)?.to_string()),
             OutputFormat::Text => {
                 let rows = Text::default().rows(0);
-                reply::text(Top::new(profile.sample_type_at(index)?).text(&rows))
+                reply::text(Top::new(sample_type).text(&rows))
             }
             OutputFormat::Json => {
-                let json = Top::new(profile.sample_type_at(index)?).to_json();
+                let json = Top::new(sample_type).to_json();
                 reply::new(StatusCode::OK, reply::JSON, json)
             }
-            OutputFormat::Svg => flame_graph(&profile, index)?,
+            OutputFormat::Svg => flame_graph(sample_type)?,
         })
     }
 }
@@ -94,17 +95,17 @@ const NO_FLAME_GRAPH: &str = "flame graphs as SVG are not in this program: build
 
 /// The drawing runs its own script and styles, and fetches nothing.
 #[cfg(feature = "flamegraph")]
-fn flame_graph(profile: &Profile, index: usize) -> ReplyResult<Reply> {
+fn flame_graph(sample_type: SampleType<'_>) -> ReplyResult<Reply> {
     const POLICY: &str =
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
     let mut svg = Vec::new();
-    heaptide_profile::report::write_flamegraph(profile.sample_type_at(index)?, &mut svg)?;
+    heaptide_profile::report::write_flamegraph(sample_type, &mut svg)?;
     let reply = reply::new(StatusCode::OK, "image/svg+xml", svg);
     Ok(reply::with(reply, header::CONTENT_SECURITY_POLICY, POLICY))
 }
 
 #[cfg(not(feature = "flamegraph"))]
-fn flame_graph(_profile: &Profile, _index: usize) -> ReplyResult<Reply> {
+fn flame_graph(_: SampleType<'_>) -> ReplyResult<Reply> {
     reply::refused(StatusCode::NOT_IMPLEMENTED, NO_FLAME_GRAPH)
 }
 

@@ -28,7 +28,8 @@ fn each_report_of_other_peoples_profiles_is_made() {
             let top = report::Top::new(profile.sample_type_at(index).unwrap());
             let graph = report::CallGraph::new(profile.sample_type_at(index).unwrap()).unwrap();
             assert_eq!(graph.nodes.len(), top.rows.len(), "{}", path.display());
-            let difference = report::Diff::new(&profile, profile.sample_type_at(index).unwrap()).unwrap();
+            let difference =
+                report::Diff::new(&profile, profile.sample_type_at(index).unwrap()).unwrap();
             assert_eq!(
                 (difference.grown(), difference.shrunk()),
                 (0, 0),

@@ -80,5 +80,5 @@ fn is_root(path: &Path) -> bool {
             .iter()
             .any(|name| Path::new(package).join(name) == path)
     };
-    PACKAGES.iter().any(|package| root(&package))
+    PACKAGES.iter().any(root)
 }

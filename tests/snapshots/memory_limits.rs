@@ -96,7 +96,7 @@ fn mapped_mib(profile: &Profile) -> f64 {
 }
 
 fn live_mib(profile: &Profile) -> f64 {
-    let index = profile.sample_index("inuse_space").unwrap();
+    let index = profile.sample_type("inuse_space").unwrap().index();
     let live: i64 = profile
         .samples
         .iter()

@@ -5,13 +5,14 @@ use std::path::Path;
 use heaptide_profile::report::folded;
 
 use crate::{
-    answer::Answer,
     args::{self, Format},
     failure::Failure,
-    input, output, profile_json, speedscope,
+    input,
+    outcome::Outcome,
+    output, profile_json, speedscope,
 };
 
-pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Convert) -> Result<Outcome, Failure> {
     let format = match arguments.to {
         Some(format) => format,
         None => format_of(&arguments.output)?,
@@ -31,10 +32,8 @@ pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
             bytes
         }
         Format::Folded => {
-            let index = profile
-                .sample_index(&arguments.counted.sample_index)
-                .map_err(fail)?;
-            let folded = folded(profile.sample_type_at(index)?).map_err(fail)?;
+            let sample_type = profile.sample_type(&arguments.counted.sample_index);
+            let folded = sample_type.and_then(folded).map_err(fail)?;
             if folded.iter().any(|(_, value)| value < 0) {
                 remarks.push(
                     "some values are negative, which most readers of folded stacks refuse".into(),
@@ -50,7 +49,7 @@ pub(crate) fn run(arguments: &args::Convert) -> Result<Answer, Failure> {
         Format::Json => profile_json::write(profile).into_bytes(),
     };
     output::put(&arguments.output, &bytes)?;
-    Ok(Answer::new(String::new(), remarks))
+    Ok(Outcome::new(String::new(), remarks))
 }
 
 /// The format that a file's name promises.

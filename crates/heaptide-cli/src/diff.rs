@@ -6,34 +6,36 @@ use heaptide_profile::{
 };
 
 use crate::{
-    answer::Answer,
     args,
     failure::Failure,
     filter::Filters,
     input::{self, Input},
-    table,
+    outcome::Outcome,
+    view_args,
 };
 
-pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Outcome, Failure> {
     let report = &arguments.report;
     let filters = Filters::new(&report.filter)?;
     let (base, new) = inputs(arguments)?;
     let fail = |error| Failure::between(&base.name, &new.name, error);
     let index = new
         .profile
-        .sample_index(&report.counted.sample_index)
-        .map_err(|error| Failure::of(&new.name, error))?;
+        .sample_type(&report.counted.sample_index)
+        .map_err(|error| Failure::of(&new.name, error))?
+        .index();
     let whole = new.profile.diff_keeping_base(&base.profile).map_err(fail)?;
-    let view = table::view(report, total(whole.sample_type_at(index)?));
+    let view = view_args::view(report, total(whole.sample_type_at(index).map_err(fail)?));
     let ([base_part, new_part], mut remarks) = filters.apply_to([&base.profile, &new.profile]);
     if base.profile.is_same_process_as(&new.profile) == Some(false) {
         let remark = "the profiles are of two processes, so that nothing cancels and the errors of both add up";
         remarks.push(remark.to_owned());
     }
     remarks.extend(two_builds(&base.profile, &new.profile));
-    let diff = Diff::with(&base_part, new_part.sample_type_at(index)?, &view).map_err(fail)?;
-    Ok(Answer::new(
-        diff.text(&table::text(report, is_colored)),
+    let new_part = new_part.sample_type_at(index).map_err(fail)?;
+    let diff = Diff::with(&base_part, new_part, &view).map_err(fail)?;
+    Ok(Outcome::new(
+        diff.text(&view_args::text(report, is_colored)),
         remarks,
     ))
 }

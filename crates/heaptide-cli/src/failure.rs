@@ -11,7 +11,7 @@ use heaptide_profile::internal::printable;
 /// What is told on standard error.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    subject: String,
+    selection: String,
     reason: String,
 }
 
@@ -22,9 +22,9 @@ impl Failure {
     }
 
     /// A failure of, or with, something that has a name.
-    pub(crate) fn of(subject: &str, reason: impl Display) -> Self {
+    pub(crate) fn of(selection: &str, reason: impl Display) -> Self {
         Self {
-            subject: subject.to_owned(),
+            selection: selection.to_owned(),
             reason: reason.to_string(),
         }
     }
@@ -50,7 +50,7 @@ pub(crate) fn name(file: &Path) -> String {
 
 impl Display for Failure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let line = format!("{}: {}", self.subject, self.reason);
+        let line = format!("{}: {}", self.selection, self.reason);
         f.write_str(&printable(&line))
     }
 }

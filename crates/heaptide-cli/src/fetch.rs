@@ -8,14 +8,14 @@ use std::{
 use heaptide_profile::{Profile, internal::units::Instant};
 
 use crate::{
-    answer::Answer,
     args, download,
     failure::Failure,
     input,
+    outcome::Outcome,
     output::{self, Existing},
 };
 
-pub(crate) fn run(arguments: &args::Fetch) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Fetch) -> Result<Outcome, Failure> {
     let url = &arguments.url;
     let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let bytes = download::get(url, arguments.seconds)?;
@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &args::Fetch) -> Result<Answer, Failure> {
     let profile = input::parse(url, &bytes)?;
     if to_stdout {
         output::to_stdout(&bytes)?;
-        return Ok(Answer::default());
+        return Ok(Outcome::default());
     }
     let (file, existing) = if arguments.output.is_dir() {
         let name = name(url, &profile)?;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &args::Fetch) -> Result<Answer, Failure> {
         (arguments.output.clone(), Existing::Replace)
     };
     output::save(&file, &bytes, existing)?;
-    Ok(Answer::new(format!("{}\n", file.display()), Vec::new()))
+    Ok(Outcome::new(format!("{}\n", file.display()), Vec::new()))
 }
 
 /// What, when and where: `heap-20261121T083455Z-localhost_6060.pb.gz`. Names of one service sort by time.

@@ -2,29 +2,31 @@
 
 use heaptide_profile::report::{write_diff_flamegraph, write_flamegraph};
 
-use crate::{answer::Answer, args, failure::Failure, filter::Filters, input, output};
+use crate::{args, failure::Failure, filter::Filters, input, outcome::Outcome, output};
 
-pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Outcome, Failure> {
     output::is_stdout(&arguments.output, "SVG")?;
     let filters = Filters::new(&arguments.filter)?;
     input::check_standard_input(arguments.files.iter().chain(&arguments.base))?;
     let input = input::sum(&arguments.files)?;
     let fail = |error| Failure::of(&input.name, error);
-    let index = input
-        .profile
-        .sample_index(&arguments.counted.sample_index)
-        .map_err(fail)?;
+    let sample_type = input.profile.sample_type(&arguments.counted.sample_index);
+    let index = sample_type.map_err(fail)?.index();
     let mut svg = Vec::new();
     let remarks = if let Some(file) = &arguments.base {
         let base = input::one(file)?;
         let ([before, now], remarks) = filters.apply_to([&base.profile, &input.profile]);
-        write_diff_flamegraph(&before, now.sample_type_at(index)?, &mut svg)
+        now.sample_type_at(index)
+            .and_then(|now| write_diff_flamegraph(&before, now, &mut svg))
             .map_err(|error| Failure::between(&base.name, &input.name, error))?;
         remarks
     } else {
         let ([profile], remarks) = filters.apply_to([&input.profile]);
         // What the filters have not found may be why there is nothing to draw.
-        write_flamegraph(profile.sample_type_at(index)?, &mut svg).map_err(|error| {
+        let drawn = profile
+            .sample_type_at(index)
+            .and_then(|sample_type| write_flamegraph(sample_type, &mut svg));
+        drawn.map_err(|error| {
             let mut reasons = vec![error.to_string()];
             reasons.extend(remarks.iter().cloned());
             Failure::of(&input.name, reasons.join(": "))
@@ -32,5 +34,5 @@ pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Answer, Failure> {
         remarks
     };
     output::put(&arguments.output, &svg)?;
-    Ok(Answer::new(String::new(), remarks))
+    Ok(Outcome::new(String::new(), remarks))
 }

@@ -4,7 +4,7 @@
 //! is `screen`'s business.
 
 use heaptide_profile::{
-    Profile,
+    Profile, SampleType,
     internal::units::{Bytes, Count, Instant, Nanos},
     report::{Diff, shorten},
 };
@@ -19,15 +19,12 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    pub(crate) fn new(
-        base: &Profile,
-        now: &Profile,
-        index: usize,
-    ) -> heaptide_profile::Result<Self> {
+    pub(crate) fn new(base: &Profile, now: SampleType<'_>) -> heaptide_profile::Result<Self> {
+        let taken = now.profile().time_nanos;
         Ok(Self {
-            diff: Diff::new(base, now.sample_type_at(index)?)?,
-            taken: now.time_nanos,
-            later: now.time_nanos.saturating_sub(base.time_nanos),
+            diff: Diff::new(base, now)?,
+            taken,
+            later: taken.saturating_sub(base.time_nanos),
         })
     }
 

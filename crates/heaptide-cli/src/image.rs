@@ -15,7 +15,7 @@ use object::{
     SymbolFlags, SymbolSection, elf,
 };
 
-use crate::{failure::Failure, ordinary};
+use crate::{failure::Failure, regular_file};
 
 /// The largest file read; debug information of a large browser has half of it.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -72,7 +72,7 @@ impl Image {
     /// Reads a file; none if there is none.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, Failure> {
         let fail = |error| Failure::with(path, error);
-        let Some(mut file) = ordinary::open(path).map_err(fail)? else {
+        let Some(mut file) = regular_file::open(path).map_err(fail)? else {
             return Ok(None);
         };
         if file.limit() > MAX_BYTES {

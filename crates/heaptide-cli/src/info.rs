@@ -9,15 +9,15 @@ use std::{
 };
 
 use heaptide_profile::{
-    Mapping, Process, Profile,
+    Mapping, Process, Profile, SampleType,
     internal::units::{Bytes, Count, Instant, Nanos},
     report::total,
 };
 
-use crate::{answer::Answer, args, failure::Failure, input};
+use crate::{args, failure::Failure, input, outcome::Outcome};
 use heaptide_profile::internal::printable;
 
-pub(crate) fn run(arguments: &args::Info) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Info) -> Result<Outcome, Failure> {
     let input = input::one(&arguments.profile)?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &args::Info) -> Result<Answer, Failure> {
             text.push_str(&format!("- {}\n", printable(&line)));
         }
     }
-    Ok(Answer::new(text, Vec::new()))
+    Ok(Outcome::new(text, Vec::new()))
 }
 
 /// What it is called, and its size on the disk where it is a file.
@@ -59,9 +59,10 @@ fn name(arguments: &args::Info, name: &str) -> String {
 
 fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
-    let default = profile.sample_index("").ok();
-    for (index, kind) in profile.sample_types.iter().enumerate() {
-        let total = total(profile.sample_type_at(index)?);
+    let default = profile.sample_type("").ok().map(SampleType::index);
+    for sample_type in profile.each_sample_type() {
+        let (index, kind) = (sample_type.index(), sample_type.value_type());
+        let total = total(sample_type);
         let total = match &*kind.unit {
             "bytes" => Bytes(total).to_string(),
             unit => format!("{} {unit}", Count(total)),

@@ -7,9 +7,9 @@ use heaptide_profile::{
 };
 use regex::{Captures, Regex};
 
-use crate::{answer::Answer, args, failure::Failure, input, input::Series, style};
+use crate::{args, failure::Failure, input, input::Series, outcome::Outcome, style};
 
-pub(crate) fn run(arguments: &args::Leaks, is_colored: bool) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Leaks, is_colored: bool) -> Result<Outcome, Failure> {
     input::check_standard_input(&arguments.files)?;
     let verdict = judge(Series::of(&arguments.files)?)?;
     let mut text = match (arguments.json, arguments.whole_stacks) {
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &args::Leaks, is_colored: bool) -> Result<Answer, F
         Some(args::FailOn::Leak) => verdict.has_leak(),
         None => false,
     };
-    Ok(Answer {
+    Ok(Outcome {
         text,
         remarks: Vec::new(),
         is_found,

@@ -5,7 +5,6 @@
 //! So a script can tell a finding from a failure to look, as with `grep`. A report is written only once it
 //! is complete, so a failure leaves nothing half written. What a report says is the library's business.
 
-mod answer;
 mod args;
 mod convert;
 mod debug_files;
@@ -28,24 +27,25 @@ mod leaks;
 mod list;
 mod merge;
 mod options;
-mod ordinary;
+mod outcome;
 mod output;
 mod peek;
-mod pprof;
+mod pprof_hint;
 mod profile_json;
+mod regular_file;
 mod report_args;
 mod report_help;
 mod screen;
+mod selection;
 mod shell;
 mod source_files;
 mod speedscope;
 mod style;
-mod subject;
 mod symbolize;
-mod table;
 mod top;
 mod traces;
 mod tree;
+mod view_args;
 mod watch;
 
 use std::{
@@ -55,10 +55,10 @@ use std::{
 
 use clap::Parser;
 
-use answer::Answer;
 use args::{Arguments, Command};
 use failure::Failure;
 use heaptide_profile::internal::printable;
+use outcome::Outcome;
 
 const FOUND: u8 = 1;
 const FAILED: u8 = 2;
@@ -98,7 +98,7 @@ fn answer_usage(answer: &clap::Error) -> ExitCode {
 }
 
 /// Writes the answer, and returns the exit code that it asks for.
-fn show(answer: &Answer) -> Result<u8, Failure> {
+fn show(answer: &Outcome) -> Result<u8, Failure> {
     for remark in &answer.remarks {
         tell(remark);
     }

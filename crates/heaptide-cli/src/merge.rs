@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use heaptide_profile::{Merge, Process, Profile};
 
 use crate::{
-    answer::Answer,
     args,
     failure::Failure,
     input::{self, Series},
+    outcome::Outcome,
     output,
 };
 
@@ -20,7 +20,7 @@ struct First {
     period: i64,
 }
 
-pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Merge) -> Result<Outcome, Failure> {
     output::is_stdout(&arguments.output, "profile")?;
     input::check_standard_input(&arguments.files)?;
     let mut first: Option<First> = None;
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &args::Merge) -> Result<Answer, Failure> {
             if again == 1 { "is a further snapshot" } else { "are further snapshots" }
         ));
     }
-    Ok(Answer::new(String::new(), remarks))
+    Ok(Outcome::new(String::new(), remarks))
 }
 
 /// Whether its period is a sample interval.

@@ -17,7 +17,7 @@ pub(crate) enum Existing {
     Keep,
 }
 
-/// Writes a file under a temporary name beside it and then renames it. What is no ordinary file, a device,
+/// Writes a file under a temporary name beside it and then renames it. What is not a regular file, a device,
 /// a pipe or a link, is written to as it stands.
 pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
     let fail = |error: io::Error| Failure::with(file, error);

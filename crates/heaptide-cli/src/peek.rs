@@ -3,33 +3,33 @@
 use heaptide_profile::report::{CallGraph, Limits};
 
 use crate::{
-    answer::Answer,
     args,
     failure::Failure,
     filter::{Filters, expression},
-    pprof::Pprof,
-    subject, table,
+    outcome::Outcome,
+    pprof_hint::PprofHint,
+    selection, view_args,
 };
 
-pub(crate) fn run(arguments: &args::Peek, is_colored: bool) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Peek, is_colored: bool) -> Result<Outcome, Failure> {
     let wanted = expression("peek", &arguments.regex)?;
     let filters = Filters::new(&arguments.filter)?;
-    let profiles = subject::files(&arguments.profiles)?;
-    let same = Pprof::new(&format!("-peek={}", arguments.regex))
+    let profiles = selection::files(&arguments.profiles)?;
+    let same = PprofHint::new(&format!("-peek={}", arguments.regex))
         .counted(&arguments.counted)
         .nodes(&arguments.nodes)
         .numbers(&arguments.numbers)
         .filter(&arguments.filter)
         .profiles(&profiles)?;
-    let input = subject::read(&profiles)?;
-    let subject = subject::part(input, &arguments.counted, &filters)?;
-    let view = table::nodes(&arguments.nodes, subject.total);
-    let graph = CallGraph::with(subject.profile.sample_type_at(subject.index)?, &view, &Limits::default());
-    let graph = graph.map_err(|error| subject.fail(error))?;
+    let input = selection::read(&profiles)?;
+    let selection = selection::part(input, &arguments.counted, &filters)?;
+    let view = view_args::nodes(&arguments.nodes, selection.total);
+    let graph = CallGraph::with(selection.sample_type()?, &view, &Limits::default());
+    let graph = graph.map_err(|error| selection.fail(error))?;
     let graph = graph.only(|name| wanted.is_match(name));
     if graph.nodes.is_empty() {
-        return Err(subject.none_matches(&arguments.regex));
+        return Err(selection.none_matches(&arguments.regex));
     }
-    let text = graph.text(&table::numbers(&arguments.numbers, is_colored));
-    Ok(Answer::new(same.below(text), subject.remarks))
+    let text = graph.text(&view_args::numbers(&arguments.numbers, is_colored));
+    Ok(Outcome::new(same.below(text), selection.remarks))
 }

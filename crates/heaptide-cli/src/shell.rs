@@ -6,12 +6,12 @@ use std::io;
 use clap::CommandFactory;
 
 use crate::{
-    answer::Answer,
     args::{Arguments, Completions},
     failure::Failure,
+    outcome::Outcome,
 };
 
-pub(crate) fn completions(arguments: &Completions) -> Result<Answer, Failure> {
+pub(crate) fn completions(arguments: &Completions) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
     let mut command = Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "heaptide", &mut script);
@@ -19,7 +19,7 @@ pub(crate) fn completions(arguments: &Completions) -> Result<Answer, Failure> {
 }
 
 /// One page with all commands: `man heaptide-top` would have to be installed file by file.
-pub(crate) fn manual() -> Result<Answer, Failure> {
+pub(crate) fn manual() -> Result<Outcome, Failure> {
     let mut page = Vec::new();
     let mut command = Arguments::command();
     command.build();
@@ -73,7 +73,7 @@ fn escape(line: &str) -> String {
     }
 }
 
-fn answer(text: Vec<u8>) -> Result<Answer, Failure> {
+fn answer(text: Vec<u8>) -> Result<Outcome, Failure> {
     let text = String::from_utf8(text).map_err(|error| Failure::of("standard output", error))?;
-    Ok(Answer::new(text, Vec::new()))
+    Ok(Outcome::new(text, Vec::new()))
 }

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{failure::Failure, ordinary};
+use crate::{failure::Failure, regular_file};
 
 /// What `pprof` takes off whatever is asked: Bazel's way to write the folder it works in.
 const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
@@ -121,7 +121,7 @@ fn text(place: &Path) -> Option<Result<String, String>> {
         file.read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
-    let text = ordinary::open(place).transpose()?.and_then(read);
+    let text = regular_file::open(place).transpose()?.and_then(read);
     Some(text.map_err(|error| format!("{}: {error}", place.display())))
 }
 

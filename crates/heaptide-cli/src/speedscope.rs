@@ -69,7 +69,7 @@ pub(crate) fn write(name: &str, profile: &Profile) -> Result<(String, Vec<String
             ("weights", numbers(&weights)),
         ]));
     }
-    let active = profile.sample_index("").unwrap_or(0);
+    let active = profile.sample_type("").map_or(0, |of| of.index());
     let file = object([
         ("$schema", string(SCHEMA)),
         (

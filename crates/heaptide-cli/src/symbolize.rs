@@ -15,22 +15,23 @@ use heaptide_profile::{
 };
 
 use crate::{
-    answer::Answer,
     args::{self, Frames},
     debug_files::{DebugFiles, Found},
     failure::Failure,
-    input, output, tell,
+    input,
+    outcome::Outcome,
+    output, tell,
 };
 use heaptide_profile::internal::printable;
 
 /// What was found, by mapping and address.
 type Lines = HashMap<(usize, u64), Vec<SymbolLine>>;
 
-pub(crate) fn run(arguments: &args::Symbolize) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Symbolize) -> Result<Outcome, Failure> {
     let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let mut input = input::one(&arguments.profile)?;
     let parts = parts(&input.profile, arguments.force);
-    let mut answer = Answer::default();
+    let mut answer = Outcome::default();
     if parts.is_empty() && !has_names(&input.profile) && !input.profile.locations.is_empty() {
         return Err(Failure::of(
             &input.name,
@@ -109,7 +110,7 @@ fn look_up(
     arguments: &args::Symbolize,
     profile: &Profile,
     parts: &[Part<'_>],
-    answer: &mut Answer,
+    answer: &mut Outcome,
 ) -> Result<Lines, Failure> {
     let files = DebugFiles::new(&arguments.binaries, folders(arguments), servers(arguments))?;
     for image in files.unwanted(&profile.mappings) {
@@ -130,7 +131,7 @@ fn look_up(
 }
 
 impl Part<'_> {
-    fn look_up(&self, profile: &Profile, found: &Found, lines: &mut Lines, answer: &mut Answer) {
+    fn look_up(&self, profile: &Profile, found: &Found, lines: &mut Lines, answer: &mut Outcome) {
         let mut named = 0;
         let mut has_lines = false;
         for &address in &self.addresses {
@@ -215,12 +216,12 @@ impl Part<'_> {
             "have frames"
         };
         let count = format!("{} of {all} {samples}", Count(count));
-        let Ok(index) = profile.sample_index("") else {
+        let Ok(sample_type) = profile.sample_type("") else {
             return format!("{count} {have}");
         };
-        let values = held.iter().filter_map(|sample| sample.values.get(index));
-        let sum = values.fold(0_i64, |sum, &value| sum.saturating_add(value));
-        let kind = profile.sample_types.get(index);
+        let values = held.iter().map(|sample| sample_type.value_of(sample));
+        let sum = values.fold(0_i64, i64::saturating_add);
+        let kind = Some(sample_type.value_type());
         match kind.map(|kind| (&*kind.kind, &*kind.unit)) {
             Some((kind, "bytes")) => format!("{count}, {} of {kind}, {have}", Bytes(sum)),
             Some((kind, unit)) => format!("{count}, {sum} {unit} of {kind}, {have}"),

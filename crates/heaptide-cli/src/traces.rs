@@ -6,31 +6,31 @@ use heaptide_profile::{
 };
 
 use crate::{
-    answer::Answer, args, failure::Failure, filter::Filters, pprof::Pprof, subject, table,
+    args, failure::Failure, filter::Filters, outcome::Outcome, pprof_hint::PprofHint, selection,
+    view_args,
 };
 
-pub(crate) fn run(arguments: &args::Traces, is_colored: bool) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Traces, is_colored: bool) -> Result<Outcome, Failure> {
     let filters = Filters::new(&arguments.filter)?;
-    let profiles = subject::files(&arguments.profiles)?;
-    let same = Pprof::new("-traces")
+    let profiles = selection::files(&arguments.profiles)?;
+    let same = PprofHint::new("-traces")
         .counted(&arguments.counted)
         .lines(arguments.lines)
         .numbers(&arguments.numbers)
         .filter(&arguments.filter)
         .profiles(&profiles)?;
-    let mut input = subject::read(&profiles)?;
+    let mut input = selection::read(&profiles)?;
     // As `pprof` reads even a single profile: samples of one stack and one set of labels are one.
     let merged = Profile::merge(&[&input.profile]);
     input.profile = merged.map_err(|error| Failure::of(&input.name, error))?;
-    let subject = subject::part(input, &arguments.counted, &filters)?;
+    let selection = selection::part(input, &arguments.counted, &filters)?;
     let granularity = if arguments.lines {
         Granularity::Lines
     } else {
         Granularity::Functions
     };
     let view = View::default().granularity(granularity);
-    let traces = Traces::with(subject.profile.sample_type_at(subject.index)?, &view);
-    let traces = traces.map_err(|error| subject.fail(error))?;
-    let text = traces.text(&table::numbers(&arguments.numbers, is_colored));
-    Ok(Answer::new(same.below(text), subject.remarks))
+    let traces = Traces::with(selection.sample_type()?, &view);
+    let text = traces.text(&view_args::numbers(&arguments.numbers, is_colored));
+    Ok(Outcome::new(same.below(text), selection.remarks))
 }

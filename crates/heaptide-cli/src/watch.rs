@@ -16,11 +16,11 @@ use std::{
 use heaptide_profile::{Profile, internal::units};
 
 use crate::{
-    answer::Answer,
     args, download,
     failure::Failure,
     growth::Growth,
     input,
+    outcome::Outcome,
     screen::{Ready, Screen},
 };
 use heaptide_profile::internal::printable;
@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// footer and the empty line before it.
 const NOT_ROWS: usize = 7;
 
-pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Answer, Failure> {
+pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Outcome, Failure> {
     let source = &arguments.source;
     if download::url(source).is_none() && !input::is_folder(source) {
         let reason = "neither an http:// URL nor a folder: there is nothing to look at again";
@@ -43,8 +43,10 @@ pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Answer, F
     }
     // A first look that fails is a wrong address rather than a hiccup, and ends it.
     let first = look(source)?;
-    let index = first.sample_index(&arguments.counted.sample_index);
-    let index = index.map_err(|error| Failure::with(source, error))?;
+    let sample_type = first.sample_type(&arguments.counted.sample_index);
+    let index = sample_type
+        .map_err(|error| Failure::with(source, error))?
+        .index();
     let mut watch = Watch {
         arguments,
         index,
@@ -78,18 +80,18 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// One block for each look, for pipes and files. It ends with the count, or with its reader.
-    fn in_blocks(&mut self) -> Result<Answer, Failure> {
+    fn in_blocks(&mut self) -> Result<Outcome, Failure> {
         let mut looks = 1;
         loop {
             match self.block() {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    return Ok(Answer::default());
+                    return Ok(Outcome::default());
                 }
                 Err(error) => return Err(Failure::output(error)),
             }
             if self.arguments.count == Some(looks) {
-                return Ok(Answer::default());
+                return Ok(Outcome::default());
             }
             thread::sleep(self.pause());
             self.take(look(&self.arguments.source));
@@ -114,7 +116,7 @@ impl Watch<'_> {
     }
 
     /// Over the whole terminal, until Ctrl-C or the count.
-    fn on_screen(&mut self, is_colored: bool) -> Result<Answer, Failure> {
+    fn on_screen(&mut self, is_colored: bool) -> Result<Outcome, Failure> {
         let screen = Screen::enter().map_err(Failure::output)?;
         let mut looks = 1;
         let mut is_ended = false;
@@ -155,7 +157,7 @@ impl Watch<'_> {
             .lines(is_colored, self.nodecount(), usize::MAX)
             .join("\n");
         text.push('\n');
-        Ok(Answer::new(text, Vec::new()))
+        Ok(Outcome::new(text, Vec::new()))
     }
 
     /// Draws until the pause is over; true if the user wants an end.
@@ -290,7 +292,10 @@ fn nanos(duration: Duration) -> i64 {
 }
 
 fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<Growth, Failure> {
-    Growth::new(base, now, index).map_err(|error| Failure::with(source, error))
+    let growth = now
+        .sample_type_at(index)
+        .and_then(|now| Growth::new(base, now));
+    growth.map_err(|error| Failure::with(source, error))
 }
 
 /// Whether two profiles say that they are of two processes. If they do not say, what cannot be with one: that
@@ -304,8 +309,8 @@ fn is_restarted(before: &Profile, now: &Profile) -> bool {
         main.map(|main| (main.start, main.build_id.clone()))
     };
     let allocated = |profile: &Profile| {
-        let index = profile.sample_index("alloc_objects").ok()?;
-        Some(heaptide_profile::report::total(profile.sample_type_at(index)?))
+        let sample_type = profile.sample_type("alloc_objects").ok()?;
+        Some(heaptide_profile::report::total(sample_type))
     };
     let fell = match (allocated(before), allocated(now)) {
         (Some(before), Some(now)) => now < before,

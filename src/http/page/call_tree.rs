@@ -5,11 +5,10 @@
 
 use std::{cmp::Reverse, collections::HashMap, iter, sync::Arc};
 
-use crate::Result;
 use crate::http::limits::{MAX_NODES, SMALLEST_PART};
 use heaptide_profile::internal::{Column, address_name, clean};
 use heaptide_profile::report::RowEstimates;
-use heaptide_profile::{Estimate, Function, Line, Location, Profile, Sample};
+use heaptide_profile::{Estimate, Function, Line, Location, Profile, Sample, SampleType};
 
 /// The stacks of a profile, merged by function from the root. Inlined calls have their own nodes.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,28 +66,24 @@ pub(super) enum CallKind {
 }
 
 impl CallTree {
-    /// Merges the samples' values at `sample_index`, a position in [`Profile::sample_types`].
-    ///
-    /// # Errors
-    ///
-    /// A mismatch if the profile has no such sample type.
-    pub(super) fn new(profile: &Profile, sample_index: usize) -> Result<Self> {
-        Self::bounded(profile, sample_index, MAX_NODES)
+    /// Merges the values of all samples.
+    pub(super) fn new(sample_type: SampleType<'_>) -> Self {
+        Self::bounded(sample_type, MAX_NODES)
     }
 
-    fn bounded(profile: &Profile, sample_index: usize, max_nodes: usize) -> Result<Self> {
-        let column = Column::of(profile, sample_index)?;
-        let mut builder = TreeBuilder::new(profile);
+    fn bounded(sample_type: SampleType<'_>, max_nodes: usize) -> Self {
+        let column = Column::of(sample_type);
+        let mut builder = TreeBuilder::new(sample_type.profile());
         for (sample, value, estimate) in column.samples() {
             builder.add(sample, value, estimate);
         }
         builder.sum_up();
         let (nodes, folded) = builder.prune(max_nodes);
-        Ok(Self {
+        Self {
             functions: builder.functions(),
             nodes,
             folded,
-        })
+        }
     }
 }
 
@@ -323,7 +318,7 @@ mod tests {
             main / run / put / push = 1 1 1 5
             main / run / put // grow = 1 1 1 10
             main / run / run = 1 1 1 5";
-        let tree = CallTree::new(&profile(text, 0), 3).unwrap();
+        let tree = CallTree::new(profile(text, 0).sample_type_at(3).unwrap());
         let expected = [
             "all 0 100 100",
             ".main 0 100 100",
@@ -336,7 +331,13 @@ mod tests {
         ];
         assert_eq!(shown(&tree), expected);
         assert_eq!(tree.folded, 0);
-        let whole: Estimate = profile(text, 0).sample_type_at(3).unwrap().estimates().unwrap().into_iter().sum();
+        let whole: Estimate = profile(text, 0)
+            .sample_type_at(3)
+            .unwrap()
+            .estimates()
+            .unwrap()
+            .into_iter()
+            .sum();
         let root = tree.nodes[0].estimates.cum;
         assert_eq!(root.value, 100.0);
         assert!((whole.standard_error - root.standard_error).abs() < 1e-9);
@@ -348,7 +349,7 @@ mod tests {
         let new = "main / a = 9 9 9 90\n main / b = 9 9 9 15\n main / same = 1 1 1 7";
         let (base, new) = (profile(base, 0), profile(new, 0x1000));
         let kept = new.diff_keeping_base(&base).unwrap();
-        let tree = CallTree::new(&kept, 3).unwrap();
+        let tree = CallTree::new(kept.sample_type_at(3).unwrap());
         let expected = [
             "all 0 5 55",
             ".main 0 5 55",
@@ -364,7 +365,7 @@ mod tests {
     #[test]
     fn small_nodes_are_summed_up_in_their_parent() {
         let text = "main / a = 9 9 9 99980\n main / b / c = 1 1 1 4\n main / d = 1 1 1 3";
-        let tree = CallTree::new(&profile(text, 0), 3).unwrap();
+        let tree = CallTree::new(profile(text, 0).sample_type_at(3).unwrap());
         let expected = [
             "all 0 99987 99987",
             ".main 0 99987 99987",
@@ -380,7 +381,7 @@ mod tests {
         // The number is bounded, however wide the nodes are; nodes of equal width are treated
         // alike.
         let text = "main / a = 9 9 9 90\n main / b = 1 1 1 50\n main / c = 1 1 1 50";
-        let tree = CallTree::bounded(&profile(text, 0), 3, 4).unwrap();
+        let tree = CallTree::bounded(profile(text, 0).sample_type_at(3).unwrap(), 4);
         let expected = [
             "all 0 190 190",
             ".main 0 190 190",
@@ -397,7 +398,7 @@ mod tests {
             location.lines[0].line = line;
         }
         let files: Vec<(String, i64)> = {
-            let tree = CallTree::new(&made, 3).unwrap();
+            let tree = CallTree::new(made.sample_type_at(3).unwrap());
             tree.functions
                 .into_iter()
                 .map(|f| (f.file, f.line))
@@ -407,22 +408,16 @@ mod tests {
         let mut twice = made.clone();
         // `a` is called from line 12 too, with more.
         twice.locations[2].lines[0].function = twice.locations[1].lines[0].function;
-        let tree = CallTree::new(&twice, 3).unwrap();
+        let tree = CallTree::new(twice.sample_type_at(3).unwrap());
         let a = tree.functions.iter().find(|f| &*f.name == "a").unwrap();
         assert_eq!(a.line, 12);
-    }
-
-    #[test]
-    fn an_unknown_sample_type_is_an_error() {
-        let error = CallTree::new(&profile("main = 1 1 1 1", 0), 4).unwrap_err();
-        assert!(error.is_mismatch(), "{error}");
     }
 
     proptest! {
         #[test]
         fn the_parts_of_any_tree_add_up(profile in arbitrary::profile(), most in 1_usize..6) {
-            for index in 0..profile.sample_types.len() {
-                let tree = CallTree::bounded(&profile, index, most)?;
+            for sample_type in profile.each_sample_type() {
+                let tree = CallTree::bounded(sample_type, most);
                 prop_assert!(tree.nodes.len() <= 2 * most + 1);
                 let mut cums: Vec<i128> = tree.nodes.iter().map(|n| n.flat).collect();
                 for (at, node) in tree.nodes.iter().enumerate().skip(1).rev() {

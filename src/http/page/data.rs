@@ -13,7 +13,7 @@ use crate::{Profile, ProfileOptions, http::cancellation::Cancellation, http::lim
 use heaptide_profile::internal::json::{array, number, object, string};
 use heaptide_profile::internal::units::clamp;
 use heaptide_profile::report::{Change, Diff, Inlined, Top, TopRow, View, shorten, total};
-use heaptide_profile::{Estimate, Filter, Filtered};
+use heaptide_profile::{Estimate, Filter, Filtered, SampleType, ValueType};
 
 /// What there is to show.
 #[derive(Debug)]
@@ -64,12 +64,18 @@ impl<'a> HeapView<'a> {
 /// the request is cancelled while names are matched.
 pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyResult<String> {
     let (profile, params) = (&view.profile, view.params);
-    let index = profile.sample_index(params.sample_type)?;
+    let sample_type = profile.sample_type(params.sample_type)?;
+    let index = sample_type.index();
     let base = view.base.as_ref().map(|(_, base)| base);
-    let whole = base
-        .map(|base| total(base.sample_type_at(index)?))
-        .filter(|whole| *whole != 0);
-    let whole = whole.unwrap_or_else(|| total(profile.sample_type_at(index)?));
+    let whole = match base {
+        Some(base) => total(base.sample_type_at(index)?),
+        None => 0,
+    };
+    let whole = if whole == 0 {
+        total(sample_type)
+    } else {
+        whole
+    };
     let part = filtered(profile, params, cancellation);
     let base = base.map(|base| filtered(base, params, cancellation).profile);
     if cancellation.is_cancelled() {
@@ -78,12 +84,13 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
     let rows = View::default().out_of(whole);
     let (top, tree, change) = match &base {
         None => {
-            let top = Top::with(part.profile.sample_type_at(index)?, &rows);
-            (top, CallTree::new(&part.profile, index)?, "null".into())
+            let part = part.profile.sample_type_at(index)?;
+            (Top::with(part, &rows), CallTree::new(part), "null".into())
         }
         Some(base) => {
             let diff = Diff::with(base, part.profile.sample_type_at(index)?, &rows)?;
-            let tree = CallTree::new(&part.profile.diff_keeping_base(base)?, index)?;
+            let kept = part.profile.diff_keeping_base(base)?;
+            let tree = CallTree::new(kept.sample_type_at(index)?);
             let (base, new) = (diff.base_total.to_string(), diff.new_total.to_string());
             (diff.top, tree, object([("base", base), ("new", new)]))
         }
@@ -93,7 +100,7 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
     let rows = top.rows.iter().take(MAX_ROWS);
     let rows = array(rows.filter_map(|of| row(of, &mut functions)));
     let shown_total = tree.nodes.first().map_or(0, |root| clamp(root.cum));
-    let types = (0..profile.sample_types.len()).map(|index| sample_type(profile, index));
+    let types = profile.each_sample_type().map(sample_type_total);
     let comments = profile.comments.iter().map(|comment| &**comment);
     let comments = comments.filter(|comment| !comment.starts_with('#'));
     let remarks = comments.chain(view.remarks.iter().map(String::as_str));
@@ -141,15 +148,14 @@ fn filtered(profile: &Profile, params: &ViewParams<'_>, cancellation: &Cancellat
     profile.filter(&filter)
 }
 
-fn sample_type(profile: &Profile, index: usize) -> String {
-    let value_type = profile.sample_types.get(index);
-    let (kind, unit) = value_type.map_or(("", ""), |of| (&*of.kind, &*of.unit));
-    let estimates = profile.sample_type_at(index).and_then(SampleType::estimates).ok();
+fn sample_type_total(sample_type: SampleType<'_>) -> String {
+    let ValueType { kind, unit } = sample_type.value_type();
+    let estimates = sample_type.estimates().ok();
     let estimate = estimates.map(|all| all.into_iter().sum());
     object([
         ("kind", string(kind)),
         ("unit", string(unit)),
-        ("total", sum(column_sum(profile, index), estimate)),
+        ("total", sum(column_sum(sample_type), estimate)),
     ])
 }
 

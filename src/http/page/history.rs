@@ -12,6 +12,7 @@ use std::{convert::Infallible, thread};
 use crate::http::limits::{HISTORY_INTERVAL, MAX_HISTORY, MAX_HISTORY_BYTES, MIN_HISTORY_NANOS};
 use crate::{Profile, ProfileOptions, Result, http::cancellation::Cancellation};
 use crate::{http::profile_queue::ProfileQueue, http::render::encode, record::muted};
+use heaptide_profile::SampleType;
 
 /// Dropping the sender ends the thread; an error says why there is none.
 type HistoryThread = std::result::Result<Sender<Infallible>, String>;
@@ -88,11 +89,10 @@ impl HeapHistory {
 impl EarlierHeap {
     /// Without an id: [`Entries::add`] gives it one.
     fn new(profile: &Profile) -> Result<Self> {
-        let columns = 0..profile.sample_types.len();
         Ok(Self {
             id: 0,
             time_nanos: profile.time_nanos,
-            totals: columns.map(|index| column_sum(profile, index)).collect(),
+            totals: profile.each_sample_type().map(column_sum).collect(),
             bytes: encode(profile)?.into(),
         })
     }
@@ -103,9 +103,10 @@ impl EarlierHeap {
 }
 
 /// The sum of a sample type's values.
-pub(super) fn column_sum(profile: &Profile, index: usize) -> i64 {
-    let values = profile.samples.iter().filter_map(|s| s.values.get(index));
-    values.fold(0, |sum: i64, value| sum.saturating_add(*value))
+pub(super) fn column_sum(sample_type: SampleType<'_>) -> i64 {
+    let samples = sample_type.profile().samples.iter();
+    let values = samples.map(|sample| sample_type.value_of(sample));
+    values.fold(0, i64::saturating_add)
 }
 
 impl Entries {

@@ -39,10 +39,10 @@ fn main() {
             run(Command::new(&program).arg(&file));
             let profile = read(&file);
             for (site, sum) in SITES.iter().zip(sums.iter_mut()) {
-                if let Ok(index) = profile.sample_index("inuse_objects") {
+                if let Ok(index) = profile.sample_type("inuse_objects").map(|of| of.index()) {
                     *sum.0.get_or_insert(0.0) += of_site(&profile, index, site.name);
                 }
-                let index = profile.sample_index("inuse_space").expect("live bytes");
+                let index = profile.sample_type("inuse_space").expect("live bytes").index();
                 sum.1 += of_site(&profile, index, site.name);
             }
         }

@@ -184,8 +184,15 @@ mod tests {
             ..example::profile("main / run = 2000 2000000 2000 2000000 bytes=1000", 0)
         };
         let (coarse, fine) = (heap(512 * 1024), heap(4096));
-        let total =
-            |profile: &Profile| -> Estimate { profile.sample_type_at(3).unwrap().estimates().unwrap().into_iter().sum() };
+        let total = |profile: &Profile| -> Estimate {
+            profile
+                .sample_type_at(3)
+                .unwrap()
+                .estimates()
+                .unwrap()
+                .into_iter()
+                .sum()
+        };
         let apart = total(&coarse) + total(&fine);
         for order in [[&coarse, &fine], [&fine, &coarse]] {
             for sum in [Profile::merge(&order).unwrap(), one_by_one(&order)] {

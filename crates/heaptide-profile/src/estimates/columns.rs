@@ -116,7 +116,7 @@ impl Profile {
     }
 
     fn value(&self, sample: &Sample, kind: &str) -> Result<i64> {
-        let index = self.sample_index(kind)?;
+        let index = self.sample_type(kind)?.index();
         sample.values.get(index).copied().ok_or_else(|| {
             Error::mismatch(format!(
                 "a sample has {} values where the profile has {} sample types",
@@ -193,11 +193,19 @@ mod tests {
     fn one_large_block_as_go_writes_it_has_the_error_of_one_sample() {
         // Go cuts the weight 1.58 to one object, so space / objects is 1.58 blocks.
         let go = sample([1, 829_411, 1, 829_411], &[("bytes", BLOCK)]);
-        let estimate = heap(INTERVAL).sample_type_at(3).unwrap().estimate(&go).unwrap();
+        let estimate = heap(INTERVAL)
+            .sample_type_at(3)
+            .unwrap()
+            .estimate(&go)
+            .unwrap();
         // One sample: s² (1-p)/p², p = 1 - 1/e.
         let p = 1.0 - (-1.0_f64).exp();
         near(estimate.standard_error, BLOCK as f64 * (1.0 - p).sqrt() / p);
-        let objects = heap(INTERVAL).sample_type_at(2).unwrap().estimate(&go).unwrap();
+        let objects = heap(INTERVAL)
+            .sample_type_at(2)
+            .unwrap()
+            .estimate(&go)
+            .unwrap();
         near(objects.standard_error, (1.0 - p).sqrt() / p);
         assert_eq!(objects.value, 1.0);
     }
@@ -206,8 +214,16 @@ mod tests {
     fn the_columns_do_not_share_their_errors() {
         let churned = sample([4096, 16 << 20, 256, 1 << 20], &[]);
         let profile = heap(INTERVAL);
-        let allocated = profile.sample_type_at(1).unwrap().estimate(&churned).unwrap();
-        let live = profile.sample_type_at(3).unwrap().estimate(&churned).unwrap();
+        let allocated = profile
+            .sample_type_at(1)
+            .unwrap()
+            .estimate(&churned)
+            .unwrap();
+        let live = profile
+            .sample_type_at(3)
+            .unwrap()
+            .estimate(&churned)
+            .unwrap();
         near(allocated.standard_error / live.standard_error, 4.0);
     }
 
@@ -215,7 +231,11 @@ mod tests {
     fn the_interval_of_the_sample_goes_before_that_of_the_profile() {
         let values = [1000, 1_000_000, 1000, 1_000_000];
         let own = sample(values, &[("bytes", 1000), ("sample_interval", 1)]);
-        let exact = heap(INTERVAL).sample_type_at(3).unwrap().estimate(&own).unwrap();
+        let exact = heap(INTERVAL)
+            .sample_type_at(3)
+            .unwrap()
+            .estimate(&own)
+            .unwrap();
         assert_eq!(exact.standard_error, 0.0);
         let own = sample(values, &[("bytes", 1000), ("sample_interval", INTERVAL)]);
         let noisy = heap(1).sample_type_at(3).unwrap().estimate(&own).unwrap();
@@ -225,18 +245,23 @@ mod tests {
     #[test]
     fn what_has_no_known_error_is_refused() {
         let plain = sample([1; 4], &[]);
-        let unstated = heap(0).sample_type_at(3).unwrap().estimate(&plain).unwrap_err();
+        let unstated = heap(0)
+            .sample_type_at(3)
+            .unwrap()
+            .estimate(&plain)
+            .unwrap_err();
         assert!(unstated.is_mismatch() && unstated.to_string().contains("sample interval"));
         let mut cpu = heap(INTERVAL);
         cpu.sample_types = vec![ValueType::new("cpu", "nanoseconds")];
-        assert!(cpu.sample_type_at(0).unwrap().estimate(&plain).unwrap_err().is_mismatch());
-        assert!(cpu.population(&plain).unwrap_err().is_mismatch());
         assert!(
-            heap(INTERVAL)
-                .sample_type_at(4)
+            cpu.sample_type_at(0)
+                .unwrap()
+                .estimate(&plain)
                 .unwrap_err()
                 .is_mismatch()
         );
+        assert!(cpu.population(&plain).unwrap_err().is_mismatch());
+        assert!(heap(INTERVAL).sample_type_at(4).unwrap_err().is_mismatch());
     }
 
     /// Four that came and sixteen that went, as far as four columns say: a growth of twelve less.
@@ -246,7 +271,11 @@ mod tests {
         #[expect(clippy::cast_possible_truncation, reason = "far below the limits")]
         let values = [4.0, 4.0 * 4096.0, -12.0, -12.0 * 4096.0].map(|n| (n / p).round() as i64);
         let row = sample(values, &[("bytes", 4096)]);
-        let estimate = heap(INTERVAL).sample_type_at(3).unwrap().estimate(&row).unwrap();
+        let estimate = heap(INTERVAL)
+            .sample_type_at(3)
+            .unwrap()
+            .estimate(&row)
+            .unwrap();
         near(
             estimate.standard_error,
             4096.0 * (20.0 * (1.0 - p)).sqrt() / p,

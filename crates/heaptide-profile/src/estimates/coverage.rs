@@ -156,7 +156,11 @@ fn coverage(all: &[Blocks], column: Column, seed: u64) -> Coverage {
                 .diff_keeping_base(&profile(&before))
                 .unwrap();
         }
-        let estimates = shown.sample_type_at(column as usize).unwrap().estimates().unwrap();
+        let estimates = shown
+            .sample_type_at(column as usize)
+            .unwrap()
+            .estimates()
+            .unwrap();
         let asked = |s: &Sample| {
             s.locations
                 .iter()

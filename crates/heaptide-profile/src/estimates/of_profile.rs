@@ -208,7 +208,12 @@ mod tests {
     /// Standard errors of cache and log, in samples of 512 KiB.
     fn errors(new: &str, base: &str, column: usize) -> Vec<f64> {
         let kept = profile(new, 0x3000).diff_keeping_base(&profile(base, 0));
-        let estimates = kept.unwrap().sample_type_at(column).unwrap().estimates().unwrap();
+        let estimates = kept
+            .unwrap()
+            .sample_type_at(column)
+            .unwrap()
+            .estimates()
+            .unwrap();
         let (of_new, of_base) = estimates.split_at(2);
         assert!(of_base.iter().all(|e| *e == Estimate::default()));
         let in_samples = |e: &Estimate| (e.standard_error / 524_288.0).powi(2);
@@ -230,8 +235,14 @@ mod tests {
         let turned = profile(BASE, 0)
             .diff_keeping_base(&profile(LATER, 0))
             .unwrap();
-        assert_eq!(turned.sample_type_at(3).unwrap().estimates().unwrap()[0].value, -8e6);
-        assert_eq!(turned.sample_type_at(2).unwrap().estimates().unwrap()[0].value, -1e5);
+        assert_eq!(
+            turned.sample_type_at(3).unwrap().estimates().unwrap()[0].value,
+            -8e6
+        );
+        assert_eq!(
+            turned.sample_type_at(2).unwrap().estimates().unwrap()[0].value,
+            -1e5
+        );
     }
 
     #[test]
@@ -268,15 +279,27 @@ mod tests {
             main / log = 100000 8000000 37500 3000000 bytes=80";
         let difference = profile(new, 0).diff(&profile(BASE, 0)).unwrap();
         for column in [2, 3] {
-            let estimates = difference.sample_type_at(column).unwrap().estimates().unwrap();
+            let estimates = difference
+                .sample_type_at(column)
+                .unwrap()
+                .estimates()
+                .unwrap();
             let unit = if column == 2 { 80.0 } else { 1.0 };
             let in_samples = |e: &Estimate| (e.standard_error * unit / 524_288.0).powi(2);
             let found: Vec<f64> = estimates.iter().map(in_samples).collect();
             near(&found, [39e6, 1e6]);
-            let alone = |at: usize| difference.sample_type_at(column).unwrap().estimate(&difference.samples[at]);
+            let alone = |at: usize| {
+                difference
+                    .sample_type_at(column)
+                    .unwrap()
+                    .estimate(&difference.samples[at])
+            };
             assert_eq!(estimates, [alone(0).unwrap(), alone(1).unwrap()]);
         }
-        assert_eq!(difference.sample_type_at(3).unwrap().estimates().unwrap()[0].value, 1e6);
+        assert_eq!(
+            difference.sample_type_at(3).unwrap().estimates().unwrap()[0].value,
+            1e6
+        );
     }
 
     /// Where nothing fell, or a filter left nothing that did, no value shows what the profile is.
@@ -289,10 +312,14 @@ mod tests {
         let of_cache = Filter::default().focus(|name| name.contains("cache"));
         let part = difference.filter(&of_cache).profile;
         let all = difference.sample_type_at(3).unwrap().estimates().unwrap();
-        assert_eq!(part.sample_type_at(3).unwrap().estimates().unwrap(), all[..1]);
+        assert_eq!(
+            part.sample_type_at(3).unwrap().estimates().unwrap(),
+            all[..1]
+        );
         // Nor does what is added to it make a profile of it.
         let twice = Profile::merge(&[&part, &part]).unwrap();
-        let ratio = twice.sample_type_at(3).unwrap().estimates().unwrap()[0].standard_error / all[0].standard_error;
+        let ratio = twice.sample_type_at(3).unwrap().estimates().unwrap()[0].standard_error
+            / all[0].standard_error;
         assert!((ratio * ratio - 2.0).abs() < 1e-9, "{ratio}");
     }
 
@@ -300,7 +327,13 @@ mod tests {
     fn without_a_base_each_sample_has_its_own() {
         let profile: Profile = profile(LATER, 0);
         let estimates = profile.sample_type_at(3).unwrap().estimates().unwrap();
-        let alone = |at: usize| profile.sample_type_at(3).unwrap().estimate(&profile.samples[at]).unwrap();
+        let alone = |at: usize| {
+            profile
+                .sample_type_at(3)
+                .unwrap()
+                .estimate(&profile.samples[at])
+                .unwrap()
+        };
         assert_eq!(estimates, [alone(0), alone(1)]);
         assert!(profile.sample_type_at(4).unwrap_err().is_mismatch());
     }

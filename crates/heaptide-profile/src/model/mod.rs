@@ -266,15 +266,15 @@ mod tests {
         };
         for (default, index) in [("", 1), ("objects", 0), ("cpu", 1)] {
             profile.default_sample_type = default.into();
-            assert_eq!(profile.sample_index("").unwrap(), index, "{default}");
+            assert_eq!(profile.sample_type("").unwrap().index(), index, "{default}");
         }
-        let error = profile.sample_index("cpu").unwrap_err();
+        let error = profile.sample_type("cpu").unwrap_err();
         assert!(error.is_mismatch());
         assert_eq!(
             error.to_string(),
             "the profile has no sample type `cpu`: it has objects, space"
         );
-        let error = Profile::default().sample_index("").unwrap_err();
+        let error = Profile::default().sample_type("").unwrap_err();
         assert_eq!(error.to_string(), "the profile has no sample types");
     }
 

@@ -83,6 +83,16 @@ impl Profile {
         self.sample_type_at(found)
     }
 
+    /// All sample types, in their order.
+    pub fn each_sample_type(&self) -> impl Iterator<Item = SampleType<'_>> {
+        let types = self.sample_types.iter().enumerate();
+        types.map(move |(index, value_type)| SampleType {
+            profile: self,
+            value_type,
+            index,
+        })
+    }
+
     /// The sample type at a position in [`sample_types`](Self::sample_types).
     ///
     /// # Errors

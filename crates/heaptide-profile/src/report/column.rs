@@ -3,7 +3,8 @@
 //!
 //! Every report begins here, so that all of them leave out the same samples and say the same of errors.
 
-use crate::{Error, Estimate, Profile, Result, Sample, ValueType};
+use crate::SampleType;
+use crate::{Estimate, Sample, ValueType};
 
 /// A sample type of a profile.
 #[derive(Debug)]

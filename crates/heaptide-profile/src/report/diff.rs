@@ -8,6 +8,7 @@ use super::{
     top::Top,
     view::{Granularity, View},
 };
+use crate::SampleType;
 use crate::{
     Profile, Result,
     text::printable::printable,
@@ -197,7 +198,8 @@ mod tests {
             made.mappings[0].build_id = "".into();
             made.duration_nanos = 1;
         }
-        let diff = Diff::new(&base, new.sample_type_at(3).expect("same types")).expect("same types");
+        let diff =
+            Diff::new(&base, new.sample_type_at(3).expect("same types")).expect("same types");
         let expected = "\
 File: server
 Type: inuse_space
@@ -218,7 +220,8 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
         assert_eq!(diff.text(&Text::default()), expected);
         let plain = diff.top.text(&Text::default());
         assert!(!plain.contains("Duration"), "{plain}");
-        let back = Diff::new(&new, base.sample_type_at(3).expect("same types")).expect("same types");
+        let back =
+            Diff::new(&new, base.sample_type_at(3).expect("same types")).expect("same types");
         assert_eq!((back.grown(), back.shrunk()), (600, -3048));
         let text = back.text(&Text::default().exact_numbers());
         assert!(
@@ -230,7 +233,11 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
 
     #[test]
     fn an_empty_base_gives_no_percentage_of_it() {
-        let diff = Diff::new(&profile("", 0), profile(NEW, 0).sample_type_at(3).expect("same types")).expect("same types");
+        let diff = Diff::new(
+            &profile("", 0),
+            profile(NEW, 0).sample_type_at(3).expect("same types"),
+        )
+        .expect("same types");
         assert_eq!(diff.top.total, 10448);
         let text = diff.text(&Text::default());
         assert!(
@@ -244,12 +251,12 @@ Showing nodes accounting for +2.39 KiB, 30.60% of 7.81 KiB total
         let (base, mut new) = (profile(BASE, 0), profile(NEW, 0));
         new.period_type = None;
         assert!(
-            Diff::new(&base, new.sample_type_at(3)?)
+            Diff::new(&base, new.sample_type_at(3).unwrap())
                 .expect_err("types differ")
                 .is_mismatch()
         );
         assert!(
-            Diff::new(&base, base.sample_type_at(9)?)
+            base.sample_type_at(9)
                 .expect_err("no such type")
                 .is_mismatch()
         );

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Error, Profile, Result};
+use crate::SampleType;
+use crate::{Error, Result};
 use crate::{Frame, Function};
 
 /// Call stacks by name, root first, each with its value; in the order of their text.
@@ -18,8 +19,9 @@ pub struct Folded {
     lines: BTreeMap<String, i64>,
 }
 
-/// Folds the samples of a profile by the value at `sample_index` (see
-/// [`Profile::sample_index`]). Inlined calls are frames like others; a `;` in a name becomes `:`.
+/// Folds the samples of a profile by the values of a sample type.
+///
+/// Inlined calls are frames like others; a `;` in a name becomes `:`.
 ///
 /// ```
 /// use heaptide_profile::{Function, FunctionId, Line, Location, LocationId, Sample, ValueType};
@@ -177,7 +179,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_missing_value_is_an_error_and_no_zero() {
-        let error = folded(profile(&["main", "f"], &[(&[0], 5)]).sample_type_at(1)?).unwrap_err();
+        let mut profile = profile(&["main", "f"], &[(&[0], 5)]);
+        profile
+            .sample_types
+            .push(ValueType::new("objects", "count"));
+        let error = folded(profile.sample_type_at(1).unwrap()).unwrap_err();
         assert!(error.is_mismatch());
         assert!(error.to_string().contains("no sample type 1"), "{error}");
     }

@@ -87,7 +87,11 @@ mod tests {
 
     #[test]
     fn rows_carry_numbers_and_their_limits() {
-        let top = Top::new(profile("main / a // b = 2 1024 1 512", 0).sample_type_at(3).unwrap());
+        let top = Top::new(
+            profile("main / a // b = 2 1024 1 512", 0)
+                .sample_type_at(3)
+                .unwrap(),
+        );
         let read: serde_json::Value = serde_json::from_str(&top.to_json()).unwrap();
         assert_eq!(read["sample_type"], "inuse_space");
         assert_eq!(read["total"], 512);

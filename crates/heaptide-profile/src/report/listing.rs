@@ -15,9 +15,8 @@ use super::{
     top::{RowEstimates, total},
     view::View,
 };
-use crate::{
-    Estimate, Function, Line, Location, Profile, Result, Sample, ValueType, text::units::clamp,
-};
+use crate::SampleType;
+use crate::{Estimate, Function, Line, Location, Profile, Sample, ValueType, text::units::clamp};
 
 /// The source code of the functions that one asks for, with what each line holds.
 ///
@@ -34,10 +33,10 @@ use crate::{
 /// #     sample_types: vec![heaptide_profile::ValueType::new("inuse_space", "bytes")],
 /// #     ..Profile::default()
 /// # };
-/// let index = profile.sample_index("inuse_space")?;
+/// let inuse_space = profile.sample_type("inuse_space")?;
 /// let source = |file: &str| std::fs::read_to_string(file).map_err(|error| error.to_string());
 /// let of_the_cache = |name: &str| name.contains("cache::");
-/// let listing = Listing::new(profile.sample_type_at(index)?, &View::default(), of_the_cache, source);
+/// let listing = Listing::new(inuse_space, &View::default(), of_the_cache, source);
 /// print!("{}", listing.text(&Text::default()));
 /// # assert!(listing.routines.is_empty());
 /// # Ok::<(), heaptide_profile::Error>(())
@@ -67,7 +66,7 @@ impl Listing {
         sample_type: SampleType<'_>,
         view: &View,
         matches: impl Fn(&str) -> bool,
-        source: impl FnMut(&str) -> std::result::Result<String, String>,
+        source: impl FnMut(&str) -> Result<String, String>,
     ) -> Self {
         let profile = sample_type.profile();
         let column = Column::of(sample_type);
@@ -196,7 +195,7 @@ impl Count {
     fn into_routines(
         self,
         has_errors: bool,
-        mut source: impl FnMut(&str) -> std::result::Result<String, String>,
+        mut source: impl FnMut(&str) -> Result<String, String>,
     ) -> Vec<Routine> {
         let estimates = |node: &Node| has_errors.then_some(node.estimates);
         let mut routines: Vec<Option<Routine>> = Vec::new();
@@ -239,7 +238,7 @@ impl Count {
             .filter_map(|(routine, start)| Some((routine?, start)))
             .collect();
         routines.sort_by(|(a, _), (b, _)| (&a.name, &a.file).cmp(&(&b.name, &b.file)));
-        let mut texts: HashMap<Arc<str>, std::result::Result<String, String>> = HashMap::new();
+        let mut texts: HashMap<Arc<str>, Result<String, String>> = HashMap::new();
         let with_text = routines.into_iter().map(|(mut routine, start)| {
             let text = texts
                 .entry(Arc::clone(&routine.file))
@@ -301,8 +300,8 @@ mod tests {
 
     fn listing(profile: &Profile, wanted: &str) -> Listing {
         let source = |file: &str| Err(format!("{file} is not here"));
-        let made = Listing::new(profile.sample_type_at(3)?, &View::default(), |name| name == wanted, source);
-        made.expect("four sample types")
+        let inuse_space = profile.sample_type_at(3).unwrap();
+        Listing::new(inuse_space, &View::default(), |name| name == wanted, source)
     }
 
     #[test]
@@ -364,8 +363,7 @@ mod tests {
             Ok("x\n".repeat(2000))
         };
         let view = View::default().out_of(70);
-        let listing = Listing::new(made.sample_type_at(3)?, &view, |_| true, source);
-        let listing = listing.expect("four sample types");
+        let listing = Listing::new(made.sample_type_at(3).unwrap(), &view, |_| true, source);
         let names: Vec<&str> = listing.routines.iter().map(|r| &*r.name).collect();
         assert_eq!((names, listing.total), (vec!["a", "b", "main"], 70));
         let mut files: Vec<&str> = listing.routines.iter().map(|r| &*r.file).collect();

@@ -64,7 +64,9 @@ mod tests {
     /// Draws the profile; without a negative value there is nothing but a picture or a refusal.
     fn draw(profile: &Profile, index: usize) {
         #[cfg(feature = "flamegraph")]
-        if let Err(error) = super::write_flamegraph(profile.sample_type_at(index)?, std::io::sink()) {
+        if let Err(error) =
+            super::write_flamegraph(profile.sample_type_at(index).unwrap(), std::io::sink())
+        {
             assert!(error.is_mismatch(), "{error}");
         }
         let _ = (profile, index);

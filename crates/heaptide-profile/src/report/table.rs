@@ -155,7 +155,11 @@ mod tests {
     use crate::{Profile, testing::example::profile};
 
     fn top(text: &str) -> Top {
-        Top::new(profile(text, 0).sample_type_at(3).expect("four sample types"))
+        Top::new(
+            profile(text, 0)
+                .sample_type_at(3)
+                .expect("four sample types"),
+        )
     }
 
     #[test]
@@ -210,7 +214,12 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
         let callers: Vec<String> = (0..12).map(|at| format!("a::b::f{at}<T>")).collect();
         let stack = format!("{} / x::y::leaf = 1 1 1 1536", callers.join(" / "));
         let view = View::default().granularity(Granularity::Stacks);
-        let top = Top::with(profile(&stack, 0).sample_type_at(3).expect("four sample types"), &view);
+        let top = Top::with(
+            profile(&stack, 0)
+                .sample_type_at(3)
+                .expect("four sample types"),
+            &view,
+        );
         let text = top.text(&Text::default().short_names());
         let table: Vec<&str> = text.lines().skip(6).collect();
         assert_eq!(table.len(), 10, "{text}");
@@ -232,7 +241,8 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
     fn colors_are_around_cells_and_nothing_else_changes() {
         let new = profile("main / a = 1 1 1 1536\n main / b = 1 1 1 12", 0);
         let base = profile("main / a = 1 1 1 512\n main / b = 1 1 1 512", 0);
-        let diff = crate::report::Diff::new(&base, new.sample_type_at(3).expect("same types")).expect("same types");
+        let diff = crate::report::Diff::new(&base, new.sample_type_at(3).expect("same types"))
+            .expect("same types");
         let plain = diff.text(&Text::default());
         let colored = diff.text(&Text::default().colored());
         for (color, part) in [(BOLD, "flat"), (RED, "+1.00 KiB"), (GREEN, "-500 B")] {
@@ -260,7 +270,8 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
     fn an_error_that_is_not_known_is_said_to_be_so_where_one_would_be_expected() {
         let mut unstated = profile("main / a = 1 1 1 1536", 0);
         unstated.period = 0;
-        let text = |profile: &Profile| Top::new(profile.sample_type_at(3).unwrap()).text(&Text::default());
+        let text =
+            |profile: &Profile| Top::new(profile.sample_type_at(3).unwrap()).text(&Text::default());
         assert!(text(&unstated).contains(
             "\nStandard errors are not known: the sample interval is given as 0 bytes, so"
         ));
@@ -283,8 +294,8 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
         let mut hostile = profile("main = 1 1 1 1", 0);
         hostile.functions[0].name = "x\ny".into();
         hostile.comments = vec!["note\r".into(), "#machine".into()];
-        let text = Top::new(hostile.sample_type_at(3).expect("four sample types"))
-            .text(&Text::default());
+        let text =
+            Top::new(hostile.sample_type_at(3).expect("four sample types")).text(&Text::default());
         assert!(
             text.contains("\nnote\\r\n") && text.ends_with("  x\\ny\n"),
             "{text}"

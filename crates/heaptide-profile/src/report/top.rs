@@ -14,9 +14,8 @@ use super::{
     text::Text,
     view::{Granularity, View},
 };
-use crate::{
-    Estimate, Profile, Result, Sample, ValueType, text::printable::printable, text::units::clamp,
-};
+use crate::SampleType;
+use crate::{Estimate, Sample, ValueType, text::printable::printable, text::units::clamp};
 
 /// The functions of a profile, the largest first.
 ///
@@ -196,6 +195,7 @@ pub fn total(sample_type: SampleType<'_>) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Profile;
     use crate::{Line, Location, LocationId, testing::example::profile};
 
     fn rows(text: &str) -> Vec<(String, i64, i64, Inlined)> {
@@ -279,8 +279,10 @@ mod tests {
         // `x` holds nothing: its callees cancel.
         assert_eq!(names, ["a", "b", "y", "v", "w", "z"]);
         let text = "a / leaf = 1 1 1 5\n z / y = 1 1 1 -1\n z / leaf = 1 1 1 2";
-        let by_cum = Top::with(profile(text, 0).sample_type_at(3)?, &View::default().by_cum());
-        let by_cum = by_cum.expect("four sample types");
+        let by_cum = Top::with(
+            profile(text, 0).sample_type_at(3).unwrap(),
+            &View::default().by_cum(),
+        );
         let names: Vec<&str> = by_cum.rows.iter().map(|row| &*row.name).collect();
         assert_eq!(names, ["leaf", "a", "y", "z"]);
     }
@@ -355,7 +357,9 @@ mod tests {
         let mut turned = kept.clone();
         turned.samples.reverse();
         assert_eq!(
-            changes(Top::new(turned.sample_type_at(3).expect("four sample types"))),
+            changes(Top::new(
+                turned.sample_type_at(3).expect("four sample types")
+            )),
             named(&expected)
         );
         // Without a base nothing is compared.
@@ -367,8 +371,11 @@ mod tests {
     fn a_part_is_a_share_of_the_whole() {
         let whole = profile("main / a = 1 1 1 5\n main / b = 1 1 1 3", 0);
         let part = whole.filter(&crate::Filter::default().focus(|name| name == "a"));
-        let view = View::default().out_of(total(whole.sample_type_at(3)?));
-        let top = Top::with(part.profile.sample_type_at(3).expect("four sample types"), &view);
+        let view = View::default().out_of(total(whole.sample_type_at(3).unwrap()));
+        let top = Top::with(
+            part.profile.sample_type_at(3).expect("four sample types"),
+            &view,
+        );
         assert_eq!((top.total, top.rows[1].cum), (8, 5));
     }
 
@@ -402,7 +409,8 @@ mod tests {
 
     #[test]
     fn a_missing_sample_type_is_a_mismatch() {
-        let error = Top::new(profile("", 0).sample_type_at(4)?).expect_err("there are four");
+        let profile = profile("", 0);
+        let error = profile.sample_type_at(4).expect_err("there are four");
         assert!(error.is_mismatch());
         assert_eq!(
             error.to_string(),

@@ -11,11 +11,11 @@ use crate::{args, download, failure::Failure};
 use heaptide_profile::internal::printable;
 
 /// A command line under construction.
-pub(crate) struct Pprof {
+pub(crate) struct PprofHint {
     words: Vec<String>,
 }
 
-impl Pprof {
+impl PprofHint {
     /// A command that makes a report, `-tree` for example.
     pub(crate) fn new(report: &str) -> Self {
         // Names as they are in the file, which `pprof` would cut and look up anew.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heaptide_profile::{Profile, report::total};
+use heaptide_profile::{Profile, SampleType, report::total};
 
 use crate::{
     args,
@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// What a report is made of.
-pub(crate) struct Subject {
+pub(crate) struct Selection {
     pub(crate) name: String,
     /// What the filters have left.
     pub(crate) profile: Profile,
-    /// Which of its sample types is counted.
-    pub(crate) index: usize,
+    /// Position of the sample type that is counted.
+    index: usize,
     /// What all of it holds, whatever is filtered: 100 percent.
     pub(crate) total: i64,
     /// For standard error.
@@ -63,14 +63,14 @@ pub(crate) fn part(
     input: Input,
     counted: &args::Counted,
     filters: &Filters,
-) -> Result<Subject, Failure> {
-    let index = input
+) -> Result<Selection, Failure> {
+    let sample_type = input
         .profile
-        .sample_index(&counted.sample_index)
+        .sample_type(&counted.sample_index)
         .map_err(|error| Failure::of(&input.name, error))?;
-    let total = total(input.profile.sample_type_at(index)?);
+    let (index, total) = (sample_type.index(), total(sample_type));
     let ([profile], remarks) = filters.apply_to([&input.profile]);
-    Ok(Subject {
+    Ok(Selection {
         name: input.name,
         profile,
         index,
@@ -79,7 +79,13 @@ pub(crate) fn part(
     })
 }
 
-impl Subject {
+impl Selection {
+    /// The sample type that is counted.
+    pub(crate) fn sample_type(&self) -> Result<SampleType<'_>, Failure> {
+        let found = self.profile.sample_type_at(self.index);
+        found.map_err(|error| self.fail(error))
+    }
+
     /// The failure of what cannot be done with it.
     pub(crate) fn fail(&self, error: impl std::fmt::Display) -> Failure {
         Failure::of(&self.name, error)

@@ -3,7 +3,7 @@
 
 /// The outcome of a command that could be done.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Outcome {
     /// All of standard output.
     pub(crate) text: String,
     /// One line each on standard error.
@@ -12,7 +12,7 @@ pub(crate) struct Answer {
     pub(crate) is_found: bool,
 }
 
-impl Answer {
+impl Outcome {
     pub(crate) fn new(text: String, remarks: Vec<String>) -> Self {
         Self {
             text,
