@@ -42,7 +42,10 @@ fn main() {
                 if let Ok(index) = profile.sample_type("inuse_objects").map(|of| of.index()) {
                     *sum.0.get_or_insert(0.0) += of_site(&profile, index, site.name);
                 }
-                let index = profile.sample_type("inuse_space").expect("live bytes").index();
+                let index = profile
+                    .sample_type("inuse_space")
+                    .expect("live bytes")
+                    .index();
                 sum.1 += of_site(&profile, index, site.name);
             }
         }
