@@ -96,7 +96,7 @@ struct Builder<'a> {
 #[derive(Debug, Default)]
 struct StackSums {
     samples: Vec<usize>,
-    left_over: [Fraction; 4],
+    left_over: [RoundingRemainder; 4],
 }
 
 impl<'a> Builder<'a> {
@@ -264,9 +264,9 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
 /// when a group before it grows. Go cuts fractions off instead, which shows one block of 512 KiB as 1
 /// object where 1.58 are meant.
 #[derive(Clone, Copy, Debug, Default)]
-struct Fraction(f64);
+struct RoundingRemainder(f64);
 
-impl Fraction {
+impl RoundingRemainder {
     /// The next group's number: never more than `most`, which is what was ever allocated of it, and
     /// nothing where nothing is.
     fn round(&mut self, estimate: f64, most: i64) -> i64 {
@@ -300,7 +300,7 @@ mod tests {
     fn snapshot() -> Snapshot {
         let marker = snapshot_marker();
         let bucket = |id, addresses, size_group, interval, objects, bytes| Bucket {
-            id: BucketId::planted(id),
+            id: BucketId::for_test(id),
             addresses,
             size_group,
             interval,
@@ -311,9 +311,9 @@ mod tests {
         let live = |id, size, weight| LiveSample {
             size,
             weight,
-            bucket: BucketId::planted(id),
+            bucket: BucketId::for_test(id),
         };
-        Snapshot::planted(
+        Snapshot::for_test(
             1024,
             vec![live(1, 100, 0.9), live(0, 8, 2.6), live(1, 90, 0.9)],
             vec![
@@ -331,7 +331,7 @@ mod tests {
     }
 
     fn snapshot_marker() -> (usize, &'static str) {
-        let none = Snapshot::planted(1, vec![], vec![], vec![], crate::Lost::default());
+        let none = Snapshot::for_test(1, vec![], vec![], vec![], crate::Lost::default());
         none.markers().next().unwrap()
     }
 
@@ -374,7 +374,7 @@ mod tests {
         let weight = |size: f64, interval: u64| 1.0 / probability(size, interval);
         // Two stacks at the period, with 5 and 3 samples; one at an interval of 64 KiB with 400.
         let bucket = |id, at: usize, size: f64, interval, samples: u64| Bucket {
-            id: BucketId::planted(id),
+            id: BucketId::for_test(id),
             addresses: at..at + 1,
             size_group: 1 << 20,
             interval,
@@ -385,9 +385,9 @@ mod tests {
         let live = |id, size: u64, interval| LiveSample {
             size,
             weight: weight(size as f64, interval),
-            bucket: BucketId::planted(id),
+            bucket: BucketId::for_test(id),
         };
-        snapshot = Snapshot::planted(
+        snapshot = Snapshot::for_test(
             period,
             vec![
                 live(0, 700_000, period),
@@ -419,7 +419,7 @@ mod tests {
     fn the_parts_of_a_stack_add_up() {
         let groups = [1.4, 1.4, 1.4, 2.3, 1.4, 1.4];
         let bucket = |id: u32, weight: f64| Bucket {
-            id: BucketId::planted(id),
+            id: BucketId::for_test(id),
             addresses: 0..1,
             size_group: u64::from(id) + 1,
             interval: 1024,
@@ -430,10 +430,10 @@ mod tests {
         let live = |id: u32, weight| LiveSample {
             size: u64::from(id) + 1,
             weight,
-            bucket: BucketId::planted(id),
+            bucket: BucketId::for_test(id),
         };
         let all = || (0..).zip(groups);
-        let snapshot = Snapshot::planted(
+        let snapshot = Snapshot::for_test(
             1024,
             // The third has been freed.
             all()

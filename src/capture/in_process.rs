@@ -12,7 +12,7 @@
 //! `RequestTracker::track`); `backtrace` does not offer the symbol table's name beside them, and
 //! reading the table a second time is not worth it. `debug = "limited"` has full names.
 
-use super::mappings::{Module, Segment};
+use super::mappings::{Module, TextSegment};
 use heaptide_profile::internal::lines::{self, FoundLine};
 use heaptide_profile::{Location, Mapping, MappingId, Profile};
 use std::collections::{HashMap, HashSet};
@@ -83,14 +83,14 @@ impl Symbolizer {
         if self.loaded == loaded {
             return;
         }
-        let staying: Vec<Segment> = self
+        let staying: Vec<TextSegment> = self
             .loaded
             .iter()
             .filter(|module| loaded.contains(module))
             .flat_map(|module| module.text.iter().copied())
             .collect();
         self.lines.retain(|&address, _| {
-            let holds = |segment: &Segment| (segment.start..segment.limit).contains(&address);
+            let holds = |segment: &TextSegment| (segment.start..segment.limit).contains(&address);
             staying.iter().any(holds)
         });
         self.drop_unused_texts();

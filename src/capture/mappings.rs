@@ -11,12 +11,12 @@ pub(crate) struct Module {
     /// Its GNU build id in hexadecimal; empty where it has none (link with `--build-id`).
     pub(crate) build_id: Arc<str>,
     /// Where its code is.
-    pub(crate) text: Vec<Segment>,
+    pub(crate) text: Vec<TextSegment>,
 }
 
 /// The pages of an executable segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Segment {
+pub(crate) struct TextSegment {
     /// First address.
     pub(crate) start: u64,
     /// Address behind the last one.
@@ -41,7 +41,7 @@ pub(crate) fn loaded_modules() -> Vec<Module> {
 /// markers for lost stacks, has no mapping. Mappings the profile had before are replaced. The
 /// `has_*` flags are not set: no address was symbolized yet.
 pub(crate) fn map_locations(profile: &mut Profile, modules: &[Module]) {
-    let mut parts: Vec<(Segment, &Module)> = modules
+    let mut parts: Vec<(TextSegment, &Module)> = modules
         .iter()
         .flat_map(|module| module.text.iter().map(move |&segment| (segment, module)))
         .collect();
@@ -85,7 +85,7 @@ pub(crate) fn map_locations(profile: &mut Profile, modules: &[Module]) {
     }
 }
 
-fn mapping(segment: Segment, module: &Module) -> Mapping {
+fn mapping(segment: TextSegment, module: &Module) -> Mapping {
     Mapping {
         start: segment.start,
         limit: segment.limit,
@@ -102,7 +102,7 @@ mod tests {
     use heaptide_profile::{Function, FunctionId, Line, Location};
 
     fn module(file: &str, text: &[(u64, u64, u64)]) -> Module {
-        let segment = |&(start, limit, file_offset)| Segment {
+        let segment = |&(start, limit, file_offset)| TextSegment {
             start,
             limit,
             file_offset,

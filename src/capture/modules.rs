@@ -13,7 +13,7 @@
     reason = "the loader hands out C structures, and build ids are read from the loaded image"
 )]
 
-use super::mappings::{Module, Segment};
+use super::mappings::{Module, TextSegment};
 use crate::build_id;
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
@@ -32,7 +32,7 @@ pub(super) fn loaded() -> Vec<Module> {
 
 fn collect(mut room_for: usize) -> Vec<Module> {
     loop {
-        let mut room = Room::for_modules(room_for);
+        let mut room = ModuleBuffer::for_modules(room_for);
         if room.fill() {
             return room.into_modules();
         }
@@ -40,8 +40,8 @@ fn collect(mut room_for: usize) -> Vec<Module> {
     }
 }
 
-/// One module as the callback notes it: ranges into the tables of [`Room`].
-struct Found {
+/// One module as the callback notes it: ranges into the tables of [`ModuleBuffer`].
+struct FoundModule {
     name: Range<usize>,
     build_id: Range<usize>,
     text: Range<usize>,
@@ -49,15 +49,15 @@ struct Found {
 }
 
 /// What one walk collects. Its vectors never grow past the capacity they were made with.
-struct Room {
-    found: Vec<Found>,
-    segments: Vec<Segment>,
+struct ModuleBuffer {
+    found: Vec<FoundModule>,
+    segments: Vec<TextSegment>,
     bytes: Vec<u8>,
     page_size: u64,
     vdso: u64,
 }
 
-impl Room {
+impl ModuleBuffer {
     fn for_modules(count: usize) -> Self {
         Self {
             found: Vec::with_capacity(count),
@@ -71,7 +71,7 @@ impl Room {
     /// Walks the modules; `false` if the room did not suffice.
     fn fill(&mut self) -> bool {
         let room = ptr::from_mut(self).cast::<c_void>();
-        // SAFETY: `visit` has the signature the loader wants, and `room` points to a `Room` that is
+        // SAFETY: `visit` has the signature the loader wants, and `room` points to a `ModuleBuffer` that is
         // borrowed mutably until the walk is over.
         let stopped = unsafe { libc::dl_iterate_phdr(Some(visit), room) };
         stopped == 0
@@ -104,7 +104,7 @@ impl Room {
                 id = found;
             }
         }
-        let found = Found {
+        let found = FoundModule {
             name: append(&mut self.bytes, name)?,
             build_id: append(&mut self.bytes, id)?,
             text: first_segment..self.segments.len(),
@@ -114,12 +114,12 @@ impl Room {
     }
 
     /// The pages of a loaded segment; `None` for a header whose numbers cannot be.
-    fn segment(&self, bias: u64, header: &libc::Elf64_Phdr) -> Option<Segment> {
+    fn segment(&self, bias: u64, header: &libc::Elf64_Phdr) -> Option<TextSegment> {
         // The bias is a difference modulo 2^64: negative for a prelinked module that moved down.
         let start = bias.wrapping_add(header.p_vaddr);
         let end = start.checked_add(header.p_memsz)?;
         let before = start % self.page_size;
-        Some(Segment {
+        Some(TextSegment {
             start: start - before,
             limit: end.checked_next_multiple_of(self.page_size)?,
             file_offset: header.p_offset.saturating_sub(before),
@@ -131,7 +131,7 @@ impl Room {
             let bytes = self.bytes.get(range.clone()).unwrap_or_default();
             String::from_utf8_lossy(bytes)
         };
-        let module = |(at, found): (usize, &Found)| {
+        let module = |(at, found): (usize, &FoundModule)| {
             let id = self.bytes.get(found.build_id.clone()).unwrap_or_default();
             let segments = self.segments.get(found.text.clone()).unwrap_or_default();
             Module {
@@ -175,8 +175,8 @@ unsafe extern "C" fn visit(
     _size: usize,
     room: *mut c_void,
 ) -> c_int {
-    // SAFETY: `Room::fill` passed a pointer to the `Room` it borrows mutably for the whole walk.
-    let room = unsafe { &mut *room.cast::<Room>() };
+    // SAFETY: `ModuleBuffer::fill` passed a pointer to the `ModuleBuffer` it borrows mutably for the whole walk.
+    let room = unsafe { &mut *room.cast::<ModuleBuffer>() };
     // SAFETY: the loader passes a valid description that lives until this function returns.
     let info = unsafe { &*info };
     if info.dlpi_phdr.is_null() {
@@ -367,7 +367,7 @@ mod tests {
         assert!(!note(0x4000, 0x10), "not readable");
         assert!(!note(0x1000, u64::MAX), "overflows");
 
-        let room = Room::for_modules(1);
+        let room = ModuleBuffer::for_modules(1);
         let wild = header(libc::PT_LOAD, libc::PF_X, u64::MAX - 10, 100);
         assert_eq!(room.segment(0, &wild), None);
     }

@@ -154,7 +154,7 @@ impl Snapshot {
 #[cfg(test)]
 impl Snapshot {
     /// One that a test made up, of a process that records nothing just now.
-    pub(crate) fn planted(
+    pub(crate) fn for_test(
         period: u64,
         live: Vec<LiveSample>,
         buckets: Vec<Bucket>,

@@ -6,15 +6,22 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use crate::{
-    file_args::{Completions, Convert, Fetch, Format, Frames, Merge, Symbolize},
-    options::{Counted, Filter, Granularity, NodeKind, Nodes, Numbers, Profiles, Report},
-    report_args::{Diff, FailOn, Flamegraph, Info, Leaks, List, Peek, Top, Traces, Tree, Watch},
+    file_args::{
+        Completions, ConvertArgs, FetchArgs, Format, FramesToKeep, MergeArgs, SymbolizeArgs,
+    },
+    options::{
+        Counted, FilterArgs, NodeKind, Nodes, NumberArgs, Profiles, ReportArgs, RowGranularity,
+    },
+    report_args::{
+        DiffArgs, FailOn, FlamegraphArgs, InfoArgs, LeaksArgs, ListArgs, PeekArgs, TopArgs,
+        TracesArgs, TreeArgs, WatchArgs,
+    },
 };
 use crate::{file_help, help};
 
 /// Reads heap profiles: who holds the memory, what has grown, and what leaks.
 #[derive(Debug, Parser)]
-#[command(version, after_help = help::MAIN, max_term_width = 80)]
+#[command(name = "heaptide", version, after_help = help::MAIN, max_term_width = 80)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -40,33 +47,33 @@ pub(crate) enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show what holds the most
-    Top(Top),
+    Top(TopArgs),
     /// Show what has grown and what has shrunk from one profile to another
-    Diff(Diff),
+    Diff(DiffArgs),
     /// Show functions with their callers and callees
-    Tree(Tree),
+    Tree(TreeArgs),
     /// Show the callers and callees of the functions that match
-    Peek(Peek),
+    Peek(PeekArgs),
     /// Show every sample with its call stack
-    Traces(Traces),
+    Traces(TracesArgs),
     /// Show the source code of the functions that match, line by line
-    List(List),
+    List(ListArgs),
     /// Find what keeps growing, over two or more snapshots of one process
-    Leaks(Leaks),
+    Leaks(LeaksArgs),
     /// Draw a flame graph, as SVG
-    Flamegraph(Flamegraph),
+    Flamegraph(FlamegraphArgs),
     /// Save a profile from a URL
-    Fetch(Fetch),
+    Fetch(FetchArgs),
     /// Show again and again what has grown since the start
-    Watch(Watch),
+    Watch(WatchArgs),
     /// Say what a profile is of, and what it lacks
-    Info(Info),
+    Info(InfoArgs),
     /// Give names to a profile without, from binaries and debug files
-    Symbolize(Symbolize),
+    Symbolize(SymbolizeArgs),
     /// Write a profile in another format
-    Convert(Convert),
+    Convert(ConvertArgs),
     /// Add profiles up into one
-    Merge(Merge),
+    Merge(MergeArgs),
     /// Write the completions of a shell
     Completions(Completions),
     /// Write the manual page

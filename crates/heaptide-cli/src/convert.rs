@@ -12,7 +12,7 @@ use crate::{
     output, profile_json, speedscope,
 };
 
-pub(crate) fn run(arguments: &args::Convert) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::ConvertArgs) -> Result<Outcome, Failure> {
     let format = match arguments.to {
         Some(format) => format,
         None => format_of(&arguments.output)?,

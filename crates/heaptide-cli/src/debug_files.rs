@@ -24,7 +24,7 @@ pub(crate) struct DebugFiles {
 }
 
 /// What was found for a mapping.
-pub(crate) struct Found {
+pub(crate) struct FoundDebugFile {
     /// Counts addresses.
     pub(crate) program: Rc<Image>,
     pub(crate) debug: Debug,
@@ -73,7 +73,7 @@ impl DebugFiles {
     }
 
     /// What says what is in a mapping; or why there is nothing: what was looked at, and what it was.
-    pub(crate) fn find(&self, mapping: &Mapping) -> Result<Found, Vec<String>> {
+    pub(crate) fn find(&self, mapping: &Mapping) -> Result<FoundDebugFile, Vec<String>> {
         let mut finding = Finding::default();
         for image in &self.binaries {
             if is_file_of(image, mapping) {
@@ -188,7 +188,7 @@ impl DebugFiles {
         }
     }
 
-    fn finish(&self, finding: Finding, mapping: &Mapping) -> Result<Found, Vec<String>> {
+    fn finish(&self, finding: Finding, mapping: &Mapping) -> Result<FoundDebugFile, Vec<String>> {
         let Some(source) = finding.lines.as_ref().or(finding.program.as_ref()) else {
             return Err(finding.refused);
         };
@@ -201,7 +201,7 @@ impl DebugFiles {
         let package = self.package(&[&program.path, &source.path, Path::new(&*mapping.file)]);
         let mut folders = self.folders.clone();
         folders.extend(program.path.parent().map(Path::to_owned));
-        Ok(Found {
+        Ok(FoundDebugFile {
             debug: Debug::new(source, shared.as_ref(), package.as_ref(), symbols, folders),
             program: Rc::clone(program),
             names_from: source.path.clone(),

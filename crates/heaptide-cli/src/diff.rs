@@ -14,7 +14,7 @@ use crate::{
     view_args,
 };
 
-pub(crate) fn run(arguments: &args::Diff, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::DiffArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let report = &arguments.report;
     let filters = Filters::new(&report.filter)?;
     let (base, new) = inputs(arguments)?;
@@ -52,7 +52,7 @@ fn two_builds(base: &Profile, new: &Profile) -> Option<String> {
     })
 }
 
-fn inputs(arguments: &args::Diff) -> Result<(Input, Input), Failure> {
+fn inputs(arguments: &args::DiffArgs) -> Result<(Input, Input), Failure> {
     let base = &arguments.base;
     let Some(new) = &arguments.new else {
         if input::is_folder(base) {

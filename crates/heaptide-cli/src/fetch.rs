@@ -15,7 +15,7 @@ use crate::{
     output::{self, Existing},
 };
 
-pub(crate) fn run(arguments: &args::Fetch) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::FetchArgs) -> Result<Outcome, Failure> {
     let url = &arguments.url;
     let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let bytes = download::get(url, arguments.seconds)?;

@@ -10,7 +10,7 @@ use crate::{file_help as help, options::Counted};
 
 #[derive(Args, Debug)]
 #[command(after_help = help::FETCH)]
-pub(crate) struct Fetch {
+pub(crate) struct FetchArgs {
     /// Where the profile is; a URL without a path means /debug/pprof/heap
     pub(crate) url: String,
     /// Ask for the difference over this many seconds
@@ -23,7 +23,7 @@ pub(crate) struct Fetch {
 
 #[derive(Args, Debug)]
 #[command(after_help = help::SYMBOLIZE)]
-pub(crate) struct Symbolize {
+pub(crate) struct SymbolizeArgs {
     /// The profile; of a folder its newest
     pub(crate) profile: PathBuf,
     /// The file to write; `-` is standard output
@@ -48,11 +48,11 @@ pub(crate) struct Symbolize {
     /// those of containers, its own only, or nothing [default: containers for raw
     /// profiles of heaptide, nothing for others]
     #[arg(long, value_name = "WHAT")]
-    pub(crate) trim: Option<Frames>,
+    pub(crate) trim: Option<FramesToKeep>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Frames {
+pub(crate) enum FramesToKeep {
     Containers,
     Plumbing,
     Nothing,
@@ -60,7 +60,7 @@ pub(crate) enum Frames {
 
 #[derive(Args, Debug)]
 #[command(after_help = help::CONVERT)]
-pub(crate) struct Convert {
+pub(crate) struct ConvertArgs {
     /// Profiles, which are added up; of a folder its newest
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
@@ -85,7 +85,7 @@ pub(crate) enum Format {
 
 #[derive(Args, Debug)]
 #[command(after_help = help::MERGE)]
-pub(crate) struct Merge {
+pub(crate) struct MergeArgs {
     /// Profiles; of a folder all *.pb.gz
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,

@@ -19,7 +19,7 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    pub(crate) fn new(asked: &args::Filter) -> Result<Self, Failure> {
+    pub(crate) fn new(asked: &args::FilterArgs) -> Result<Self, Failure> {
         let names = |option, text: &Option<String>| match text {
             // As in `pprof`, which cannot tell an empty option from none.
             Some(text) if !text.is_empty() => expression(option, text).map(Some),

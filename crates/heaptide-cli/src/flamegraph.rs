@@ -4,7 +4,7 @@ use heaptide_profile::report::{write_diff_flamegraph, write_flamegraph};
 
 use crate::{args, failure::Failure, filter::Filters, input, outcome::Outcome, output};
 
-pub(crate) fn run(arguments: &args::Flamegraph) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::FlamegraphArgs) -> Result<Outcome, Failure> {
     output::is_stdout(&arguments.output, "SVG")?;
     let filters = Filters::new(&arguments.filter)?;
     input::check_standard_input(arguments.files.iter().chain(&arguments.base))?;

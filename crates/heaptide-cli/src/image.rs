@@ -42,12 +42,12 @@ pub(crate) struct Image {
     pub(crate) shared: Option<(PathBuf, String)>,
     /// Whether it has the program's code, which a debug file has not.
     pub(crate) has_code: bool,
-    code: Vec<Segment>,
+    code: Vec<ImageSegment>,
 }
 
 /// A segment with code.
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+struct ImageSegment {
     address: u64,
     memory_size: u64,
     offset: u64,
@@ -98,10 +98,10 @@ impl Image {
             SegmentFlags::Elf { p_flags, .. } => p_flags.contains(elf::PF_X),
             _ => false,
         });
-        let code: Vec<Segment> = code
+        let code: Vec<ImageSegment> = code
             .map(|segment| {
                 let (offset, file_size) = segment.file_range();
-                Segment {
+                ImageSegment {
                     address: segment.address(),
                     memory_size: segment.size(),
                     offset,
@@ -154,7 +154,7 @@ impl Image {
         let from_start = address.checked_sub(mapping.start)?;
         if self.has_code {
             let offset = from_start.checked_add(mapping.file_offset)?;
-            let holds = |segment: &&Segment| {
+            let holds = |segment: &&ImageSegment| {
                 let behind = offset.checked_sub(segment.offset);
                 behind.is_some_and(|behind| behind < segment.file_size)
             };
@@ -165,7 +165,7 @@ impl Image {
         }
         // The offsets of a debug file are its own, so the segment is told by its size in pages.
         let size = mapping.limit.checked_sub(mapping.start)?;
-        let is_mapped = |segment: &&Segment| {
+        let is_mapped = |segment: &&ImageSegment| {
             let pages = PAGES.iter();
             let mut sizes = pages.filter_map(|&page| segment.pages(page));
             sizes.any(|(start, limit)| limit - start == size)
@@ -198,7 +198,7 @@ impl Image {
     }
 }
 
-impl Segment {
+impl ImageSegment {
     /// The pages it is in.
     fn pages(&self, page: u64) -> Option<(u64, u64)> {
         let end = self.address.checked_add(self.memory_size)?;

@@ -17,7 +17,7 @@ use heaptide_profile::{
 use crate::{args, failure::Failure, input, outcome::Outcome};
 use heaptide_profile::internal::printable;
 
-pub(crate) fn run(arguments: &args::Info) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::InfoArgs) -> Result<Outcome, Failure> {
     let input = input::one(&arguments.profile)?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &args::Info) -> Result<Outcome, Failure> {
 }
 
 /// What it is called, and its size on the disk where it is a file.
-fn name(arguments: &args::Info, name: &str) -> String {
+fn name(arguments: &args::InfoArgs, name: &str) -> String {
     let file = fs::metadata(&arguments.profile).ok();
     match file.filter(fs::Metadata::is_file) {
         Some(file) => {

@@ -140,26 +140,26 @@ impl Bound {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum LabelKind {
     Bytes,
     Time,
 }
 
 /// What a unit measures, and how many bytes or nanoseconds it is.
-fn scale(unit: &str) -> Option<(Kind, i128)> {
+fn scale(unit: &str) -> Option<(LabelKind, i128)> {
     let unit = unit.to_ascii_lowercase();
     let singular = unit.strip_suffix('s').filter(|_| unit.len() > 2);
     Some(match singular.unwrap_or(&unit) {
-        "b" | "byte" => (Kind::Bytes, 1),
-        "kb" | "kib" | "kbyte" | "kilobyte" => (Kind::Bytes, 1 << 10),
-        "mb" | "mib" | "mbyte" | "megabyte" => (Kind::Bytes, 1 << 20),
-        "gb" | "gib" | "gbyte" | "gigabyte" => (Kind::Bytes, 1 << 30),
-        "tb" | "tib" | "tbyte" | "terabyte" => (Kind::Bytes, 1 << 40),
-        "ns" | "nanosecond" => (Kind::Time, 1),
-        "us" | "microsecond" => (Kind::Time, 1_000),
-        "ms" | "millisecond" => (Kind::Time, 1_000_000),
-        "s" | "sec" | "second" => (Kind::Time, 1_000_000_000),
-        "hr" | "hour" => (Kind::Time, 3_600_000_000_000),
+        "b" | "byte" => (LabelKind::Bytes, 1),
+        "kb" | "kib" | "kbyte" | "kilobyte" => (LabelKind::Bytes, 1 << 10),
+        "mb" | "mib" | "mbyte" | "megabyte" => (LabelKind::Bytes, 1 << 20),
+        "gb" | "gib" | "gbyte" | "gigabyte" => (LabelKind::Bytes, 1 << 30),
+        "tb" | "tib" | "tbyte" | "terabyte" => (LabelKind::Bytes, 1 << 40),
+        "ns" | "nanosecond" => (LabelKind::Time, 1),
+        "us" | "microsecond" => (LabelKind::Time, 1_000),
+        "ms" | "millisecond" => (LabelKind::Time, 1_000_000),
+        "s" | "sec" | "second" => (LabelKind::Time, 1_000_000_000),
+        "hr" | "hour" => (LabelKind::Time, 3_600_000_000_000),
         _ => return None,
     })
 }

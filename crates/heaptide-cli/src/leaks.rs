@@ -9,7 +9,7 @@ use regex::{Captures, Regex};
 
 use crate::{args, failure::Failure, input, input::Series, outcome::Outcome, style};
 
-pub(crate) fn run(arguments: &args::Leaks, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::LeaksArgs, is_colored: bool) -> Result<Outcome, Failure> {
     input::check_standard_input(&arguments.files)?;
     let verdict = judge(Series::of(&arguments.files)?)?;
     let mut text = match (arguments.json, arguments.whole_stacks) {

@@ -13,7 +13,7 @@ use crate::{
     view_args,
 };
 
-pub(crate) fn run(arguments: &args::List, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::ListArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let wanted = expression("list", &arguments.regex)?;
     let filters = Filters::new(&arguments.filter)?;
     let sources = SourceFiles::new(

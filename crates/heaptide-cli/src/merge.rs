@@ -20,7 +20,7 @@ struct First {
     period: i64,
 }
 
-pub(crate) fn run(arguments: &args::Merge) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::MergeArgs) -> Result<Outcome, Failure> {
     output::is_stdout(&arguments.output, "profile")?;
     input::check_standard_input(&arguments.files)?;
     let mut first: Option<First> = None;

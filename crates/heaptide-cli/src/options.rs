@@ -38,7 +38,7 @@ pub(crate) struct Counted {
 
 /// How numbers and names are written.
 #[derive(Args, Debug)]
-pub(crate) struct Numbers {
+pub(crate) struct NumberArgs {
     /// Write bytes in this unit: auto, B, KiB, MiB, GiB, TiB
     #[arg(long, default_value = "auto")]
     pub(crate) unit: Unit,
@@ -75,7 +75,7 @@ pub(crate) enum NodeKind {
 
 /// What all tables can be asked.
 #[derive(Args, Debug)]
-pub(crate) struct Report {
+pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) counted: Counted,
     /// How many rows to show; 0 shows all
@@ -93,7 +93,7 @@ pub(crate) struct Report {
     pub(crate) cum: bool,
     /// What a row is
     #[arg(long, value_name = "WHAT", default_value = "functions")]
-    pub(crate) granularity: Granularity,
+    pub(crate) granularity: RowGranularity,
     /// The same as --granularity lines
     #[arg(long, conflicts_with_all = ["granularity", "stacks"])]
     pub(crate) lines: bool,
@@ -104,13 +104,13 @@ pub(crate) struct Report {
     #[arg(long)]
     pub(crate) whole_stacks: bool,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: NumberArgs,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Granularity {
+pub(crate) enum RowGranularity {
     Functions,
     Lines,
     Stacks,
@@ -119,7 +119,7 @@ pub(crate) enum Granularity {
 /// Which stacks and frames to look at.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Filters")]
-pub(crate) struct Filter {
+pub(crate) struct FilterArgs {
     /// Keep only stacks with a function or file that matches
     #[arg(long, value_name = "REGEX")]
     pub(crate) focus: Option<String>,

@@ -1,6 +1,6 @@
 //! `heaptide peek`: the callers and callees of some functions.
 
-use heaptide_profile::report::{CallGraph, Limits};
+use heaptide_profile::report::{CallGraph, GraphLimits};
 
 use crate::{
     args,
@@ -11,7 +11,7 @@ use crate::{
     selection, view_args,
 };
 
-pub(crate) fn run(arguments: &args::Peek, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::PeekArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let wanted = expression("peek", &arguments.regex)?;
     let filters = Filters::new(&arguments.filter)?;
     let profiles = selection::files(&arguments.profiles)?;
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &args::Peek, is_colored: bool) -> Result<Outcome, F
     let input = selection::read(&profiles)?;
     let selection = selection::part(input, &arguments.counted, &filters)?;
     let view = view_args::nodes(&arguments.nodes, selection.total);
-    let graph = CallGraph::with(selection.sample_type()?, &view, &Limits::default());
+    let graph = CallGraph::with(selection.sample_type()?, &view, &GraphLimits::default());
     let graph = graph.map_err(|error| selection.fail(error))?;
     let graph = graph.only(|name| wanted.is_match(name));
     if graph.nodes.is_empty() {

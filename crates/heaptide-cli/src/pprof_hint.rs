@@ -36,7 +36,7 @@ impl PprofHint {
         self
     }
 
-    pub(crate) fn limits(mut self, tree: &args::Tree) -> Self {
+    pub(crate) fn limits(mut self, tree: &args::TreeArgs) -> Self {
         self.flag("nodecount", &tree.nodecount.to_string());
         self.flag("nodefraction", &tree.nodefraction.to_string());
         self.flag("edgefraction", &tree.edgefraction.to_string());
@@ -63,7 +63,7 @@ impl PprofHint {
         self
     }
 
-    pub(crate) fn numbers(mut self, numbers: &args::Numbers) -> Self {
+    pub(crate) fn numbers(mut self, numbers: &args::NumberArgs) -> Self {
         let unit = match numbers.unit {
             _ if numbers.exact => "B",
             Unit::Fitting => "",
@@ -77,7 +77,7 @@ impl PprofHint {
         self
     }
 
-    pub(crate) fn filter(mut self, filter: &args::Filter) -> Self {
+    pub(crate) fn filter(mut self, filter: &args::FilterArgs) -> Self {
         for (name, value) in [
             ("focus", &filter.focus),
             ("ignore", &filter.ignore),

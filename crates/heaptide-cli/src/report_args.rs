@@ -7,33 +7,33 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    options::{Counted, Filter, Nodes, Numbers, Profiles, Report, rows, share},
+    options::{Counted, FilterArgs, Nodes, NumberArgs, Profiles, ReportArgs, rows, share},
     report_help as help,
 };
 
 #[derive(Args, Debug)]
 #[command(after_help = help::TOP)]
-pub(crate) struct Top {
+pub(crate) struct TopArgs {
     #[command(flatten)]
     pub(crate) profiles: Profiles,
     #[command(flatten)]
-    pub(crate) report: Report,
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = help::DIFF)]
-pub(crate) struct Diff {
+pub(crate) struct DiffArgs {
     /// The profile from before; or a folder, whose oldest and newest are compared
     pub(crate) base: PathBuf,
     /// The profile from after; may be left out after a folder
     pub(crate) new: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) report: Report,
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = help::TREE)]
-pub(crate) struct Tree {
+pub(crate) struct TreeArgs {
     #[command(flatten)]
     pub(crate) profiles: Profiles,
     #[command(flatten)]
@@ -50,14 +50,14 @@ pub(crate) struct Tree {
     #[command(flatten)]
     pub(crate) nodes: Nodes,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: NumberArgs,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = help::PEEK)]
-pub(crate) struct Peek {
+pub(crate) struct PeekArgs {
     /// The functions to show
     pub(crate) regex: String,
     #[command(flatten)]
@@ -67,14 +67,14 @@ pub(crate) struct Peek {
     #[command(flatten)]
     pub(crate) nodes: Nodes,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: NumberArgs,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = help::TRACES)]
-pub(crate) struct Traces {
+pub(crate) struct TracesArgs {
     #[command(flatten)]
     pub(crate) profiles: Profiles,
     #[command(flatten)]
@@ -83,14 +83,14 @@ pub(crate) struct Traces {
     #[arg(long)]
     pub(crate) lines: bool,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: NumberArgs,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = help::LIST)]
-pub(crate) struct List {
+pub(crate) struct ListArgs {
     /// The functions to show
     pub(crate) regex: String,
     #[command(flatten)]
@@ -106,14 +106,14 @@ pub(crate) struct List {
     #[arg(long, alias = "trim_path", value_name = "PATHS")]
     pub(crate) trim_path: Option<OsString>,
     #[command(flatten)]
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: NumberArgs,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = help::LEAKS)]
-pub(crate) struct Leaks {
+pub(crate) struct LeaksArgs {
     /// Snapshots of one process, in any order; of a folder all *.pb.gz
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
@@ -135,7 +135,7 @@ pub(crate) enum FailOn {
 
 #[derive(Args, Debug)]
 #[command(after_help = help::FLAMEGRAPH)]
-pub(crate) struct Flamegraph {
+pub(crate) struct FlamegraphArgs {
     /// Profiles, which are added up; of a folder its newest
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
@@ -148,12 +148,12 @@ pub(crate) struct Flamegraph {
     #[command(flatten)]
     pub(crate) counted: Counted,
     #[command(flatten)]
-    pub(crate) filter: Filter,
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(after_help = help::WATCH)]
-pub(crate) struct Watch {
+pub(crate) struct WatchArgs {
     /// A URL, as for fetch; or a folder, whose newest snapshot is taken
     #[arg(value_name = "URL|DIR")]
     pub(crate) source: PathBuf,
@@ -176,7 +176,7 @@ pub(crate) struct Watch {
 
 #[derive(Args, Debug)]
 #[command(after_help = help::INFO)]
-pub(crate) struct Info {
+pub(crate) struct InfoArgs {
     /// The profile; of a folder its newest
     pub(crate) profile: PathBuf,
 }

@@ -14,7 +14,7 @@ const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
 /// The text of the file, and what it leaves out.
 pub(crate) fn write(name: &str, profile: &Profile) -> Result<(String, Vec<String>), Failure> {
-    let mut frames = Frames::default();
+    let mut frames = FrameTable::default();
     let stacks: Vec<Vec<usize>> = profile
         .samples
         .iter()
@@ -98,13 +98,13 @@ fn unit(unit: &str) -> &str {
 
 /// The functions, each once.
 #[derive(Default)]
-struct Frames {
+struct FrameTable {
     /// As JSON.
     entries: Vec<String>,
     known: HashMap<(String, String), usize>,
 }
 
-impl Frames {
+impl FrameTable {
     fn index(&mut self, profile: &Profile, frame: &Frame<'_>) -> usize {
         let (name, file) = identity(profile, frame);
         let next = self.entries.len();

@@ -15,8 +15,8 @@ use heaptide_profile::{
 };
 
 use crate::{
-    args::{self, Frames},
-    debug_files::{DebugFiles, Found},
+    args::{self, FramesToKeep},
+    debug_files::{DebugFiles, FoundDebugFile},
     failure::Failure,
     input,
     outcome::Outcome,
@@ -27,7 +27,7 @@ use heaptide_profile::internal::printable;
 /// What was found, by mapping and address.
 type Lines = HashMap<(usize, u64), Vec<SymbolLine>>;
 
-pub(crate) fn run(arguments: &args::Symbolize) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
     let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let mut input = input::one(&arguments.profile)?;
     let parts = parts(&input.profile, arguments.force);
@@ -107,7 +107,7 @@ fn parts(profile: &Profile, is_forced: bool) -> Vec<Part<'_>> {
 }
 
 fn look_up(
-    arguments: &args::Symbolize,
+    arguments: &args::SymbolizeArgs,
     profile: &Profile,
     parts: &[Part<'_>],
     answer: &mut Outcome,
@@ -131,7 +131,13 @@ fn look_up(
 }
 
 impl Part<'_> {
-    fn look_up(&self, profile: &Profile, found: &Found, lines: &mut Lines, answer: &mut Outcome) {
+    fn look_up(
+        &self,
+        profile: &Profile,
+        found: &FoundDebugFile,
+        lines: &mut Lines,
+        answer: &mut Outcome,
+    ) {
         let mut named = 0;
         let mut has_lines = false;
         for &address in &self.addresses {
@@ -248,18 +254,18 @@ fn has_names(profile: &Profile) -> bool {
 }
 
 /// A raw profile of heaptide asks to be trimmed, and says so; one whose names are replaced has been.
-fn trim(arguments: &args::Symbolize, profile: &Profile) -> Trim {
+fn trim(arguments: &args::SymbolizeArgs, profile: &Profile) -> Trim {
     match arguments.trim {
-        Some(Frames::Containers) => Trim::Containers,
-        Some(Frames::Plumbing) => Trim::Plumbing,
-        Some(Frames::Nothing) => Trim::Nothing,
+        Some(FramesToKeep::Containers) => Trim::Containers,
+        Some(FramesToKeep::Plumbing) => Trim::Plumbing,
+        Some(FramesToKeep::Nothing) => Trim::Nothing,
         None if profile.is_untrimmed() || arguments.force => Trim::Containers,
         None => Trim::Nothing,
     }
 }
 
 /// Those that were named, then those that `pprof` would look in.
-fn folders(arguments: &args::Symbolize) -> Vec<PathBuf> {
+fn folders(arguments: &args::SymbolizeArgs) -> Vec<PathBuf> {
     let mut folders = arguments.debug_dirs.clone();
     match env::var_os("PPROF_BINARY_PATH").filter(|paths| !paths.is_empty()) {
         Some(paths) => folders.extend(env::split_paths(&paths)),
@@ -270,7 +276,7 @@ fn folders(arguments: &args::Symbolize) -> Vec<PathBuf> {
 }
 
 /// Those that were named; otherwise those that all tools of `elfutils` would ask.
-fn servers(arguments: &args::Symbolize) -> Vec<String> {
+fn servers(arguments: &args::SymbolizeArgs) -> Vec<String> {
     if !arguments.debuginfod.is_empty() {
         return arguments.debuginfod.clone();
     }

@@ -4,7 +4,7 @@ use heaptide_profile::report::Top;
 
 use crate::{args, failure::Failure, filter::Filters, outcome::Outcome, selection, view_args};
 
-pub(crate) fn run(arguments: &args::Top, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::TopArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let report = &arguments.report;
     let filters = Filters::new(&report.filter)?;
     let input = selection::read(&arguments.profiles)?;

@@ -10,7 +10,7 @@ use crate::{
     view_args,
 };
 
-pub(crate) fn run(arguments: &args::Traces, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::TracesArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let filters = Filters::new(&arguments.filter)?;
     let profiles = selection::files(&arguments.profiles)?;
     let same = PprofHint::new("-traces")

@@ -1,13 +1,13 @@
 //! `heaptide tree`: functions with their callers and callees.
 
-use heaptide_profile::report::{CallGraph, Limits};
+use heaptide_profile::report::{CallGraph, GraphLimits};
 
 use crate::{
     args, failure::Failure, filter::Filters, outcome::Outcome, pprof_hint::PprofHint, selection,
     view_args,
 };
 
-pub(crate) fn run(arguments: &args::Tree, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::TreeArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let filters = Filters::new(&arguments.filter)?;
     let profiles = selection::files(&arguments.profiles)?;
     let same = PprofHint::new("-tree")
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &args::Tree, is_colored: bool) -> Result<Outcome, F
     let input = selection::read(&profiles)?;
     let selection = selection::part(input, &arguments.counted, &filters)?;
     let view = view_args::nodes(&arguments.nodes, selection.total);
-    let limits = Limits::default()
+    let limits = GraphLimits::default()
         .nodes(arguments.nodecount)
         .node_share(arguments.nodefraction)
         .call_share(arguments.edgefraction);

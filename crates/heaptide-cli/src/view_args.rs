@@ -5,7 +5,7 @@ use heaptide_profile::report::{Granularity, Text, View};
 use crate::args;
 
 /// How a table was asked to be written.
-pub(crate) fn text(report: &args::Report, is_colored: bool) -> Text {
+pub(crate) fn text(report: &args::ReportArgs, is_colored: bool) -> Text {
     let text = numbers(&report.numbers, is_colored).rows(report.nodecount);
     if report.whole_stacks {
         text.whole_stacks()
@@ -15,7 +15,7 @@ pub(crate) fn text(report: &args::Report, is_colored: bool) -> Text {
 }
 
 /// How numbers and names were asked to be written.
-pub(crate) fn numbers(numbers: &args::Numbers, is_colored: bool) -> Text {
+pub(crate) fn numbers(numbers: &args::NumberArgs, is_colored: bool) -> Text {
     let mut text = Text::default().unit(numbers.unit);
     if numbers.exact {
         text = text.exact_numbers();
@@ -44,13 +44,13 @@ pub(crate) fn nodes(nodes: &args::Nodes, total: i64) -> View {
 }
 
 /// How a report was asked to be put together; `total` is 100 percent.
-pub(crate) fn view(report: &args::Report, total: i64) -> View {
+pub(crate) fn view(report: &args::ReportArgs, total: i64) -> View {
     let granularity = match report.granularity {
         _ if report.lines => Granularity::Lines,
         _ if report.stacks => Granularity::Stacks,
-        args::Granularity::Functions => Granularity::Functions,
-        args::Granularity::Lines => Granularity::Lines,
-        args::Granularity::Stacks => Granularity::Stacks,
+        args::RowGranularity::Functions => Granularity::Functions,
+        args::RowGranularity::Lines => Granularity::Lines,
+        args::RowGranularity::Stacks => Granularity::Stacks,
     };
     let view = View::default().granularity(granularity).out_of(total);
     if report.cum { view.by_cum() } else { view }

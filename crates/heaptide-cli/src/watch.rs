@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// footer and the empty line before it.
 const NOT_ROWS: usize = 7;
 
-pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &args::WatchArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let source = &arguments.source;
     if download::url(source).is_none() && !input::is_folder(source) {
         let reason = "neither an http:// URL nor a folder: there is nothing to look at again";
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Outcome, 
     let index = sample_type
         .map_err(|error| Failure::with(source, error))?
         .index();
-    let mut watch = Watch {
+    let mut watch = WatchState {
         arguments,
         index,
         growth: growth(source, &first, &first, index)?,
@@ -64,8 +64,8 @@ pub(crate) fn run(arguments: &args::Watch, is_colored: bool) -> Result<Outcome, 
     watch.on_screen(is_colored)
 }
 
-struct Watch<'a> {
-    arguments: &'a args::Watch,
+struct WatchState<'a> {
+    arguments: &'a args::WatchArgs,
     index: usize,
     base: Profile,
     last: Profile,
@@ -78,7 +78,7 @@ struct Watch<'a> {
     restarts: u32,
 }
 
-impl Watch<'_> {
+impl WatchState<'_> {
     /// One block for each look, for pipes and files. It ends with the count, or with its reader.
     fn in_blocks(&mut self) -> Result<Outcome, Failure> {
         let mut looks = 1;

@@ -11,7 +11,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use heaptide_profile::testing::canned_server::{Canned, Server, serve};
+use heaptide_profile::testing::canned_server::{Canned, CannedServer, serve};
 use heaptide_profile::testing::example;
 use heaptide_profile::{leak, *};
 
@@ -792,7 +792,7 @@ fn what_is_no_ordinary_file_is_written_to_and_not_replaced() {
     assert_eq!((piped.status.code(), read), (Some(0), svg));
 }
 
-fn server(folder: &Path) -> Server {
+fn server(folder: &Path) -> CannedServer {
     let profile = fs::read(folder.join("after.pb.gz")).expect("just written");
     let canned = |path, head, body: &[u8]| Canned {
         path,
@@ -813,7 +813,7 @@ fn server(folder: &Path) -> Server {
             "404 Not Found\r\nContent-Type: text/html",
             b"<html>not here</html>",
         ),
-        canned("/long", "500 Internal Server Error", long.as_bytes()),
+        canned("/long", "500 Internal CannedServer Error", long.as_bytes()),
         canned(
             "/other",
             "200 OK\r\nContent-Type: text/html",
@@ -865,7 +865,7 @@ fn a_refusal_is_told_in_one_line_with_the_server_s_reason() {
         ),
         (
             "/long",
-            &format!("the server refused: 500 Internal Server Error: {long}"),
+            &format!("the server refused: 500 Internal CannedServer Error: {long}"),
         ),
         (
             "/large",

@@ -1,7 +1,7 @@
 //! `heaptide top` and `heaptide diff` against `go tool pprof`, function by function and to the unit.
 
 use heaptide_profile::testing::pprof_top::{
-    KINDS, Report, assert_diff_is_equal, assert_top_is_equal, heaptide, parse, pprof, stdout,
+    KINDS, PprofTable, assert_diff_is_equal, assert_top_is_equal, heaptide, parse, pprof, stdout,
 };
 use std::{fs, path::Path, process::Command};
 
@@ -85,7 +85,7 @@ fn addresses_equal_pprof() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let base = write(folder.path(), "base", &example::profile(RAW, 0));
     let new = write(folder.path(), "new", &example::profile(RAW_LATER, 0x9000));
-    let hexadecimal = |mut report: Report| {
+    let hexadecimal = |mut report: PprofTable| {
         for row in &mut report.rows {
             let (address, file) = row.2.split_once(' ').expect("an address and a file");
             let address = u64::from_str_radix(address, 16).expect("an address");
@@ -106,7 +106,7 @@ fn addresses_equal_pprof() {
 }
 
 /// Both commands with their own spelling of the same options: the same rows in the same order.
-fn assert_equal(kind: &str, theirs: &[&str], ours: &[&str], files: &[&str]) -> Report {
+fn assert_equal(kind: &str, theirs: &[&str], ours: &[&str], files: &[&str]) -> PprofTable {
     let their_report = parse(&pprof(kind, &[theirs, files].concat()));
     let mut command = Command::new(env!("CARGO_BIN_EXE_heaptide"));
     let exact = [

@@ -10,13 +10,13 @@ use std::{error, fmt, io};
 /// promise.
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     message: Box<str>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ErrorKind {
     NotInstalled,
     Unsupported,
     Malformed,
@@ -35,57 +35,57 @@ impl Error {
     /// Nothing has ever been allocated through `heaptide::SamplingAllocator`.
     #[must_use]
     pub fn is_not_installed(&self) -> bool {
-        self.kind == Kind::NotInstalled
+        self.kind == ErrorKind::NotInstalled
     }
 
     /// Recording is not implemented for this target, so `heaptide::SamplingAllocator`
     /// only forwards. Reading, comparing and reporting profiles works.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
-        self.kind == Kind::Unsupported
+        self.kind == ErrorKind::Unsupported
     }
 
     /// The input is not a profile, or a damaged one.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
-        self.kind == Kind::Malformed
+        self.kind == ErrorKind::Malformed
     }
 
     /// The input would need more memory than the stated limit.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        self.kind == Kind::TooLarge
+        self.kind == ErrorKind::TooLarge
     }
 
     /// Two inputs do not fit together, or a name asks for something the input does not have.
     #[must_use]
     pub fn is_mismatch(&self) -> bool {
-        self.kind == Kind::Mismatch
+        self.kind == ErrorKind::Mismatch
     }
 
     /// A table stayed locked for too long, a fork was under way, or there is one already of what may be
     /// only once; worth another try.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.kind == Kind::Busy
+        self.kind == ErrorKind::Busy
     }
 
     /// Reading or writing failed; [`source`](error::Error::source) is the [`io::Error`].
     #[must_use]
     pub fn is_io(&self) -> bool {
-        self.kind == Kind::Io
+        self.kind == ErrorKind::Io
     }
 
     /// A setting is missing, or has a value that is not accepted; the message says what is.
     #[must_use]
     pub fn is_setting(&self) -> bool {
-        self.kind == Kind::Setting
+        self.kind == ErrorKind::Setting
     }
 
     /// What was asked does nothing in this process: it belongs to the one that this was forked from.
     #[must_use]
     pub fn is_inert(&self) -> bool {
-        self.kind == Kind::Inert
+        self.kind == ErrorKind::Inert
     }
 }
 
@@ -95,56 +95,56 @@ impl Error {
     #[cold]
     #[must_use]
     pub fn not_installed(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::NotInstalled, message)
+        Self::new(ErrorKind::NotInstalled, message)
     }
 
     #[cold]
     #[must_use]
     pub fn unsupported(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::Unsupported, message)
+        Self::new(ErrorKind::Unsupported, message)
     }
 
     #[cold]
     #[must_use]
     pub fn malformed(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::Malformed, message)
+        Self::new(ErrorKind::Malformed, message)
     }
 
     #[cold]
     #[must_use]
     pub fn too_large(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::TooLarge, message)
+        Self::new(ErrorKind::TooLarge, message)
     }
 
     #[cold]
     #[must_use]
     pub fn mismatch(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::Mismatch, message)
+        Self::new(ErrorKind::Mismatch, message)
     }
 
     #[cold]
     #[must_use]
     pub fn busy(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::Busy, message)
+        Self::new(ErrorKind::Busy, message)
     }
 
     #[cold]
     #[must_use]
     pub fn setting(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::Setting, message)
+        Self::new(ErrorKind::Setting, message)
     }
 
     #[cold]
     #[must_use]
     pub fn inert(message: impl Into<Box<str>>) -> Self {
-        Self::new(Kind::Inert, message)
+        Self::new(ErrorKind::Inert, message)
     }
 
     /// `doing` completes "could not …", for example "write the profile".
     #[cold]
     #[must_use]
     pub fn io(doing: &str, source: io::Error) -> Self {
-        Self::new(Kind::Io, format!("could not {doing}")).caused_by(source)
+        Self::new(ErrorKind::Io, format!("could not {doing}")).caused_by(source)
     }
 
     /// Keeps the error behind this one; its message follows this one's after a colon.
@@ -161,7 +161,7 @@ impl Error {
         self
     }
 
-    fn new(kind: Kind, message: impl Into<Box<str>>) -> Self {
+    fn new(kind: ErrorKind, message: impl Into<Box<str>>) -> Self {
         Self {
             kind,
             message: message.into(),

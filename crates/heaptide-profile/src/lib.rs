@@ -76,7 +76,7 @@ pub use symbolize::SymbolLine;
 pub mod internal {
     pub use crate::frames::{DROP_FRAMES, trim};
     pub use crate::model::heap::{BYTES_LABEL, INTERVAL_LABEL, SAMPLE_TYPES};
-    pub use crate::report::{Column, address_name, clean};
+    pub use crate::report::{ReportColumn, address_name, clean};
     /// The one formula of the sampling law, which the recording side weighs samples by.
     pub mod sampling_law {
         pub use crate::sampling_law::probability;

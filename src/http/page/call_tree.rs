@@ -6,7 +6,7 @@
 use std::{cmp::Reverse, collections::HashMap, iter, sync::Arc};
 
 use crate::http::limits::{MAX_NODES, SMALLEST_PART};
-use heaptide_profile::internal::{Column, address_name, clean};
+use heaptide_profile::internal::{ReportColumn, address_name, clean};
 use heaptide_profile::report::RowEstimates;
 use heaptide_profile::{Estimate, Function, Line, Location, Profile, Sample, SampleType};
 
@@ -72,7 +72,7 @@ impl CallTree {
     }
 
     fn bounded(sample_type: SampleType<'_>, max_nodes: usize) -> Self {
-        let column = Column::of(sample_type);
+        let column = ReportColumn::of(sample_type);
         let mut builder = TreeBuilder::new(sample_type.profile());
         for (sample, value, estimate) in column.samples() {
             builder.add(sample, value, estimate);

@@ -265,7 +265,7 @@ impl StackTable {
 #[cfg(test)]
 impl BucketId {
     /// The identity of a bucket in a test's own snapshot.
-    pub(crate) fn planted(id: u32) -> Self {
+    pub(crate) fn for_test(id: u32) -> Self {
         Self(id)
     }
 }

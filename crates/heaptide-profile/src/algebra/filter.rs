@@ -124,7 +124,7 @@ struct Matched {
 
 /// What becomes of the samples that a location is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum FocusMatch {
     /// Nothing by this location.
     Nothing,
     /// Kept, if no location is ignored.
@@ -143,7 +143,7 @@ impl Profile {
     pub fn filter(&self, filter: &Filter<'_>) -> Filtered {
         let mut profile = self.clone();
         let mut matched = Matched::default();
-        let judged: Vec<(Verdict, bool)> = profile
+        let judged: Vec<(FocusMatch, bool)> = profile
             .locations
             .iter_mut()
             .map(|location| self.judge(location, filter, &mut matched))
@@ -158,8 +158,8 @@ impl Profile {
                         .filter_map(at)
                         .map(|judged| judged.0)
                 };
-                let is_kept = verdicts().any(|verdict| verdict == Verdict::Focused)
-                    && verdicts().all(|verdict| verdict != Verdict::Ignored);
+                let is_kept = verdicts().any(|verdict| verdict == FocusMatch::Focused)
+                    && verdicts().all(|verdict| verdict != FocusMatch::Ignored);
                 if !is_kept {
                     return false;
                 }
@@ -202,7 +202,7 @@ impl Profile {
         location: &mut Location,
         filter: &Filter<'_>,
         matched: &mut Matched,
-    ) -> (Verdict, bool) {
+    ) -> (FocusMatch, bool) {
         let any = |matches: &OnText<'_>, location: &Location| {
             self.file_matches(location, matches)
                 || (0..location.lines.len()).any(|at| self.line_matches(location, at, matches))
@@ -210,12 +210,12 @@ impl Profile {
         let verdict = match (&filter.ignore, &filter.focus) {
             (Some(ignore), _) if any(ignore, location) => {
                 matched.ignore = true;
-                Verdict::Ignored
+                FocusMatch::Ignored
             }
-            (_, Some(focus)) if !any(focus, location) => Verdict::Nothing,
+            (_, Some(focus)) if !any(focus, location) => FocusMatch::Nothing,
             _ => {
                 matched.focus = true;
-                Verdict::Focused
+                FocusMatch::Focused
             }
         };
         let mut is_shown = true;

@@ -11,14 +11,14 @@ use crate::{LabelValue, Profile, Sample};
 
 /// A column of a heap profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
+pub(super) enum HeapColumn {
     AllocObjects,
     AllocSpace,
     InuseObjects,
     InuseSpace,
 }
 
-impl Column {
+impl HeapColumn {
     pub(super) fn of(kind: &str) -> Option<Self> {
         match kind {
             "alloc_objects" => Some(Self::AllocObjects),
@@ -57,23 +57,23 @@ impl Profile {
     pub(super) fn estimate_of(
         &self,
         sample: &Sample,
-        column: Column,
+        column: HeapColumn,
         is_difference: bool,
     ) -> Result<Estimate> {
         let (objects_kind, space_kind) = match column {
-            Column::AllocObjects | Column::AllocSpace => ("alloc_objects", "alloc_space"),
-            Column::InuseObjects | Column::InuseSpace => ("inuse_objects", "inuse_space"),
+            HeapColumn::AllocObjects | HeapColumn::AllocSpace => ("alloc_objects", "alloc_space"),
+            HeapColumn::InuseObjects | HeapColumn::InuseSpace => ("inuse_objects", "inuse_space"),
         };
         let objects = self.value(sample, objects_kind)?;
         let space = self.value(sample, space_kind)?;
         let size = block_size(space, objects, number(sample, BYTES_LABEL).unwrap_or(0));
         let odds = odds_unsampled(size, self.interval_of(sample)?);
         let (value, unit) = match column {
-            Column::AllocSpace | Column::InuseSpace => (space, 1.0),
-            Column::AllocObjects | Column::InuseObjects => (objects, size.recip()),
+            HeapColumn::AllocSpace | HeapColumn::InuseSpace => (space, 1.0),
+            HeapColumn::AllocObjects | HeapColumn::InuseObjects => (objects, size.recip()),
         };
         let mass = |bytes: f64| Mass::of(bytes, size, odds) * unit;
-        let live = matches!(column, Column::InuseObjects | Column::InuseSpace);
+        let live = matches!(column, HeapColumn::InuseObjects | HeapColumn::InuseSpace);
         if !(is_difference && live) && space >= 0 {
             let added = mass(space as f64);
             return Ok(Estimate::new(value as f64, added, Mass::default()));

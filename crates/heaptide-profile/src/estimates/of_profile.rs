@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::columns::Column;
+use super::columns::HeapColumn;
 use super::population::{Population, Relation};
 use crate::{Error, Result};
 use crate::{Estimate, Label, LabelValue, LocationId, Profile, Sample, SampleType};
@@ -129,9 +129,9 @@ impl SampleType<'_> {
         self.column().is_ok()
     }
 
-    fn column(self) -> Result<Column> {
+    fn column(self) -> Result<HeapColumn> {
         let kind = &*self.value_type().kind;
-        Column::of(kind).ok_or_else(|| {
+        HeapColumn::of(kind).ok_or_else(|| {
             let index = self.index();
             Error::mismatch(format!(
                 "sample type {index} `{kind}` has no sampling error that is known: ask for \

@@ -12,7 +12,7 @@
 
 use std::ops::AddAssign;
 
-use super::columns::Column;
+use super::columns::HeapColumn;
 use super::estimate::Estimate;
 use super::interval::Mass;
 use crate::sampling_law;
@@ -54,7 +54,7 @@ impl AddAssign for Population {
 /// What one profile, or two, tell of a column: bytes that add to it and bytes that take away from it,
 /// besides its own value.
 #[derive(Clone, Copy, Debug)]
-struct Change {
+struct PopulationChange {
     value: f64,
     added: f64,
     /// `None` where nothing can have been taken away.
@@ -91,7 +91,7 @@ impl Population {
     /// and both variances add up.
     #[must_use]
     pub fn growth_since(&self, base: &Self) -> Estimate {
-        self.change_of(base, Column::InuseSpace, self.later_than(base))
+        self.change_of(base, HeapColumn::InuseSpace, self.later_than(base))
     }
 
     /// The same growth with the standard error it has as evidence of a trend: blocks that come and
@@ -102,7 +102,7 @@ impl Population {
     /// interval this is nearly the error of [`growth_since`](Self::growth_since).
     #[must_use]
     pub fn drift_since(&self, base: &Self) -> Estimate {
-        let change = self.change_since(base, Column::InuseSpace, self.later_than(base));
+        let change = self.change_since(base, HeapColumn::InuseSpace, self.later_than(base));
         let (size, odds) = self.block_since(base);
         let mass = |bytes| Mass::of_arrivals(bytes, size, odds);
         let removed = change.removed.map(mass).unwrap_or_default();
@@ -130,21 +130,31 @@ impl Population {
     }
 
     /// What a column has more than in `base`.
-    pub(super) fn change_of(&self, base: &Self, column: Column, relation: Relation) -> Estimate {
+    pub(super) fn change_of(
+        &self,
+        base: &Self,
+        column: HeapColumn,
+        relation: Relation,
+    ) -> Estimate {
         let change = self.change_since(base, column, relation);
         let (size, odds) = self.block_since(base);
         // The count behind the bytes is taken as space / size, not as the column: Go cuts it to a
         // whole number, which for one sampled block of 512 KiB is 1 where the weight is 1.58.
         let unit = match column {
-            Column::AllocSpace | Column::InuseSpace => 1.0,
-            Column::AllocObjects | Column::InuseObjects => size.recip(),
+            HeapColumn::AllocSpace | HeapColumn::InuseSpace => 1.0,
+            HeapColumn::AllocObjects | HeapColumn::InuseObjects => size.recip(),
         };
         let mass = |bytes| Mass::of(bytes, size, odds) * unit;
         let removed = change.removed.map(mass).unwrap_or_default();
         Estimate::new(change.value, mass(change.added), removed)
     }
 
-    fn change_since(&self, base: &Self, column: Column, relation: Relation) -> Change {
+    fn change_since(
+        &self,
+        base: &Self,
+        column: HeapColumn,
+        relation: Relation,
+    ) -> PopulationChange {
         if !relation.may_be_later && relation.may_be_earlier {
             // The base is the later one: what it has more, this has less.
             let back = Relation {
@@ -152,14 +162,14 @@ impl Population {
                 may_be_earlier: false,
             };
             let change = base.change_since(self, column, back);
-            return Change {
+            return PopulationChange {
                 value: -change.value,
                 added: change.removed.unwrap_or(0.0),
                 removed: Some(change.added),
             };
         }
         let value = self.value(column) - base.value(column);
-        let live = matches!(column, Column::InuseObjects | Column::InuseSpace);
+        let live = matches!(column, HeapColumn::InuseObjects | HeapColumn::InuseSpace);
         let (was, is) = if live {
             (base.inuse_space as f64, self.inuse_space as f64)
         } else {
@@ -167,7 +177,7 @@ impl Population {
         };
         let growth = is - was;
         if !relation.may_be_later {
-            return Change {
+            return PopulationChange {
                 value,
                 added: is.max(0.0) + (-was).max(0.0),
                 removed: Some(was.max(0.0) + (-is).max(0.0)),
@@ -176,7 +186,7 @@ impl Population {
         let allocated = (self.alloc_space as f64 - base.alloc_space as f64).max(0.0);
         if !live {
             // Rounding may show a fall of a byte.
-            return Change {
+            return PopulationChange {
                 value,
                 added: growth.max(0.0),
                 removed: None,
@@ -193,7 +203,7 @@ impl Population {
         let added = newly_live.max(growth).max(0.0);
         let removed = (added - growth).max(0.0);
         // Also where none of them was sampled in the base, some may have been there, and gone.
-        Change {
+        PopulationChange {
             value,
             added,
             removed: Some(removed),
@@ -211,12 +221,12 @@ impl Population {
         }
     }
 
-    fn value(&self, column: Column) -> f64 {
+    fn value(&self, column: HeapColumn) -> f64 {
         let value = match column {
-            Column::AllocObjects => self.alloc_objects,
-            Column::AllocSpace => self.alloc_space,
-            Column::InuseObjects => self.inuse_objects,
-            Column::InuseSpace => self.inuse_space,
+            HeapColumn::AllocObjects => self.alloc_objects,
+            HeapColumn::AllocSpace => self.alloc_space,
+            HeapColumn::InuseObjects => self.inuse_objects,
+            HeapColumn::InuseSpace => self.inuse_space,
         };
         value as f64
     }

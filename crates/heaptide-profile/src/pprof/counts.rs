@@ -6,7 +6,7 @@
 use prost::{DecodeError, Message};
 
 use super::proto::{Head, tag};
-use super::wire::{Damage, Fields, Value, count_packed};
+use super::wire::{WireDamage, WireFields, WireValue, count_packed};
 use crate::{Error, Result};
 
 /// A key and a value.
@@ -55,7 +55,7 @@ impl Counts {
     pub(super) fn of(bytes: &[u8]) -> Result<(Self, Result<Head>)> {
         let mut counts = Self::default();
         let mut head = Ok(Head::default());
-        let mut fields = Fields::new(bytes);
+        let mut fields = WireFields::new(bytes);
         loop {
             let from = fields.offset();
             let Some(field) = fields.next() else {
@@ -64,28 +64,28 @@ impl Counts {
             let field = field.map_err(not_a_profile)?;
             let to = fields.offset();
             let (table, more) = match (field.tag, field.value) {
-                (tag::SAMPLE_TYPE, Value::Bytes(_)) => (&mut counts.sample_types, 1),
-                (tag::SAMPLE, Value::Bytes(entry)) => {
+                (tag::SAMPLE_TYPE, WireValue::Bytes(_)) => (&mut counts.sample_types, 1),
+                (tag::SAMPLE, WireValue::Bytes(entry)) => {
                     check_length(entry, "sample", counts.samples.count, "values")?;
                     (&mut counts.samples, 1)
                 }
-                (tag::MAPPING, Value::Bytes(entry)) => {
+                (tag::MAPPING, WireValue::Bytes(entry)) => {
                     check_length(entry, "mapping", counts.mappings.count, "an id")?;
                     (&mut counts.mappings, 1)
                 }
-                (tag::LOCATION, Value::Bytes(entry)) => {
+                (tag::LOCATION, WireValue::Bytes(entry)) => {
                     check_length(entry, "location", counts.locations.count, "an id")?;
                     (&mut counts.locations, 1)
                 }
-                (tag::FUNCTION, Value::Bytes(entry)) => {
+                (tag::FUNCTION, WireValue::Bytes(entry)) => {
                     check_length(entry, "function", counts.functions.count, "an id")?;
                     (&mut counts.functions, 1)
                 }
-                (tag::STRING_TABLE, Value::Bytes(_)) => (&mut counts.strings, 1),
-                (tag::COMMENT, Value::Bytes(packed)) => {
+                (tag::STRING_TABLE, WireValue::Bytes(_)) => (&mut counts.strings, 1),
+                (tag::COMMENT, WireValue::Bytes(packed)) => {
                     (&mut counts.comments, count_packed(packed))
                 }
-                (tag::COMMENT, Value::Varint(_)) => (&mut counts.comments, 1),
+                (tag::COMMENT, WireValue::Varint(_)) => (&mut counts.comments, 1),
                 (tag @ (tag::SAMPLE_TYPE..=tag::STRING_TABLE | tag::COMMENT), _) => {
                     return Err(wrong_kind(tag));
                 }
@@ -121,8 +121,11 @@ fn check_length(entry: &[u8], table: &str, at: usize, must_have: &str) -> Result
 }
 
 /// The values of the field `tag`, numbered from 0.
-pub(super) fn values(bytes: &[u8], tag: u32) -> impl Iterator<Item = (usize, Result<Value<'_>>)> {
-    Fields::new(bytes)
+pub(super) fn values(
+    bytes: &[u8],
+    tag: u32,
+) -> impl Iterator<Item = (usize, Result<WireValue<'_>>)> {
+    WireFields::new(bytes)
         .filter_map(move |field| match field {
             Ok(field) => (field.tag == tag).then_some(Ok(field.value)),
             Err(damage) => Some(Err(not_a_profile(damage))),
@@ -134,8 +137,8 @@ pub(super) fn values(bytes: &[u8], tag: u32) -> impl Iterator<Item = (usize, Res
 pub(super) fn messages(bytes: &[u8], tag: u32) -> impl Iterator<Item = (usize, Result<&[u8]>)> {
     values(bytes, tag).map(move |(at, value)| {
         let message = value.and_then(|value| match value {
-            Value::Bytes(message) => Ok(message),
-            Value::Varint(_) | Value::Other => Err(wrong_kind(tag)),
+            WireValue::Bytes(message) => Ok(message),
+            WireValue::Varint(_) | WireValue::Other => Err(wrong_kind(tag)),
         });
         (at, message)
     })
@@ -147,8 +150,8 @@ pub(super) fn wrong_kind(tag: u32) -> Error {
     ))
 }
 
-fn not_a_profile(damage: Damage) -> Error {
-    let Damage { at, cause } = damage;
+fn not_a_profile(damage: WireDamage) -> Error {
+    let WireDamage { at, cause } = damage;
     Error::malformed(format!(
         "not a pprof profile: expected a message of profile.proto, with or without gzip, but what \
          is at byte {at} is no field of one"

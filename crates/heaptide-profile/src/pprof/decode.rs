@@ -14,7 +14,7 @@ use super::counts::{Counts, Table, messages, values, wrong_kind};
 use super::proto::{self, tag};
 use super::samples::read_samples;
 use super::tables::{Ids, Strings, with_room};
-use super::wire::{Value, count_messages};
+use super::wire::{WireValue, count_messages};
 use crate::{Error, Result};
 use crate::{
     Function, FunctionId, Line, Location, LocationId, Mapping, MappingId, Profile, ValueType,
@@ -93,7 +93,7 @@ fn read_comments((bytes, count): Part<'_>, strings: &Strings) -> Result<Vec<Arc<
             Ok(())
         };
         match value? {
-            Value::Other => return Err(wrong_kind(tag::COMMENT)),
+            WireValue::Other => return Err(wrong_kind(tag::COMMENT)),
             indices => {
                 for index in indices.numbers() {
                     add(index.map_err(|error| damaged("a comment", error))?)?;
@@ -111,7 +111,7 @@ fn read_mappings(
     let mut table = with_room(count, "mapping")?;
     let mut ids = Ids::with_room(count, "mapping", MappingId::new)?;
     for (at, message) in messages(bytes, tag::MAPPING) {
-        let message: proto::Mapping = entry(at, "mapping", message?)?;
+        let message: proto::MappingMessage = entry(at, "mapping", message?)?;
         ids.push(message.id)?;
         let text = |index, field| strings.get(index, field, format_args!("mapping {at}"));
         table.push(Mapping {
@@ -136,7 +136,7 @@ fn read_functions(
     let mut table = with_room(count, "function")?;
     let mut ids = Ids::with_room(count, "function", FunctionId::new)?;
     for (at, message) in messages(bytes, tag::FUNCTION) {
-        let message: proto::Function = entry(at, "function", message?)?;
+        let message: proto::FunctionMessage = entry(at, "function", message?)?;
         ids.push(message.id)?;
         let text = |index, field| strings.get(index, field, format_args!("function {at}"));
         table.push(Function {
@@ -156,7 +156,7 @@ fn read_locations(
 ) -> Result<(Vec<Location>, Ids<LocationId>)> {
     let mut table = with_room(count, "location")?;
     let mut ids = Ids::with_room(count, "location", LocationId::new)?;
-    let mut message = proto::Location::default();
+    let mut message = proto::LocationMessage::default();
     for (at, encoded) in messages(bytes, tag::LOCATION) {
         let encoded = encoded?;
         message.clear();
@@ -195,7 +195,7 @@ fn read_locations(
 
 fn value_type(
     strings: &Strings,
-    message: proto::ValueType,
+    message: proto::ValueTypeMessage,
     place: fmt::Arguments<'_>,
 ) -> Result<ValueType> {
     Ok(ValueType {

@@ -19,7 +19,7 @@ const PIECE: usize = 32 << 10;
 /// Writes an already checked `profile`.
 ///
 /// Order of the fields: what occurs once, sample types, comments, samples, mappings, locations,
-/// functions, strings. Strings come last, as in Go's profiles, for they are collected on the way.
+/// functions, strings. StringNumbers come last, as in Go's profiles, for they are collected on the way.
 pub(super) fn encode(profile: &Profile, writer: &mut impl Write) -> Result<()> {
     Encoder::new(writer)
         .profile(profile)
@@ -27,7 +27,7 @@ pub(super) fn encode(profile: &Profile, writer: &mut impl Write) -> Result<()> {
 }
 
 struct Encoder<'p, W> {
-    strings: Strings<'p>,
+    strings: StringNumbers<'p>,
     writer: W,
     /// Entries not written yet: deflating many short pieces costs more than the copy.
     pending: Vec<u8>,
@@ -36,7 +36,7 @@ struct Encoder<'p, W> {
 impl<'p, W: Write> Encoder<'p, W> {
     fn new(writer: W) -> Self {
         Self {
-            strings: Strings::new(),
+            strings: StringNumbers::new(),
             writer,
             pending: Vec::new(),
         }
@@ -83,7 +83,7 @@ impl<'p, W: Write> Encoder<'p, W> {
     }
 
     fn samples(&mut self, samples: &'p [Sample]) -> io::Result<()> {
-        let mut message = proto::Sample::default();
+        let mut message = proto::SampleMessage::default();
         for sample in samples {
             message.clear();
             let ids = sample.locations.iter().map(|id| wire_id(id.index()));
@@ -97,7 +97,7 @@ impl<'p, W: Write> Encoder<'p, W> {
     }
 
     fn locations(&mut self, locations: &[Location]) -> io::Result<()> {
-        let mut message = proto::Location::default();
+        let mut message = proto::LocationMessage::default();
         for (location, id) in locations.iter().zip(1..) {
             message.clear();
             message.id = id;
@@ -111,20 +111,20 @@ impl<'p, W: Write> Encoder<'p, W> {
         Ok(())
     }
 
-    fn value_type(&mut self, value_type: &'p ValueType) -> proto::ValueType {
-        proto::ValueType {
+    fn value_type(&mut self, value_type: &'p ValueType) -> proto::ValueTypeMessage {
+        proto::ValueTypeMessage {
             kind: self.strings.index(&value_type.kind),
             unit: self.strings.index(&value_type.unit),
         }
     }
 
-    fn label(&mut self, label: &'p Label) -> proto::Label {
+    fn label(&mut self, label: &'p Label) -> proto::LabelMessage {
         let key = self.strings.index(&label.key);
         let (text, number, unit) = match &label.value {
             LabelValue::Text(text) => (self.strings.index_not_0(text), 0, 0),
             LabelValue::Number { value, unit } => (0, *value, self.strings.index(unit)),
         };
-        proto::Label {
+        proto::LabelMessage {
             key,
             text,
             number,
@@ -132,8 +132,8 @@ impl<'p, W: Write> Encoder<'p, W> {
         }
     }
 
-    fn mapping(&mut self, id: u64, mapping: &'p Mapping) -> proto::Mapping {
-        proto::Mapping {
+    fn mapping(&mut self, id: u64, mapping: &'p Mapping) -> proto::MappingMessage {
+        proto::MappingMessage {
             id,
             start: mapping.start,
             limit: mapping.limit,
@@ -147,8 +147,8 @@ impl<'p, W: Write> Encoder<'p, W> {
         }
     }
 
-    fn function(&mut self, id: u64, function: &'p Function) -> proto::Function {
-        proto::Function {
+    fn function(&mut self, id: u64, function: &'p Function) -> proto::FunctionMessage {
+        proto::FunctionMessage {
             id,
             name: self.strings.index(&function.name),
             system_name: self.strings.index(&function.system_name),
@@ -186,7 +186,7 @@ impl<'p, W: Write> Encoder<'p, W> {
 }
 
 /// The string table under construction.
-struct Strings<'p> {
+struct StringNumbers<'p> {
     in_order: Vec<&'p str>,
     indices: HashMap<&'p str, i64>,
     /// Index of the empty label text, which needs an entry besides the one at 0: there, 0 means that
@@ -194,7 +194,7 @@ struct Strings<'p> {
     empty_not_0: Option<i64>,
 }
 
-impl<'p> Strings<'p> {
+impl<'p> StringNumbers<'p> {
     fn new() -> Self {
         Self {
             in_order: vec![""],
@@ -230,8 +230,8 @@ fn wire_id(index: usize) -> u64 {
     (index as u64).saturating_add(1)
 }
 
-fn wire_line(line: Line) -> proto::Line {
-    proto::Line {
+fn wire_line(line: Line) -> proto::LineMessage {
+    proto::LineMessage {
         function_id: wire_id(line.function.index()),
         line: line.line,
         column: line.column,

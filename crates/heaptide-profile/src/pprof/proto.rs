@@ -30,7 +30,7 @@ pub(super) struct Head {
     #[prost(int64, tag = "10")]
     pub(super) duration_nanos: i64,
     #[prost(message, optional, tag = "11")]
-    pub(super) period_type: Option<ValueType>,
+    pub(super) period_type: Option<ValueTypeMessage>,
     #[prost(int64, tag = "12")]
     pub(super) period: i64,
     /// String.
@@ -42,7 +42,7 @@ pub(super) struct Head {
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-pub(super) struct ValueType {
+pub(super) struct ValueTypeMessage {
     /// String.
     #[prost(int64, tag = "1")]
     pub(super) kind: i64,
@@ -52,18 +52,18 @@ pub(super) struct ValueType {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Sample {
+pub(super) struct SampleMessage {
     /// Ids of locations, leaf first.
     #[prost(uint64, repeated, tag = "1")]
     pub(super) location_ids: Vec<u64>,
     #[prost(int64, repeated, tag = "2")]
     pub(super) values: Vec<i64>,
     #[prost(message, repeated, tag = "3")]
-    pub(super) labels: Vec<Label>,
+    pub(super) labels: Vec<LabelMessage>,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-pub(super) struct Label {
+pub(super) struct LabelMessage {
     /// String.
     #[prost(int64, tag = "1")]
     pub(super) key: i64,
@@ -78,7 +78,7 @@ pub(super) struct Label {
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-pub(super) struct Mapping {
+pub(super) struct MappingMessage {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
     #[prost(uint64, tag = "2")]
@@ -104,7 +104,7 @@ pub(super) struct Mapping {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Location {
+pub(super) struct LocationMessage {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
     /// Id of a mapping; 0 where it is not known.
@@ -113,13 +113,13 @@ pub(super) struct Location {
     #[prost(uint64, tag = "3")]
     pub(super) address: u64,
     #[prost(message, repeated, tag = "4")]
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<LineMessage>,
     #[prost(bool, tag = "5")]
     pub(super) is_folded: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-pub(super) struct Line {
+pub(super) struct LineMessage {
     /// Id of a function.
     #[prost(uint64, tag = "1")]
     pub(super) function_id: u64,
@@ -130,7 +130,7 @@ pub(super) struct Line {
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-pub(super) struct Function {
+pub(super) struct FunctionMessage {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
     /// String.

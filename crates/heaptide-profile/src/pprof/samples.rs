@@ -9,12 +9,12 @@ use super::counts::messages;
 use super::decode::{Part, damaged};
 use super::proto::{self, tag};
 use super::tables::{Ids, Strings, with_room};
-use super::wire::{Fields, Value};
+use super::wire::{WireFields, WireValue};
 use crate::model::check::{check_label_key, check_values};
 use crate::{Error, Result};
 use crate::{Label, LabelValue, LocationId, Sample};
 
-/// Field numbers of the `Sample` message, as in [`proto::Sample`].
+/// Field numbers of the `Sample` message, as in [`proto::SampleMessage`].
 const LOCATION_IDS: u32 = 1;
 const VALUES: u32 = 2;
 const LABELS: u32 = 3;
@@ -46,16 +46,16 @@ fn read_sample(
     types: usize,
     strings: &Strings,
     location_ids: &Ids<LocationId>,
-    messages_of_labels: &mut Vec<proto::Label>,
+    messages_of_labels: &mut Vec<proto::LabelMessage>,
 ) -> Result<Sample> {
     let is_damaged = |cause| damaged(&format!("sample {at}"), cause);
     let (mut frames, mut numbers, mut labels) = (0_usize, 0_usize, 0_usize);
-    for field in Fields::new(encoded) {
+    for field in WireFields::new(encoded) {
         let field = field.map_err(|damage| is_damaged(damage.cause))?;
         let (count, more) = match (field.tag, field.value) {
             (LOCATION_IDS, value) => (&mut frames, value.count_numbers()),
             (VALUES, value) => (&mut numbers, value.count_numbers()),
-            (LABELS, Value::Bytes(_)) => (&mut labels, Some(1)),
+            (LABELS, WireValue::Bytes(_)) => (&mut labels, Some(1)),
             (LABELS, _) => (&mut labels, None),
             _ => continue,
         };
@@ -72,7 +72,7 @@ fn read_sample(
     let mut values = with_room(numbers, "value")?;
     messages_of_labels.clear();
     messages_of_labels.reserve_exact(labels);
-    for field in Fields::new(encoded).map_while(std::result::Result::ok) {
+    for field in WireFields::new(encoded).map_while(std::result::Result::ok) {
         match (field.tag, field.value) {
             (LOCATION_IDS, ids) => {
                 for id in ids.numbers() {
@@ -85,8 +85,8 @@ fn read_sample(
                     values.push(number.map_err(is_damaged)?.cast_signed());
                 }
             }
-            (LABELS, Value::Bytes(label)) => {
-                messages_of_labels.push(proto::Label::decode(label).map_err(is_damaged)?);
+            (LABELS, WireValue::Bytes(label)) => {
+                messages_of_labels.push(proto::LabelMessage::decode(label).map_err(is_damaged)?);
             }
             _ => {}
         }
@@ -100,12 +100,16 @@ fn read_sample(
 
 /// The labels of the sample at `at`. A message with a text and a number, which the format forbids, is
 /// two labels: nothing is lost, and what is written again is valid.
-fn read_labels(at: usize, messages: &[proto::Label], strings: &Strings) -> Result<Vec<Label>> {
+fn read_labels(
+    at: usize,
+    messages: &[proto::LabelMessage],
+    strings: &Strings,
+) -> Result<Vec<Label>> {
     // Before room is made: a label without a key may be as short as 2 bytes.
     if let Some(nth) = messages.iter().position(|label| label.key == 0) {
         check_label_key(at, nth, "")?;
     }
-    let has_number = |label: &proto::Label| label.number != 0 || label.unit != 0;
+    let has_number = |label: &proto::LabelMessage| label.number != 0 || label.unit != 0;
     let both = messages.iter().filter(|m| m.text != 0 && has_number(m));
     let count = messages.len().saturating_add(both.count());
     let mut labels = with_room(count, "label")?;

@@ -10,21 +10,21 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 
 /// The fields of one message, in the order of the file. Ends after the first error.
 #[derive(Clone)]
-pub(super) struct Fields<'a> {
+pub(super) struct WireFields<'a> {
     rest: &'a [u8],
     length: usize,
 }
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Field<'a> {
+pub(super) struct WireField<'a> {
     pub(super) tag: u32,
-    pub(super) value: Value<'a>,
+    pub(super) value: WireValue<'a>,
 }
 
 /// What a field holds, as far as the wire tells.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(super) enum WireValue<'a> {
     /// A number.
     Varint(u64),
     /// A message, a string, or packed numbers.
@@ -33,67 +33,67 @@ pub(super) enum Value<'a> {
     Other,
 }
 
-impl<'a> Value<'a> {
+impl<'a> WireValue<'a> {
     /// The numbers of a repeated field, packed or not.
-    pub(super) fn numbers(self) -> Numbers<'a> {
-        Numbers(self)
+    pub(super) fn numbers(self) -> WireNumbers<'a> {
+        WireNumbers(self)
     }
 
     /// How many these are; `None` if it is no such field.
     pub(super) fn count_numbers(self) -> Option<usize> {
         match self {
-            Value::Varint(_) => Some(1),
-            Value::Bytes(packed) => Some(count_packed(packed)),
-            Value::Other => None,
+            WireValue::Varint(_) => Some(1),
+            WireValue::Bytes(packed) => Some(count_packed(packed)),
+            WireValue::Other => None,
         }
     }
 }
 
 /// What is left of the numbers of a field. Ends after the first error.
-pub(super) struct Numbers<'a>(Value<'a>);
+pub(super) struct WireNumbers<'a>(WireValue<'a>);
 
-impl Iterator for Numbers<'_> {
+impl Iterator for WireNumbers<'_> {
     type Item = Result<u64, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Value::Varint(number) => {
+            WireValue::Varint(number) => {
                 let number = *number;
-                self.0 = Value::Other;
+                self.0 = WireValue::Other;
                 Some(Ok(number))
             }
             // Of one byte or two, as nearly all are; all others are prost's.
-            Value::Bytes([low, rest @ ..]) if *low < 0x80 => {
+            WireValue::Bytes([low, rest @ ..]) if *low < 0x80 => {
                 let number = u64::from(*low);
-                self.0 = Value::Bytes(rest);
+                self.0 = WireValue::Bytes(rest);
                 Some(Ok(number))
             }
-            Value::Bytes([low, high, rest @ ..]) if *high < 0x80 => {
+            WireValue::Bytes([low, high, rest @ ..]) if *high < 0x80 => {
                 let number = u64::from(*low & 0x7f) | (u64::from(*high) << 7);
-                self.0 = Value::Bytes(rest);
+                self.0 = WireValue::Bytes(rest);
                 Some(Ok(number))
             }
-            Value::Bytes([]) => None,
-            Value::Bytes(packed) => {
+            WireValue::Bytes([]) => None,
+            WireValue::Bytes(packed) => {
                 let number = decode_varint(packed);
                 if number.is_err() {
-                    self.0 = Value::Other;
+                    self.0 = WireValue::Other;
                 }
                 Some(number)
             }
-            Value::Other => None,
+            WireValue::Other => None,
         }
     }
 }
 
 /// The bytes from [`at`](Self::at) on are not a field.
 #[derive(Debug)]
-pub(super) struct Damage {
+pub(super) struct WireDamage {
     pub(super) at: usize,
     pub(super) cause: DecodeError,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> WireFields<'a> {
     pub(super) fn new(message: &'a [u8]) -> Self {
         Self {
             rest: message,
@@ -101,17 +101,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn field(&mut self) -> Result<Field<'a>, DecodeError> {
+    fn field(&mut self) -> Result<WireField<'a>, DecodeError> {
         let (tag, wire_type) = decode_key(&mut self.rest)?;
         let value = match wire_type {
-            WireType::Varint => Value::Varint(decode_varint(&mut self.rest)?),
-            WireType::LengthDelimited => Value::Bytes(self.bytes(tag)?),
+            WireType::Varint => WireValue::Varint(decode_varint(&mut self.rest)?),
+            WireType::LengthDelimited => WireValue::Bytes(self.bytes(tag)?),
             other => {
                 skip_field(other, tag, &mut self.rest, DecodeContext::default())?;
-                Value::Other
+                WireValue::Other
             }
         };
-        Ok(Field { tag, value })
+        Ok(WireField { tag, value })
     }
 
     /// A length and as many bytes. Not by `skip_field`, which costs several times as much, and most of what
@@ -134,8 +134,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, Damage>;
+impl<'a> Iterator for WireFields<'a> {
+    type Item = Result<WireField<'a>, WireDamage>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if !self.rest.has_remaining() {
@@ -144,7 +144,7 @@ impl<'a> Iterator for Fields<'a> {
         let at = self.offset();
         Some(self.field().map_err(|cause| {
             self.rest = &[];
-            Damage { at, cause }
+            WireDamage { at, cause }
         }))
     }
 }
@@ -157,9 +157,9 @@ pub(super) fn count_packed(packed: &[u8]) -> usize {
 /// How many messages the repeated field `tag` of `message` holds. A damaged message counts up to the damage:
 /// further than that prost does not get either.
 pub(super) fn count_messages(message: &[u8], tag: u32) -> usize {
-    let fields = Fields::new(message).map_while(Result::ok);
+    let fields = WireFields::new(message).map_while(Result::ok);
     fields
-        .filter(|field| field.tag == tag && matches!(field.value, Value::Bytes(_)))
+        .filter(|field| field.tag == tag && matches!(field.value, WireValue::Bytes(_)))
         .count()
 }
 
@@ -174,25 +174,25 @@ mod tests {
             0x08, 0xac, 0x02, 0x12, 3, b'a', b'b', b'c', 0x1d, 1, 2, 3, 4, 0x23, 8, 1, 0x24, 0x2a,
             0,
         ];
-        let fields: Vec<_> = Fields::new(&message)
+        let fields: Vec<_> = WireFields::new(&message)
             .map(|field| field.unwrap())
             .map(|field| (field.tag, field.value))
             .collect();
         assert_eq!(
             fields,
             [
-                (1, Value::Varint(300)),
-                (2, Value::Bytes(b"abc")),
-                (3, Value::Other),
-                (4, Value::Other),
-                (5, Value::Bytes(b"")),
+                (1, WireValue::Varint(300)),
+                (2, WireValue::Bytes(b"abc")),
+                (3, WireValue::Other),
+                (4, WireValue::Other),
+                (5, WireValue::Bytes(b"")),
             ]
         );
     }
 
     #[test]
     fn the_first_error_names_its_byte_and_ends_the_walk() {
-        let mut fields = Fields::new(&[0x08, 1, 0x12, 5, b'a', 0x08, 1]);
+        let mut fields = WireFields::new(&[0x08, 1, 0x12, 5, b'a', 0x08, 1]);
         assert!(fields.next().unwrap().is_ok());
         assert_eq!(fields.next().unwrap().unwrap_err().at, 2);
         assert!(fields.next().is_none());
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn groups_nested_without_end_are_an_error() {
-        let mut fields = Fields::new(&[0x0b; 4096]);
+        let mut fields = WireFields::new(&[0x0b; 4096]);
         assert!(fields.next().unwrap().is_err());
     }
 
@@ -215,17 +215,17 @@ mod tests {
 
     #[test]
     fn numbers_come_packed_or_alone_up_to_the_damage() {
-        let numbers = |value: Value<'_>| {
+        let numbers = |value: WireValue<'_>| {
             let numbers: Vec<_> = value.numbers().map(Result::ok).collect();
             (numbers, value.count_numbers())
         };
-        assert_eq!(numbers(Value::Varint(7)), (vec![Some(7)], Some(1)));
-        let packed = Value::Bytes(&[6, 0xac, 2, 0x80, 0x80, 1, 0x80, 0]);
+        assert_eq!(numbers(WireValue::Varint(7)), (vec![Some(7)], Some(1)));
+        let packed = WireValue::Bytes(&[6, 0xac, 2, 0x80, 0x80, 1, 0x80, 0]);
         let found = vec![Some(6), Some(300), Some(1 << 14), Some(0)];
         assert_eq!(numbers(packed), (found, Some(4)));
-        let cut = Value::Bytes(&[6, 0xac]);
+        let cut = WireValue::Bytes(&[6, 0xac]);
         assert_eq!(numbers(cut), (vec![Some(6), None], Some(1)));
-        assert_eq!(numbers(Value::Other), (vec![], None));
+        assert_eq!(numbers(WireValue::Other), (vec![], None));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{Estimate, Sample, ValueType};
 
 /// A sample type of a profile.
 #[derive(Debug)]
-pub struct Column<'a> {
+pub struct ReportColumn<'a> {
     sample_type: SampleType<'a>,
     /// What the numbers are.
     pub(super) value_type: &'a ValueType,
@@ -25,7 +25,7 @@ pub(super) struct Amount {
     pub(super) is_base: bool,
 }
 
-impl<'a> Column<'a> {
+impl<'a> ReportColumn<'a> {
     /// The values of one sample type.
     #[must_use]
     pub fn of(sample_type: SampleType<'a>) -> Self {

@@ -6,9 +6,9 @@
 use std::{cmp::Reverse, sync::Arc};
 
 use super::{
-    column::Column,
+    column::ReportColumn,
     header::Header,
-    limits::Limits,
+    limits::GraphLimits,
     places::Places,
     rows::Rows,
     tally::Tally,
@@ -115,7 +115,7 @@ impl CallGraph {
     ///
     /// None today: there are some only for a view that [`with`](Self::with) does not take.
     pub fn new(sample_type: SampleType<'_>) -> Result<Self> {
-        Self::with(sample_type, &View::default(), &Limits::default())
+        Self::with(sample_type, &View::default(), &GraphLimits::default())
     }
 
     /// The same as the view asks for it, within limits.
@@ -123,14 +123,14 @@ impl CallGraph {
     /// # Errors
     ///
     /// A mismatch if the view asks for whole stacks, which nobody calls.
-    pub fn with(sample_type: SampleType<'_>, view: &View, limits: &Limits) -> Result<Self> {
+    pub fn with(sample_type: SampleType<'_>, view: &View, limits: &GraphLimits) -> Result<Self> {
         if view.granularity == Granularity::Stacks {
             return Err(Error::mismatch(
                 "a call graph is of functions or of lines, not of stacks",
             ));
         }
         let profile = sample_type.profile();
-        let column = Column::of(sample_type);
+        let column = ReportColumn::of(sample_type);
         let places = Places::named(profile, view.granularity);
         let rows = Rows {
             view: *view,
@@ -197,7 +197,7 @@ impl CallGraph {
     }
 }
 
-fn filled<'a>(mut tally: Tally<'a>, column: &Column<'_>) -> Tally<'a> {
+fn filled<'a>(mut tally: Tally<'a>, column: &ReportColumn<'_>) -> Tally<'a> {
     for (sample, amount) in column.amounts() {
         tally.add(sample, amount);
     }
@@ -303,7 +303,7 @@ mod tests {
         main / walk / walk / a / leaf = 1 1 1 40
         main / small = 1 1 1 10";
 
-    fn graph(text: &str, limits: &Limits) -> CallGraph {
+    fn graph(text: &str, limits: &GraphLimits) -> CallGraph {
         let made = CallGraph::with(
             profile(text, 0).sample_type_at(3).unwrap(),
             &View::default(),
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn calls_carry_each_sample_once() {
-        let graph = graph(TEXT, &Limits::default());
+        let graph = graph(TEXT, &GraphLimits::default());
         let names: Vec<&str> = graph.nodes.iter().map(|node| &*node.row.name).collect();
         assert_eq!(names, ["leaf", "small", "a", "b", "c", "main", "walk"]);
         let leaf = node(&graph, "leaf");
@@ -351,7 +351,7 @@ mod tests {
     fn a_call_has_the_error_of_its_samples() {
         let graph = graph(
             "main / a / leaf = 1000 800000 1000 800000\n main / b / leaf = 500 400000 500 400000",
-            &Limits::default(),
+            &GraphLimits::default(),
         );
         let leaf = node(&graph, "leaf");
         let error = |name: &str| {
@@ -374,7 +374,10 @@ mod tests {
     #[test]
     fn what_is_left_out_is_bridged_and_counted() {
         // `c` and `walk` are too small for 6 %, `small` too; `a` is one too many.
-        let limits = Limits::default().node_share(0.06).nodes(3).call_share(0.04);
+        let limits = GraphLimits::default()
+            .node_share(0.06)
+            .nodes(3)
+            .call_share(0.04);
         let graph = graph(TEXT, &limits);
         let names: Vec<&str> = graph.nodes.iter().map(|node| &*node.row.name).collect();
         assert_eq!(names, ["leaf", "a", "b"]);
@@ -389,7 +392,7 @@ mod tests {
         assert_eq!(graph.dropped.nodes_beyond, 1);
 
         let by_cum = View::default().by_cum();
-        let limits = Limits::default().nodes(2);
+        let limits = GraphLimits::default().nodes(2);
         let graph = CallGraph::with(
             profile(TEXT, 0).sample_type_at(3).unwrap(),
             &by_cum,
@@ -403,7 +406,7 @@ mod tests {
 
     #[test]
     fn small_calls_are_left_out_and_counted() {
-        let graph = graph(TEXT, &Limits::default().call_share(0.05));
+        let graph = graph(TEXT, &GraphLimits::default().call_share(0.05));
         assert_eq!(
             (graph.dropped.small_calls, graph.dropped.least_call),
             (3, 50)
@@ -432,7 +435,7 @@ mod tests {
 
     #[test]
     fn names_that_match_keep_their_calls() {
-        let graph = graph(TEXT, &Limits::default()).only(|name| name == "b");
+        let graph = graph(TEXT, &GraphLimits::default()).only(|name| name == "b");
         assert_eq!(graph.nodes.len(), 1);
         assert_eq!(shown(&graph.nodes[0].callers), "main 350, c 50");
     }
@@ -444,7 +447,7 @@ mod tests {
         let stacks = CallGraph::with(
             profile.sample_type_at(3).unwrap(),
             &view,
-            &Limits::default(),
+            &GraphLimits::default(),
         );
         assert_eq!(
             stacks.expect_err("no nodes").to_string(),

@@ -7,19 +7,19 @@
 /// # Examples
 ///
 /// ```
-/// use heaptide_profile::report::Limits;
+/// use heaptide_profile::report::GraphLimits;
 ///
 /// // What `go tool pprof -tree` leaves out.
-/// let limits = Limits::default().nodes(80).node_share(0.005).call_share(0.001);
+/// let limits = GraphLimits::default().nodes(80).node_share(0.005).call_share(0.001);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Limits {
+pub struct GraphLimits {
     pub(super) nodes: usize,
     node_share: f64,
     call_share: f64,
 }
 
-impl Limits {
+impl GraphLimits {
     /// Keeps the first `nodes` functions; 0 keeps all.
     #[must_use]
     pub fn nodes(mut self, nodes: usize) -> Self {
@@ -55,17 +55,17 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
-    use super::Limits;
+    use super::GraphLimits;
 
     #[test]
     fn shares_are_cut_to_whole_numbers_and_have_no_sign() {
-        let limits = Limits::default().node_share(0.005).call_share(0.001);
+        let limits = GraphLimits::default().node_share(0.005).call_share(0.001);
         assert_eq!(limits.least(3999), (19, 3));
         assert_eq!(limits.least(-3999), (19, 3));
         assert_eq!(limits.least(0), (0, 0));
-        assert_eq!(Limits::default().least(i64::MIN), (0, 0));
+        assert_eq!(GraphLimits::default().least(i64::MIN), (0, 0));
         assert_eq!(
-            Limits::default().node_share(-9.0).least(i64::MIN).0,
+            GraphLimits::default().node_share(-9.0).least(i64::MIN).0,
             i64::MAX
         );
     }

@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    column::{Amount, Column},
+    column::{Amount, ReportColumn},
     header::Header,
     places::{Places, clean, mapped_file},
     routine::{ListedLine, Routine},
@@ -69,8 +69,8 @@ impl Listing {
         source: impl FnMut(&str) -> Result<String, String>,
     ) -> Self {
         let profile = sample_type.profile();
-        let column = Column::of(sample_type);
-        let mut count = Count::new(profile, matches);
+        let column = ReportColumn::of(sample_type);
+        let mut count = ListingSums::new(profile, matches);
         for (sample, amount) in column.amounts() {
             count.add(sample, amount);
         }
@@ -102,7 +102,7 @@ struct Place {
 }
 
 /// Sums under construction.
-struct Count {
+struct ListingSums {
     /// The lines, with the functions that nobody asked for as `None`.
     places: Places<Option<Place>>,
     lines: Vec<LineSums>,
@@ -125,7 +125,7 @@ struct FunctionSums {
     times: u32,
 }
 
-impl Count {
+impl ListingSums {
     fn new(profile: &Profile, matches: impl Fn(&str) -> bool) -> Self {
         let places = Places::of(profile, |location, line| {
             place(profile, location, line?, &matches)

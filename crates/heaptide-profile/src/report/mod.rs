@@ -31,13 +31,13 @@ mod value;
 mod view;
 
 #[doc(hidden)]
-pub use column::Column;
+pub use column::ReportColumn;
 pub use diff::Diff;
 #[cfg(feature = "flamegraph")]
 pub use flamegraph::{write_diff_flamegraph, write_flamegraph};
 pub use folded::{Folded, folded};
 pub use graph::{Call, CallGraph, Dropped, GraphNode};
-pub use limits::Limits;
+pub use limits::GraphLimits;
 pub use listing::Listing;
 pub use names::shorten;
 #[doc(hidden)]
@@ -53,7 +53,9 @@ pub use view::{Granularity, View};
 mod tests {
     use proptest::prelude::*;
 
-    use super::{CallGraph, Diff, Granularity, Limits, Listing, Text, Top, Traces, View, folded};
+    use super::{
+        CallGraph, Diff, Granularity, GraphLimits, Listing, Text, Top, Traces, View, folded,
+    };
     use crate::{Profile, testing::arbitrary};
 
     /// What a terminal would act upon.
@@ -82,7 +84,7 @@ mod tests {
                 draw(&profile, index);
                 let graph = CallGraph::new(profile.sample_type_at(index)?)?;
                 let lines = View::default().granularity(Granularity::Lines).by_cum();
-                let few = Limits::default().nodes(2).node_share(0.1).call_share(0.1);
+                let few = GraphLimits::default().nodes(2).node_share(0.1).call_share(0.1);
                 let part = CallGraph::with(profile.sample_type_at(index)?, &lines, &few)?;
                 let traces = Traces::new(profile.sample_type_at(index)?);
                 let source = |file: &str| match file.len() {

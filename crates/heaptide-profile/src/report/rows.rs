@@ -6,7 +6,7 @@
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use super::{
-    column::Column,
+    column::ReportColumn,
     places::Places,
     tally::{Node, Tally},
     top::{Change, Inlined, TopRow},
@@ -36,7 +36,11 @@ impl Rows {
     }
 
     /// The rows of whole stacks; a sample without one has none.
-    pub(super) fn of_stacks(self, column: &Column<'_>, places: &Places<Arc<str>>) -> Vec<TopRow> {
+    pub(super) fn of_stacks(
+        self,
+        column: &ReportColumn<'_>,
+        places: &Places<Arc<str>>,
+    ) -> Vec<TopRow> {
         let mut stacks: Vec<(Vec<usize>, Node)> = Vec::new();
         let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
         for (sample, amount) in column.amounts() {

@@ -24,7 +24,7 @@ pub(super) struct Tally<'a> {
     /// The sums of each node.
     pub(super) nodes: Vec<Node>,
     /// Caller and callee, and what went through.
-    pub(super) calls: HashMap<(usize, usize), Call>,
+    pub(super) calls: HashMap<(usize, usize), CallSum>,
 }
 
 /// The sums of a node.
@@ -40,7 +40,7 @@ pub(super) struct Node {
 }
 
 /// The sums of a call.
-pub(super) struct Call {
+pub(super) struct CallSum {
     pub(super) value: i128,
     pub(super) estimate: Estimate,
     /// Inlined wherever it occurs; within one sample its outermost occurrence decides, as in `pprof`.
@@ -151,7 +151,7 @@ impl Node {
     }
 }
 
-impl Call {
+impl CallSum {
     fn add(&mut self, at: usize, amount: Amount, is_inlined: bool, is_residual: bool) {
         if self.last_sample == Some(at) {
             return;
@@ -165,7 +165,7 @@ impl Call {
 }
 
 /// A call of which nothing is known yet, so nothing that says it is not inlined.
-impl Default for Call {
+impl Default for CallSum {
     fn default() -> Self {
         Self {
             value: 0,

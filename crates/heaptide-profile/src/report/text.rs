@@ -3,7 +3,7 @@
 //! And how a number, an error and a name are written under them, the same in every report. What is put
 //! where is for each report's own file.
 
-use super::{names::shorten, unit::Unit, value::Value};
+use super::{names::shorten, unit::Unit, value::ShownValue};
 use crate::{Estimate, ValueType, text::printable::printable};
 
 /// Rows shown unless told otherwise: a screenful with its header.
@@ -161,8 +161,8 @@ impl Text {
         self.plain(value_type, error)
     }
 
-    fn scaled<'a>(&self, value_type: &'a ValueType, value: i64) -> Value<'a> {
-        Value {
+    fn scaled<'a>(&self, value_type: &'a ValueType, value: i64) -> ShownValue<'a> {
+        ShownValue {
             value,
             value_type,
             unit: self.unit,

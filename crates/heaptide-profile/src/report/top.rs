@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{
-    column::Column,
+    column::ReportColumn,
     header::Header,
     places::Places,
     rows::Rows,
@@ -138,7 +138,7 @@ impl Top {
     /// A difference is one too where the base has nothing.
     pub(super) fn count(sample_type: SampleType<'_>, view: &View, is_difference: bool) -> Self {
         let profile = sample_type.profile();
-        let column = Column::of(sample_type);
+        let column = ReportColumn::of(sample_type);
         let places = Places::named(profile, view.granularity);
         let rows = Rows {
             view: *view,

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::{
-    aligned::clamped, column::Column, header::Header, places::Places, text::Text, value::Value,
-    view::View,
+    aligned::clamped, column::ReportColumn, header::Header, places::Places, text::Text,
+    value::ShownValue, view::View,
 };
 use crate::SampleType;
 use crate::{
@@ -93,7 +93,7 @@ impl Traces {
     #[must_use]
     pub fn with(sample_type: SampleType<'_>, view: &View) -> Self {
         let profile = sample_type.profile();
-        let column = Column::of(sample_type);
+        let column = ReportColumn::of(sample_type);
         let places = Places::named(profile, view.granularity);
         let units = profile.label_units();
         let traces = column.samples().map(|(sample, value, estimate)| Trace {
@@ -228,7 +228,7 @@ fn label_text(text: &Text, value: &LabelValue) -> String {
                 kind: Arc::default(),
                 unit: Arc::clone(unit),
             };
-            let value = Value {
+            let value = ShownValue {
                 value: *value,
                 value_type: &value_type,
                 unit: text.unit,

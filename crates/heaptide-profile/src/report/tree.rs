@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A line of the table: its cells, what stands behind them, and whether it is a function's.
-struct Line {
+struct TreeLine {
     cells: Vec<String>,
     name: String,
     is_node: bool,
@@ -124,14 +124,14 @@ impl Text {
                 cells.push(share(call.value, row.cum).to_string());
                 let inlined = if call.is_inlined { " (inline)" } else { "" };
                 let indirect = if call.is_indirect { " (indirect)" } else { "" };
-                Line {
+                TreeLine {
                     cells,
                     name: format!("  {way} {}{inlined}{indirect}", self.shown_name(&call.name)),
                     is_node: false,
                 }
             };
-            let mut block: Vec<Line> = node.callers.iter().map(|c| call("from", c)).collect();
-            block.push(Line {
+            let mut block: Vec<TreeLine> = node.callers.iter().map(|c| call("from", c)).collect();
+            block.push(TreeLine {
                 cells,
                 name: self.changed_name(row),
                 is_node: true,

@@ -11,7 +11,7 @@ use std::fmt::{self, Display, Formatter};
 /// A value of a profile in its unit: bytes, counts and nanoseconds as in `units`, another unit behind a
 /// plain number.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Value<'a> {
+pub(super) struct ShownValue<'a> {
     /// The number.
     pub(super) value: i64,
     /// What it is.
@@ -20,7 +20,7 @@ pub(super) struct Value<'a> {
     pub(super) unit: Unit,
 }
 
-impl Display for Value<'_> {
+impl Display for ShownValue<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &*self.value_type.unit {
             "bytes" => match self.unit.fixed() {
@@ -53,7 +53,7 @@ mod tests {
     fn values_follow_their_unit() {
         let show_in = |unit, value, of_bytes| {
             let value_type = ValueType::new("kind", unit);
-            Value {
+            ShownValue {
                 value,
                 value_type: &value_type,
                 unit: of_bytes,

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// A server under way; it ends with the process.
-pub struct Server {
+pub struct CannedServer {
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     /// The heads of the requests, in order.
@@ -23,7 +23,7 @@ pub struct Canned {
     pub body: Vec<u8>,
 }
 
-pub fn serve(answers: Vec<Canned>) -> Server {
+pub fn serve(answers: Vec<Canned>) -> CannedServer {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     let (seen, requests) = channel();
@@ -32,7 +32,7 @@ pub fn serve(answers: Vec<Canned>) -> Server {
             answer(connection.expect("a connection"), &answers, &seen);
         }
     });
-    Server {
+    CannedServer {
         url: format!("http://{address}"),
         requests,
     }

@@ -13,13 +13,13 @@ pub const KINDS: [&str; 4] = [
 /// What a report says: what its functions account for, of which total, and each row's flat, cum and
 /// name, in their order.
 #[derive(Debug, PartialEq)]
-pub struct Report {
+pub struct PprofTable {
     pub accounted: i64,
     pub total: i64,
     pub rows: Vec<(i64, i64, String)>,
 }
 
-pub fn parse(output: &str) -> Report {
+pub fn parse(output: &str) -> PprofTable {
     let header = output
         .lines()
         .find_map(|line| line.strip_prefix("Showing nodes accounting for "))
@@ -29,7 +29,7 @@ pub fn parse(output: &str) -> Report {
         .lines()
         .skip_while(|line| !line.trim_start().starts_with("flat "));
     let rows = table.skip(1).map(row).collect();
-    Report {
+    PprofTable {
         accounted: number(words[0].trim_end_matches(',')),
         total: number(words[3]),
         rows,

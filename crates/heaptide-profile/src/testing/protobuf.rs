@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 /// One message: the values of each field number, in order.
 #[derive(Debug, Default)]
 pub struct Message {
-    fields: BTreeMap<u64, Vec<Field>>,
+    fields: BTreeMap<u64, Vec<ProtobufField>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Field {
+pub enum ProtobufField {
     Number(u64),
     Bytes(Vec<u8>),
 }
@@ -21,12 +21,12 @@ impl Message {
         while !bytes.is_empty() {
             let key = varint(&mut bytes);
             let field = match key & 7 {
-                0 => Field::Number(varint(&mut bytes)),
+                0 => ProtobufField::Number(varint(&mut bytes)),
                 2 => {
                     let length = usize::try_from(varint(&mut bytes)).unwrap();
                     let (value, rest) = bytes.split_at(length);
                     bytes = rest;
-                    Field::Bytes(value.to_vec())
+                    ProtobufField::Bytes(value.to_vec())
                 }
                 other => panic!("wire type {other}"),
             };
@@ -35,7 +35,7 @@ impl Message {
         message
     }
 
-    pub fn all(&self, number: u64) -> &[Field] {
+    pub fn all(&self, number: u64) -> &[ProtobufField] {
         self.fields.get(&number).map_or(&[], Vec::as_slice)
     }
 
@@ -43,7 +43,7 @@ impl Message {
     pub fn number(&self, number: u64) -> u64 {
         match self.all(number) {
             [] => 0,
-            [Field::Number(value)] => *value,
+            [ProtobufField::Number(value)] => *value,
             other => panic!("field {number} is {other:?}"),
         }
     }
@@ -52,8 +52,8 @@ impl Message {
         let fields = self.all(number).iter();
         fields
             .flat_map(|field| match field {
-                Field::Number(value) => vec![*value],
-                Field::Bytes(bytes) => {
+                ProtobufField::Number(value) => vec![*value],
+                ProtobufField::Bytes(bytes) => {
                     let mut bytes = &bytes[..];
                     let mut values = Vec::new();
                     while !bytes.is_empty() {
@@ -69,8 +69,8 @@ impl Message {
         let fields = self.all(number).iter();
         fields
             .map(|field| match field {
-                Field::Bytes(bytes) => &bytes[..],
-                Field::Number(value) => panic!("field {number} is {value}"),
+                ProtobufField::Bytes(bytes) => &bytes[..],
+                ProtobufField::Number(value) => panic!("field {number} is {value}"),
             })
             .collect()
     }
