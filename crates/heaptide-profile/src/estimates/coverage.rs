@@ -17,7 +17,7 @@ const BYSTANDER: usize = 15;
 
 /// What is asked of each profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum HeapColumn {
+enum CoverageColumn {
     Objects = 2,
     Bytes = 3,
 }
@@ -117,12 +117,12 @@ fn profile(samples: &[(Blocks, u32, u32)]) -> Profile {
     }
 }
 
-fn coverage(all: &[Blocks], column: HeapColumn, seed: u64) -> Coverage {
+fn coverage(all: &[Blocks], column: CoverageColumn, seed: u64) -> Coverage {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let is_difference = all.iter().any(|b| b.went + b.stayed > 0);
     let unit = |b: &Blocks| match column {
-        HeapColumn::Objects => 1.0,
-        HeapColumn::Bytes => b.size,
+        CoverageColumn::Objects => 1.0,
+        CoverageColumn::Bytes => b.size,
     };
     let truth: f64 = all
         .iter()
@@ -205,7 +205,7 @@ const SIZES: [(&str, f64); 4] = [
 /// Checks one case at 3, 10, 30 and 300 expected samples: at least 93 % for few, 93 to 98 % for many
 /// unless what is known of a difference is a bound. Blocks of 2 MiB are missed so seldom that at 30 of them counts are as
 /// discrete as at 3 of others.
-fn check(name: &str, column: HeapColumn, is_bound: bool, case: impl Fn(f64) -> Vec<Blocks>) {
+fn check(name: &str, column: CoverageColumn, is_bound: bool, case: impl Fn(f64) -> Vec<Blocks>) {
     let mut line = format!("| {name} | {} |", format!("{column:?}").to_lowercase());
     let mut wrong = vec![];
     for (samples, seed) in [3.0, 10.0, 30.0, 300.0].into_iter().zip(1..) {
@@ -224,7 +224,7 @@ fn check(name: &str, column: HeapColumn, is_bound: bool, case: impl Fn(f64) -> V
 #[test]
 fn coverage_of_a_stack_of_one_size() {
     for (name, size) in SIZES {
-        for column in [HeapColumn::Bytes, HeapColumn::Objects] {
+        for column in [CoverageColumn::Bytes, CoverageColumn::Objects] {
             let name = format!("a stack, {name}");
             check(&name, column, false, |m| vec![stack(0, size, m)]);
         }
@@ -240,14 +240,14 @@ fn mixed(samples: f64) -> Vec<Blocks> {
 
 #[test]
 fn coverage_of_a_stack_of_mixed_sizes() {
-    check("a stack, five sizes", HeapColumn::Bytes, false, |m| {
+    check("a stack, five sizes", CoverageColumn::Bytes, false, |m| {
         mixed(m / 5.0)
     });
-    check("a stack, 64 B and 256 KiB", HeapColumn::Bytes, false, |m| {
+    check("a stack, 64 B and 256 KiB", CoverageColumn::Bytes, false, |m| {
         vec![stack(0, 64.0, m / 2.0), stack(0, 256.0 * KIB, m / 2.0)]
     });
     // Each group has the samples named.
-    check("a stack, five sizes", HeapColumn::Objects, false, mixed);
+    check("a stack, five sizes", CoverageColumn::Objects, false, mixed);
 }
 
 #[test]
@@ -261,11 +261,11 @@ fn coverage_of_a_total() {
         96.0 * KIB,
         256.0 * KIB,
     ];
-    check("a total of seven stacks", HeapColumn::Bytes, false, |m| {
+    check("a total of seven stacks", CoverageColumn::Bytes, false, |m| {
         let stacks = sizes.iter().enumerate();
         stacks.map(|(at, &size)| stack(at, size, m / 7.0)).collect()
     });
-    check("a total of seven stacks", HeapColumn::Objects, false, |m| {
+    check("a total of seven stacks", CoverageColumn::Objects, false, |m| {
         let stacks = sizes.iter().enumerate();
         stacks.map(|(at, _)| stack(at, 64.0, m / 7.0)).collect()
     });
@@ -274,8 +274,8 @@ fn coverage_of_a_total() {
 #[test]
 fn coverage_of_a_difference() {
     for (column, sizes) in [
-        (HeapColumn::Bytes, &SIZES[..]),
-        (HeapColumn::Objects, &SIZES[..1]),
+        (CoverageColumn::Bytes, &SIZES[..]),
+        (CoverageColumn::Objects, &SIZES[..1]),
     ] {
         for &(name, size) in sizes {
             let leak = |m: f64| {
@@ -301,7 +301,7 @@ fn coverage_of_a_difference() {
     // What stayed may have been replaced by what passed, for all that the profiles say.
     check(
         "a diff, with as much passing, 64 B",
-        HeapColumn::Bytes,
+        CoverageColumn::Bytes,
         true,
         |m| {
             let new = stack(0, 64.0, m / 1.5);
@@ -313,7 +313,7 @@ fn coverage_of_a_difference() {
             }]
         },
     );
-    check("a diff, of all kinds", HeapColumn::Bytes, false, |m| {
+    check("a diff, of all kinds", CoverageColumn::Bytes, false, |m| {
         let part = |at, size, went: u32, stayed: u32| {
             let new = stack(at, size, m / 4.0);
             Blocks {
