@@ -1,8 +1,8 @@
-//! What is tried with bytes from outside: each function takes any bytes, must not panic, and checks what
-//! has to hold of whatever came out.
+//! What is tried with bytes from outside: each function takes any bytes, must not panic, and checks
+//! what has to hold of whatever came out.
 //!
-//! Built for `cargo fuzz` (`fuzz/`), which looks for bytes that break it, and for a unit test that replays
-//! the committed ones in `fuzz/corpus/`. Not a part of the public interface.
+//! Built for `cargo fuzz` (`fuzz/`), which looks for bytes that break it, and for a unit test that
+//! replays the committed ones in `fuzz/corpus/`. Not a part of the public interface.
 
 use crate::{Profile, build_id as elf_notes, record};
 use heaptide_profile::{leak, report};
@@ -75,8 +75,8 @@ pub fn build_id(bytes: &[u8]) {
     }
 }
 
-/// A request to the HTTP endpoints: method, path and query in the first line, headers in the following ones,
-/// and behind an empty line the body. Each is answered with what every answer has.
+/// A request to the HTTP endpoints: method, path and query in the first line, headers in the
+/// following ones, and behind an empty line the body. Each is answered with what every answer has.
 #[cfg(feature = "http")]
 pub fn http_request(bytes: &[u8]) {
     use ::http::{Method, Request, header};

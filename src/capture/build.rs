@@ -30,9 +30,9 @@ pub(super) fn allocs(snapshot: &Snapshot) -> Profile {
 
 /// The blocks that were sampled, in place of those that they stand for.
 ///
-/// The old text form counts them. Its readers estimate themselves, from the period and each row's mean
-/// size. Blocks that were sampled at another interval than the period count as many times as bring such
-/// a reader to the right estimate.
+/// The old text form counts them. Its readers estimate themselves, from the period and each row's
+/// mean size. Blocks that were sampled at another interval than the period count as many times as
+/// bring such a reader to the right estimate.
 #[cfg(any(test, feature = "http"))]
 pub(super) fn sampled(snapshot: &Snapshot) -> Profile {
     let period = snapshot.period();
@@ -143,8 +143,8 @@ impl<'a> Builder<'a> {
         self.profile.samples.push(sample);
     }
 
-    /// Gives each stack's inuse columns the one that may be missing, where groups had to stay within what
-    /// was allocated of them: to the first group that has room for it.
+    /// Gives each stack's inuse columns the one that may be missing, where groups had to stay
+    /// within what was allocated of them: to the first group that has room for it.
     fn top_up(&mut self) {
         const ALLOC_AND_INUSE: [(usize, usize); 2] = [(0, 2), (1, 3)];
         for stack in self.stacks.values() {
@@ -257,12 +257,12 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
 
 /// What rounding the parts of a stack has left over so far: estimates less numbers in the file.
 ///
-/// Estimates are rounded at the edge, where they become numbers in a file. The fraction that one size
-/// group of a stack leaves is handed to the next, so that the groups add up to the stack's own sum,
-/// rounded, and nothing is lost or made however many groups there are. Half away from zero, so that a
-/// stack's sum, which only grows in the alloc columns, never falls; the share of one group may fall by 1
-/// when a group before it grows. Go cuts fractions off instead, which shows one block of 512 KiB as 1
-/// object where 1.58 are meant.
+/// Estimates are rounded at the edge, where they become numbers in a file. The fraction that one
+/// size group of a stack leaves is handed to the next, so that the groups add up to the stack's own
+/// sum, rounded, and nothing is lost or made however many groups there are. Half away from zero, so
+/// that a stack's sum, which only grows in the alloc columns, never falls; the share of one group
+/// may fall by 1 when a group before it grows. Go cuts fractions off instead, which shows one block
+/// of 512 KiB as 1 object where 1.58 are meant.
 #[derive(Clone, Copy, Debug, Default)]
 struct RoundingRemainder(f64);
 
@@ -295,8 +295,8 @@ mod tests {
     use super::*;
     use crate::record::LiveSample;
 
-    /// Two stacks that share a caller, one of them with a marker at its root; drawn at two intervals,
-    /// copied out of order.
+    /// Two stacks that share a caller, one of them with a marker at its root; drawn at two
+    /// intervals, copied out of order.
     fn snapshot() -> Snapshot {
         let marker = snapshot_marker();
         let bucket = |id, addresses, size_group, interval, objects, bytes| Bucket {

@@ -1,14 +1,15 @@
 //! Addresses to functions, files and lines, in this process, through `backtrace`.
 //!
-//! `backtrace` keeps what it parsed of the debug info for ever: 33 MiB of heap for 500 addresses of a
-//! middling program. So what it says is kept here, as shared texts by address, and its own cache is
-//! dropped after each use; a profile every second then asks only for addresses never seen before.
-//! Measured for 300 addresses: 0.6 MiB stays allocated, 26 MiB with the cache kept. When the freed pages
-//! leave the process is up to the allocator: jemalloc gives them back by decay, glibc hardly.
+//! `backtrace` keeps what it parsed of the debug info for ever: 33 MiB of heap for 500 addresses of
+//! a middling program. So what it says is kept here, as shared texts by address, and its own cache
+//! is dropped after each use; a profile every second then asks only for addresses never seen
+//! before. Measured for 300 addresses: 0.6 MiB stays allocated, 26 MiB with the cache kept. When
+//! the freed pages leave the process is up to the allocator: jemalloc gives them back by decay,
+//! glibc hardly.
 //!
-//! Two limits. `backtrace` takes its list of modules once, at its first use in the process, and never
-//! again: addresses in modules loaded later stay raw. And with `debug = "line-tables-only"` the names
-//! of functions that have inlined calls come without their path (`track` for
+//! Two limits. `backtrace` takes its list of modules once, at its first use in the process, and
+//! never again: addresses in modules loaded later stay raw. And with `debug = "line-tables-only"`
+//! the names of functions that have inlined calls come without their path (`track` for
 //! `RequestTracker::track`); `backtrace` does not offer the symbol table's name beside them, and
 //! reading the table a second time is not worth it. `debug = "limited"` has full names.
 
@@ -21,8 +22,8 @@ use std::sync::Arc;
 
 /// Gives the locations of profiles their lines, and remembers them.
 ///
-/// One is enough for a process, and two would be one too many: each takes the modules that are loaded
-/// at its first use for those that `backtrace` knows.
+/// One is enough for a process, and two would be one too many: each takes the modules that are
+/// loaded at its first use for those that `backtrace` knows.
 #[derive(Debug, Default)]
 pub(crate) struct Symbolizer {
     /// The modules when `backtrace` took its list. It goes on answering from these files for their
@@ -39,9 +40,9 @@ impl Symbolizer {
     /// Gives lines to each location that has none, and returns how many addresses were looked up
     /// anew.
     ///
-    /// `loaded` are the modules loaded now. Only a location whose mapping is one of them is looked up:
-    /// in the place of a module unloaded since there may be other code by now. What cannot be found
-    /// keeps no lines. Locations that have lines keep them.
+    /// `loaded` are the modules loaded now. Only a location whose mapping is one of them is looked
+    /// up: in the place of a module unloaded since there may be other code by now. What cannot be
+    /// found keeps no lines. Locations that have lines keep them.
     pub(crate) fn symbolize(&mut self, profile: &mut Profile, loaded: &[Module]) -> usize {
         self.forget_unloaded(loaded);
         let is_resolvable = self.resolvable(&profile.mappings);
@@ -61,8 +62,8 @@ impl Symbolizer {
         resolved
     }
 
-    /// The same, remembering nothing of addresses that no profile had: of those that anyone may make up there
-    /// are as many as the program has bytes of code.
+    /// The same, remembering nothing of addresses that no profile had: of those that anyone may
+    /// make up there are as many as the program has bytes of code.
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn symbolize_once(&mut self, profile: &mut Profile, loaded: &[Module]) {
         let addresses = profile.locations.iter().map(|location| location.address);
@@ -470,8 +471,8 @@ mod tests {
         assert!(main.has_filenames && main.has_line_numbers && main.has_inline_frames);
     }
 
-    /// Captures the stack where the standard library calls back into this crate, which is as near to an
-    /// allocation inside a container as a test without an allocator of its own can come.
+    /// Captures the stack where the standard library calls back into this crate, which is as near
+    /// to an allocation inside a container as a test without an allocator of its own can come.
     struct Probe(Vec<usize>);
 
     thread_local! {

@@ -35,11 +35,11 @@ pub(crate) fn loaded_modules() -> Vec<Module> {
 
 /// Gives the profile its mappings, and every location the one that holds its address.
 ///
-/// The main executable, `modules`' first, is always the first mapping, also without a location in it:
-/// viewers take file name and build id of the whole profile from there. The others follow in the order
-/// of their addresses, and only if they hold a location. A location that is in none of them, as the
-/// markers for lost stacks, has no mapping. Mappings the profile had before are replaced. The
-/// `has_*` flags are not set: no address was symbolized yet.
+/// The main executable, `modules`' first, is always the first mapping, also without a location in
+/// it: viewers take file name and build id of the whole profile from there. The others follow in
+/// the order of their addresses, and only if they hold a location. A location that is in none of
+/// them, as the markers for lost stacks, has no mapping. Mappings the profile had before are
+/// replaced. The `has_*` flags are not set: no address was symbolized yet.
 pub(crate) fn map_locations(profile: &mut Profile, modules: &[Module]) {
     let mut parts: Vec<(TextSegment, &Module)> = modules
         .iter()

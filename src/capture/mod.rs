@@ -6,8 +6,9 @@
 //! 4. `in_process` gives the addresses functions, files and lines.
 //! 5. `options` says which of these steps a profile takes, and writes it.
 //!
-//! Nothing here may run inside the allocator, since all of it allocates and takes locks. It runs with
-//! the profiler muted on the calling thread, so that its own memory does not show up in profiles.
+//! Nothing here may run inside the allocator, since all of it allocates and takes locks. It runs
+//! with the profiler muted on the calling thread, so that its own memory does not show up in
+//! profiles.
 
 mod build;
 #[cfg(feature = "symbolize")]

@@ -1,9 +1,10 @@
 //! The modules loaded into this process, with their build ids, from `dl_iterate_phdr` alone.
 //!
-//! This is what a raw profile needs to be symbolized elsewhere. The loader calls back while it holds
-//! its lock, which a thread stopped inside an allocation may be waiting for: so the callback copies
-//! plain data into room allocated before, allocates nothing, makes no system call, and asks for a new
-//! walk with more room if there was too little. Names and hexadecimal are made afterwards.
+//! This is what a raw profile needs to be symbolized elsewhere. The loader calls back while it
+//! holds its lock, which a thread stopped inside an allocation may be waiting for: so the callback
+//! copies plain data into room allocated before, allocates nothing, makes no system call, and asks
+//! for a new walk with more room if there was too little. Names and hexadecimal are made
+//! afterwards.
 //!
 //! The one file of this folder that may say `unsafe`. It must not read an address that the module's
 //! own headers do not call loaded and readable.
@@ -71,8 +72,8 @@ impl ModuleBuffer {
     /// Walks the modules; `false` if the room did not suffice.
     fn fill(&mut self) -> bool {
         let room = ptr::from_mut(self).cast::<c_void>();
-        // SAFETY: `visit` has the signature the loader wants, and `room` points to a `ModuleBuffer` that is
-        // borrowed mutably until the walk is over.
+        // SAFETY: `visit` has the signature the loader wants, and `room` points to a `ModuleBuffer`
+        // that is borrowed mutably until the walk is over.
         let stopped = unsafe { libc::dl_iterate_phdr(Some(visit), room) };
         stopped == 0
     }
@@ -175,7 +176,8 @@ unsafe extern "C" fn visit(
     _size: usize,
     room: *mut c_void,
 ) -> c_int {
-    // SAFETY: `ModuleBuffer::fill` passed a pointer to the `ModuleBuffer` it borrows mutably for the whole walk.
+    // SAFETY: `ModuleBuffer::fill` passed a pointer to the `ModuleBuffer` it borrows mutably for
+    // the whole walk.
     let room = unsafe { &mut *room.cast::<ModuleBuffer>() };
     // SAFETY: the loader passes a valid description that lives until this function returns.
     let info = unsafe { &*info };

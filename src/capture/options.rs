@@ -1,8 +1,9 @@
 //! This process's heap as a profile: the pipeline from a snapshot to bytes.
 //!
 //! Apart from the file format because it touches the world: it takes snapshots, looks at the loaded
-//! modules, and keeps what was symbolized for the next profile. All of it runs with the profiler muted
-//! on the calling thread: its own memory neither shows up in the profiles nor shifts the samples.
+//! modules, and keeps what was symbolized for the next profile. All of it runs with the profiler
+//! muted on the calling thread: its own memory neither shows up in the profiles nor shifts the
+//! samples.
 
 use super::build;
 #[cfg(feature = "symbolize")]
@@ -40,8 +41,9 @@ impl ProfileOptions {
         Self::default()
     }
 
-    /// Leaves addresses unsymbolized. That costs no debug info parsing: microseconds instead of tens of
-    /// milliseconds, and no memory for it. Mappings and build ids are there for symbolizing elsewhere.
+    /// Leaves addresses unsymbolized. That costs no debug info parsing: microseconds instead of
+    /// tens of milliseconds, and no memory for it. Mappings and build ids are there for symbolizing
+    /// elsewhere.
     #[must_use]
     pub fn raw(mut self) -> Self {
         self.raw = true;
@@ -64,7 +66,8 @@ impl ProfileOptions {
         muted(|| Ok(self.finish(build::heap(&snapshot()?))))
     }
 
-    /// Takes a snapshot and makes its allocs profile, which viewers open on what was ever allocated.
+    /// Takes a snapshot and makes its allocs profile, which viewers open on what was ever
+    /// allocated.
     ///
     /// # Errors
     ///
@@ -106,8 +109,8 @@ impl ProfileOptions {
         muted(|| Ok(self.finish(build::sampled(&snapshot()?))))
     }
 
-    /// Names and trims what was made [raw](Self::raw) in this process, the difference of two for example: so
-    /// only what differs is looked up.
+    /// Names and trims what was made [raw](Self::raw) in this process, the difference of two for
+    /// example: so only what differs is looked up.
     pub(crate) fn finish_raw(&self, profile: Profile) -> Profile {
         muted(|| self.name(profile, &loaded_modules()))
     }
@@ -140,8 +143,8 @@ fn add_names(profile: &mut Profile, modules: &[Module]) -> bool {
     })
 }
 
-/// Calls `work` with the one symbolizer; false if it cannot: in a child that was forked while another thread
-/// of its parent symbolized, that thread's locks stay locked for ever.
+/// Calls `work` with the one symbolizer; false if it cannot: in a child that was forked while
+/// another thread of its parent symbolized, that thread's locks stay locked for ever.
 #[cfg(feature = "symbolize")]
 fn with_symbolizer(work: impl FnOnce(&mut Symbolizer)) -> bool {
     use std::sync::{
@@ -179,8 +182,8 @@ fn add_names(_profile: &mut Profile, _modules: &[Module]) -> bool {
     false
 }
 
-/// Writes this process's heap profile: gzip'd `profile.proto`, as Go's `pprof.WriteHeapProfile` does,
-/// with what is live as the default view.
+/// Writes this process's heap profile: gzip'd `profile.proto`, as Go's `pprof.WriteHeapProfile`
+/// does, with what is live as the default view.
 ///
 /// ```no_run
 /// let mut file = std::fs::File::create("heap.pb.gz")?;
@@ -195,8 +198,8 @@ pub fn write_heap_profile(writer: impl io::Write) -> Result<()> {
     write(&ProfileOptions::new().heap()?, writer)
 }
 
-/// Writes this process's allocs profile: the same samples as the heap profile, with all that was ever
-/// allocated as the default view.
+/// Writes this process's allocs profile: the same samples as the heap profile, with all that was
+/// ever allocated as the default view.
 ///
 /// # Errors
 ///

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// A copy of every live sample and of every call stack's sums.
 ///
 /// It is taken while the program runs on, so it is not the state of one clock tick: a block that is
-/// neither freed nor reallocated during the copy appears exactly once, and no stack has more in use than
-/// was allocated. [`copy_duration`](Self::copy_duration) says how long that took. There is no garbage
-/// collector to wait for: what is freed is gone from the next snapshot.
+/// neither freed nor reallocated during the copy appears exactly once, and no stack has more in use
+/// than was allocated. [`copy_duration`](Self::copy_duration) says how long that took. There is no
+/// garbage collector to wait for: what is freed is gone from the next snapshot.
 #[derive(Debug)]
 pub struct Snapshot {
     taken_at: SystemTime,
@@ -34,8 +34,9 @@ pub struct Snapshot {
 /// # Errors
 ///
 /// Unsupported, where recording is not implemented: on anything but Linux on x86-64 and 64-bit ARM;
-/// not installed, if no allocation ever came through a [`SamplingAllocator`](crate::SamplingAllocator);
-/// busy, if a table stayed locked for too long or there was no memory for the copy.
+/// not installed, if no allocation ever came through a
+/// [`SamplingAllocator`](crate::SamplingAllocator); busy, if a table stayed locked for too long or
+/// there was no memory for the copy.
 ///
 /// # Examples
 ///

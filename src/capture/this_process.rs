@@ -14,8 +14,9 @@ const HUNDREDTHS: u64 = 100;
 const PID_BITS: u32 = 22;
 const PID_MASK: u64 = (1 << PID_BITS) - 1;
 
-/// This process's start and id once they were asked for, or those of the process it was forked from. In one
-/// word, so that two threads that ask first agree, and a forked child has no lock to wait for.
+/// This process's start and id once they were asked for, or those of the process it was forked
+/// from. In one word, so that two threads that ask first agree, and a forked child has no lock to
+/// wait for.
 static KNOWN: AtomicU64 = AtomicU64::new(0);
 
 /// This process.
@@ -49,14 +50,16 @@ fn now() -> u64 {
     hundredths
 }
 
-/// When the system says that this process started, in hundredths of a second; `None` where it does not.
+/// When the system says that this process started, in hundredths of a second; `None` where it does
+/// not.
 fn start_by_proc() -> Option<u64> {
     let process = fs::read_to_string("/proc/self/stat").ok()?;
     let system = fs::read_to_string("/proc/stat").ok()?;
     start(&process, &system)
 }
 
-/// From the texts of `/proc/self/stat` and `/proc/stat`, see proc(5): boot time and ticks since then.
+/// From the texts of `/proc/self/stat` and `/proc/stat`, see proc(5): boot time and ticks since
+/// then.
 fn start(process: &str, system: &str) -> Option<u64> {
     // The second field is a name in parentheses, which may hold spaces and parentheses itself.
     const FIELDS_FROM_STATE_TO_START: usize = 22 - 3;

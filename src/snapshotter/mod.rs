@@ -53,9 +53,9 @@ const VARIABLE: &str = "HEAPTIDE_SNAPSHOTS";
 ///
 /// A snapshot file is complete or absent, and only its owner can read it (mode 0600). Its name is
 /// `heap-20261121T083455.123Z-4711-interval.pb.gz`: the time in UTC, the process id and the reason.
-/// `go tool pprof` and `heaptide` read such files, and [`leak::find`](heaptide_profile::leak::find) compares
-/// many of them. An error costs only the snapshot in which it occurs. It is reported in one line on
-/// stderr and [counted](Self::counts). It never ends the process.
+/// `go tool pprof` and `heaptide` read such files, and [`leak::find`](heaptide_profile::leak::find)
+/// compares many of them. An error costs only the snapshot in which it occurs. It is reported in
+/// one line on stderr and [counted](Self::counts). It never ends the process.
 ///
 /// A process has at most one snapshotter. In a forked child it does nothing, and the child may
 /// start its own.

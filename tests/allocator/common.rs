@@ -1,5 +1,5 @@
-//! A program with known allocations, and what a profile at interval 1 has to say of each: shared by the
-//! test processes that run it on different inner allocators.
+//! A program with known allocations, and what a profile at interval 1 has to say of each: shared by
+//! the test processes that run it on different inner allocators.
 
 use heaptide::Profile;
 use heaptide_profile::Frame;
@@ -39,8 +39,8 @@ pub(crate) fn zeroed() -> Vec<Vec<u8>> {
     blocks
 }
 
-/// A buffer that grows through every way a block can change: small to small, small to large, large to
-/// large.
+/// A buffer that grows through every way a block can change: small to small, small to large, large
+/// to large.
 #[inline(never)]
 pub(crate) fn grown() -> Vec<u8> {
     let mut buffer: Vec<u8> = Vec::with_capacity(100);
@@ -99,8 +99,8 @@ pub(crate) fn run() -> Kept {
     ])
 }
 
-/// The function, and its alloc_objects, alloc_space, inuse_objects, inuse_space. The vectors that hold
-/// the blocks are counted too: pointers are 8 bytes and `Vec`s 24.
+/// The function, and its alloc_objects, alloc_space, inuse_objects, inuse_space. The vectors that
+/// hold the blocks are counted too: pointers are 8 bytes and `Vec`s 24.
 pub(crate) const EXPECTED: &[(&str, [i64; 4])] = &[
     ("::persistent", [51, 50_400, 51, 50_400]),
     ("::transient", [30, 90_000, 0, 0]),

@@ -1,6 +1,6 @@
-//! The contract of `GlobalAlloc`, under a load of random sizes, alignments, reallocs and threads, with
-//! samples so dense that every path is taken: content survives, alignment holds, zeroed memory is zero,
-//! and what is freed leaves the live table.
+//! The contract of `GlobalAlloc`, under a load of random sizes, alignments, reallocs and threads,
+//! with samples so dense that every path is taken: content survives, alignment holds, zeroed memory
+//! is zero, and what is freed leaves the live table.
 
 #![expect(unsafe_code, reason = "calls the allocator as a collection does")]
 #![expect(
@@ -106,8 +106,8 @@ impl Drop for Block {
     }
 }
 
-/// Blocks on their way from one thread to another. Its lock is made of atomics that are compiled here: the
-/// thread sanitizer does not see those of the standard library's.
+/// Blocks on their way from one thread to another. Its lock is made of atomics that are compiled
+/// here: the thread sanitizer does not see those of the standard library's.
 struct Exchange {
     locked: AtomicBool,
     blocks: UnsafeCell<Vec<Block>>,
@@ -206,8 +206,8 @@ fn content_alignment_and_zeroes_survive_a_dense_random_load() {
     drop(exchange);
     let stats = heaptide::stats();
     assert!(stats.samples > before.samples + 5_000, "{stats:?}");
-    // As `scenario::assert_hardly_lost`, whose crates the thread sanitizer's build has not: a thread that is
-    // stopped with a table locked costs those who wait for it.
+    // As `scenario::assert_hardly_lost`, whose crates the thread sanitizer's build has not: a
+    // thread that is stopped with a table locked costs those who wait for it.
     let waited_in_vain = stats.lost.samples + stats.lost.live;
     assert!(waited_in_vain <= 3 + stats.samples / 1_000, "{stats:?}");
     assert_eq!((stats.lost.stacks, stats.lost.frees), (0, 0), "{stats:?}");

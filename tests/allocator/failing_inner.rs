@@ -1,7 +1,7 @@
-//! An inner allocator that has no memory whenever it likes: null from any of the four methods, for the
-//! program's blocks, for marked ones, and for the profiler's own tables as they grow. Content and counts
-//! stay right, losses are counted, nothing aborts, and each block goes back with exactly the layout it
-//! was made with. At every interval.
+//! An inner allocator that has no memory whenever it likes: null from any of the four methods, for
+//! the program's blocks, for marked ones, and for the profiler's own tables as they grow. Content
+//! and counts stay right, losses are counted, nothing aborts, and each block goes back with exactly
+//! the layout it was made with. At every interval.
 
 #![expect(unsafe_code, reason = "is an allocator, and calls one")]
 
@@ -51,8 +51,8 @@ fn fails(layout: Layout) -> bool {
     fails
 }
 
-/// The blocks that DashMap's constructor asks for, and nobody else in this program. The environment says
-/// which of them, counted from 0, there is no memory for.
+/// The blocks that DashMap's constructor asks for, and nobody else in this program. The environment
+/// says which of them, counted from 0, there is no memory for.
 const CONSTRUCTORS: Layout = match Layout::from_size_align(64 * 128, 128) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two"),
@@ -287,7 +287,8 @@ fn failures_lose_nothing_but_what_is_counted() {
             assert!(lost_live + lost.samples - lost_before.samples <= failed as u64);
             assert_eq!(lost.frees, 0, "a free needs no memory");
             if samples_everything() {
-                // About 60 at the lowest rate, with a spread of 4 from where samples happen to fall.
+                // About 60 at the lowest rate, with a spread of 4 from where samples happen to
+                // fall.
                 assert!(nulls > 20, "{nulls}");
                 assert!(failed >= nulls && marked > 20, "{failed} {marked}");
                 // Some of the marked ones were replaced by plain ones, and that is said.

@@ -1,6 +1,6 @@
-//! Forks and spawned programs while other threads allocate and free sampled blocks: the child frees what it
-//! inherited, allocates, takes a profile, and so does its own child; handlers of other libraries allocate
-//! around the fork, before and behind ours; `Command` works as ever.
+//! Forks and spawned programs while other threads allocate and free sampled blocks: the child frees
+//! what it inherited, allocates, takes a profile, and so does its own child; handlers of other
+//! libraries allocate around the fork, before and behind ours; `Command` works as ever.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -44,7 +44,8 @@ fn live_on(inherited: &mut Vec<Vec<u8>>, depth: u32) -> i32 {
 }
 
 fn fork(inherited: &mut Vec<Vec<u8>>, depth: u32) -> libc::pid_t {
-    // SAFETY: the child calls only what this test is about, that it works there, and leaves by `_exit`.
+    // SAFETY: the child calls only what this test is about, that it works there, and leaves by
+    // `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         scenario::set_alarm();
@@ -129,8 +130,8 @@ fn register_handlers() {
     unsafe { libc::pthread_atfork(Some(handler), Some(handler), Some(handler)) };
 }
 
-// Before heaptide's, which come with the first sample; handlers run in reverse order before the fork and in
-// order after it, so these run while heaptide's gate is closed.
+// Before heaptide's, which come with the first sample; handlers run in reverse order before the
+// fork and in order after it, so these run while heaptide's gate is closed.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static REGISTER_BEFORE: extern "C" fn() = {

@@ -1,5 +1,5 @@
-//! Frees of sampled blocks by other threads while a fork takes its time: there are more of them than can
-//! be put aside, and none is lost.
+//! Frees of sampled blocks by other threads while a fork takes its time: there are more of them
+//! than can be put aside, and none is lost.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -23,8 +23,9 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 static UNDER_WAY: AtomicBool = AtomicBool::new(false);
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
-// Before any allocation, so that heaptide's handlers are registered later: of the handlers that prepare
-// a fork the last one registered runs first, so this one runs when heaptide's has closed the gate.
+// Before any allocation, so that heaptide's handlers are registered later: of the handlers that
+// prepare a fork the last one registered runs first, so this one runs when heaptide's has closed
+// the gate.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static REGISTER: extern "C" fn() = {

@@ -1,7 +1,8 @@
-//! Blocks of any layout against a model of what they hold: sizes of 1 byte to several MiB, alignments of 1
-//! to 2 MiB, zeroed or not, reallocated up and down across the limit of what is marked. The inner allocator
-//! is an adversary: it hands out dirty memory, dirties what it gets back, checks that each block comes back
-//! once with exactly its layout and with nothing written behind it, and allocates and frees itself.
+//! Blocks of any layout against a model of what they hold: sizes of 1 byte to several MiB,
+//! alignments of 1 to 2 MiB, zeroed or not, reallocated up and down across the limit of what is
+//! marked. The inner allocator is an adversary: it hands out dirty memory, dirties what it gets
+//! back, checks that each block comes back once with exactly its layout and with nothing written
+//! behind it, and allocates and frees itself.
 
 #![expect(unsafe_code, reason = "is an allocator, and calls one")]
 
@@ -329,7 +330,8 @@ fn set_errno(value: libc::c_int) {
     unsafe { errno.write(value) };
 }
 
-/// What `errno` is after `call`, if it was 77 before, and the inner allocator changes it at every call.
+/// What `errno` is after `call`, if it was 77 before, and the inner allocator changes it at every
+/// call.
 fn errno_after<R>(call: impl FnOnce() -> R) -> (R, Option<i32>) {
     SPOILS_ERRNO.set(true);
     set_errno(77);

@@ -1,6 +1,6 @@
-//! With `mark_small(false)` a program that is wrong about who frees a block goes on as it did without
-//! heaptide, and everything says that small blocks are not covered. With marks such a program dies as the
-//! documentation says.
+//! With `mark_small(false)` a program that is wrong about who frees a block goes on as it did
+//! without heaptide, and everything says that small blocks are not covered. With marks such a
+//! program dies as the documentation says.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![expect(unsafe_code, reason = "frees blocks behind the allocator's back")]
@@ -36,7 +36,8 @@ fn small_blocks_are_left_alone_and_everything_says_so() {
         .filter(|block| (&raw const ***block).addr() & 0x3ff == 0x30);
     assert!(marked.count() < 50, "at their own places");
     for block in small {
-        // SAFETY: the system's allocator made it by `malloc`. This is the mistake that goes unpunished.
+        // SAFETY: the system's allocator made it by `malloc`. This is the mistake that goes
+        // unpunished.
         unsafe { libc::free(Box::into_raw(block).cast()) };
     }
     let large = black_box(vec![1u8; 64 << 10]);

@@ -16,8 +16,8 @@ fn resident() -> u64 {
     pages * 4096
 }
 
-/// Bytes that the process grows by, and those that the profiler says are its own, while `BLOCKS` blocks
-/// of 100 bytes are made and kept.
+/// Bytes that the process grows by, and those that the profiler says are its own, while `BLOCKS`
+/// blocks of 100 bytes are made and kept.
 #[expect(clippy::vec_box, reason = "the boxes are what is measured")]
 fn growth(kept: &mut Vec<Box<[u8; 100]>>) -> (u64, u64) {
     let own = || heaptide::stats().overhead_bytes.unwrap();
@@ -42,7 +42,8 @@ fn the_profilers_own_bytes_are_what_it_takes() {
     assert!(heaptide::stats().live_samples >= BLOCKS as u64);
     assert!(own > 500 * BLOCKS as u64, "{own}");
     let real = sampled - plain;
-    // Blocks of 112 bytes become ones of 1024. Beyond that jemalloc keeps runs of its own, and tables that
-    // have grown leave their old places behind: 25 % is far from the factor that a forgotten part is.
+    // Blocks of 112 bytes become ones of 1024. Beyond that jemalloc keeps runs of its own, and
+    // tables that have grown leave their old places behind: 25 % is far from the factor that a
+    // forgotten part is.
     assert!(real.abs_diff(own) < own / 4, "{real} {own}");
 }

@@ -1,5 +1,6 @@
-//! Other people's code on the allocator, with results that are checked: parsing, regular expressions, an
-//! async runtime, a thread pool and compression, all at once, at every interval, while profiles are taken.
+//! Other people's code on the allocator, with results that are checked: parsing, regular
+//! expressions, an async runtime, a thread pool and compression, all at once, at every interval,
+//! while profiles are taken.
 
 #[path = "../support/scenario.rs"]
 mod scenario;
@@ -69,7 +70,8 @@ fn compress(number: usize) {
     assert!(unpacked == plain);
 }
 
-/// Work on a pool of threads that steal from each other, so blocks are freed where they were not made.
+/// Work on a pool of threads that steal from each other, so blocks are freed where they were not
+/// made.
 fn pool(number: usize) {
     let words: Vec<String> = (0..2_000usize)
         .into_par_iter()

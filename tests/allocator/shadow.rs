@@ -1,5 +1,5 @@
-//! What an inner allocator has handed out, with the layouts: each block has to come back once, with exactly
-//! the layout that it was made with.
+//! What an inner allocator has handed out, with the layouts: each block has to come back once, with
+//! exactly the layout that it was made with.
 
 #![expect(unsafe_code, reason = "a static table behind a lock of its own")]
 

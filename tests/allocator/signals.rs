@@ -1,9 +1,9 @@
-//! Signal handlers that interrupt the profiler's slow path and allocate, free and fork there, and an inner
-//! allocator that does the same from below: nothing deadlocks, each block goes back once and with its own
-//! layout, and what cannot be put aside is counted.
+//! Signal handlers that interrupt the profiler's slow path and allocate, free and fork there, and
+//! an inner allocator that does the same from below: nothing deadlocks, each block goes back once
+//! and with its own layout, and what cannot be put aside is counted.
 //!
-//! The inner allocator blocks signals while it runs, since interrupting one in a handler that allocates was
-//! never allowed: what is interrupted here is heaptide.
+//! The inner allocator blocks signals while it runs, since interrupting one in a handler that
+//! allocates was never allowed: what is interrupted here is heaptide.
 
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "is an allocator, and installs signal handlers")]
@@ -188,8 +188,8 @@ static TIMER: AtomicPtr<libc::c_void> = AtomicPtr::new(ptr::null_mut());
 /// Makes the time to the next signal random.
 static PAUSE: AtomicU64 = AtomicU64::new(1);
 
-/// The next signal comes within 60 microseconds. Called at the end of a handler, so that what it interrupts
-/// gets somewhere in between.
+/// The next signal comes within 60 microseconds. Called at the end of a handler, so that what it
+/// interrupts gets somewhere in between.
 fn arm() {
     let pause = PAUSE
         .load(Ordering::Relaxed)
@@ -257,7 +257,8 @@ static CODES: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 static MOST_FORKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Forks. Every second child leaves from within the handler, the others go on with what was interrupted.
+/// Forks. Every second child leaves from within the handler, the others go on with what was
+/// interrupted.
 extern "C" fn forking_handler(_: libc::c_int) {
     let number = HANDLED.load(Ordering::Relaxed);
     // Behind the last one the work has ended: no child may go on from there.
@@ -341,8 +342,8 @@ static STOCK: Mutex<Vec<Box<[u8; 64]>>> = Mutex::new(Vec::new());
 static ARMED: AtomicBool = AtomicBool::new(false);
 static FREED_WHILE_LOCKED: AtomicU64 = AtomicU64::new(0);
 
-/// Called by the inner allocator, below everything: when the stack table takes its copy of a new stack, the
-/// shard of it is locked.
+/// Called by the inner allocator, below everything: when the stack table takes its copy of a new
+/// stack, the shard of it is locked.
 fn from_below() {
     if !ARMED.swap(false, Ordering::Relaxed) {
         return;
@@ -383,7 +384,8 @@ fn more_frees_than_can_be_put_aside() {
     let freed = FREED_WHILE_LOCKED.load(Ordering::Relaxed);
     assert!(freed > 500, "{freed}");
     drop((kept, more));
-    // Those with a slot are done by now, or before this snapshot; the others are lost, and said to be.
+    // Those with a slot are done by now, or before this snapshot; the others are lost, and said to
+    // be.
     let snapshot = heaptide::snapshot().unwrap();
     assert_eq!(snapshot.lost().frees, freed - 256);
     let after = live();

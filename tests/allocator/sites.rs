@@ -1,10 +1,11 @@
-//! Every one of the four numbers of every site, from the written profile, against what was allocated:
-//! ten sites, many threads, blocks freed by other threads, two intervals with recording off in between.
+//! Every one of the four numbers of every site, from the written profile, against what was
+//! allocated: ten sites, many threads, blocks freed by other threads, two intervals with recording
+//! off in between.
 //!
-//! A total can be right while each site is wrong, so nothing here looks at totals. Each number has to be
-//! within 5.5 standard deviations by the sampling law, or, where nearly every block is sampled, within what
-//! Poisson's law says of the few that are not. The process draws its own seeds: of 40 million runs that were
-//! simulated by the law, 1.3 in a million fail by chance.
+//! A total can be right while each site is wrong, so nothing here looks at totals. Each number has
+//! to be within 5.5 standard deviations by the sampling law, or, where nearly every block is
+//! sampled, within what Poisson's law says of the few that are not. The process draws its own
+//! seeds: of 40 million runs that were simulated by the law, 1.3 in a million fail by chance.
 #![cfg(feature = "symbolize")]
 
 #[path = "../support/scenario.rs"]

@@ -1,8 +1,9 @@
-//! A service whose requests never take the same way twice: call stacks without end, most blocks freed with
-//! the request, some kept. The tables stay under what is stated, totals stay right, and what has no stack
-//! of its own is counted.
+//! A service whose requests never take the same way twice: call stacks without end, most blocks
+//! freed with the request, some kept. The tables stay under what is stated, totals stay right, and
+//! what has no stack of its own is counted.
 //!
-//! With the optimizer, and with `HEAPTIDE_TEST_ROUNDS` above 5, it goes past the cap of the stack table.
+//! With the optimizer, and with `HEAPTIDE_TEST_ROUNDS` above 5, it goes past the cap of the stack
+//! table.
 
 #[path = "../support/paths.rs"]
 mod paths;
@@ -22,9 +23,10 @@ const MOST_STACKS: u64 = 1 << 20;
 /// Addresses of a stack here, at most.
 const MOST_ADDRESSES: u64 = if cfg!(debug_assertions) { 70 } else { 40 };
 
-/// Bytes that are stated for these many entries. Of each table two places at worst, as it doubles; for a
-/// stack, 8 bytes for each address; for a live block nothing more, since over-aligned ones bear no mark.
-/// Besides, 1 KiB for each of `others`, which may, and the tables of a program that has hardly begun.
+/// Bytes that are stated for these many entries. Of each table two places at worst, as it doubles;
+/// for a stack, 8 bytes for each address; for a live block nothing more, since over-aligned ones
+/// bear no mark. Besides, 1 KiB for each of `others`, which may, and the tables of a program that
+/// has hardly begun.
 fn stated_bytes(stats: &heaptide::Stats, others: u64) -> u64 {
     let stack = 2 * 65 + MOST_ADDRESSES * 8;
     let live = 2 * 33;

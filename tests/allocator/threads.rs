@@ -1,6 +1,6 @@
-//! Allocation wherever a thread can be: before `main`, in thread-exit destructors and after them, in
-//! thousands of short threads, with frees by others, under an application's own locks, and beside a CPU
-//! profiler; at every interval, and while snapshots are taken.
+//! Allocation wherever a thread can be: before `main`, in thread-exit destructors and after them,
+//! in thousands of short threads, with frees by others, under an application's own locks, and
+//! beside a CPU profiler; at every interval, and while snapshots are taken.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -36,7 +36,8 @@ const INNER: Inner = heaptide::DefaultInner {};
 #[global_allocator]
 static GLOBAL: SamplingAllocator<Inner> = SamplingAllocator::with_inner(INNER);
 
-/// Blocks that others make in their threads are live too; a leak of one per thread would be far more.
+/// Blocks that others make in their threads are live too; a leak of one per thread would be far
+/// more.
 const SLACK: u64 = 100;
 
 /// All that was sampled since `before` is freed, and nothing was lost that need not be.
@@ -134,8 +135,8 @@ thread_local! {
     static AT_EXIT: AtExit = AtExit(work(3));
 }
 
-/// Called as a thread exits, after Rust's destructors (glibc runs those first), and again as often as it
-/// sets the key's value anew, up to four times.
+/// Called as a thread exits, after Rust's destructors (glibc runs those first), and again as often
+/// as it sets the key's value anew, up to four times.
 unsafe extern "C" fn destroy(value: *mut c_void) {
     // SAFETY: the key's values are vectors that were made for it, and each is passed here once.
     let mut blocks = *unsafe { Box::from_raw(value.cast::<Vec<Vec<u8>>>()) };
@@ -183,8 +184,8 @@ fn thread_exit() {
 
 // ---- short threads, frees by others, snapshots in a loop
 
-/// Takes snapshots until told to stop: each live sample finds its stack, whose sums were there before it, and
-/// what was ever allocated does not fall.
+/// Takes snapshots until told to stop: each live sample finds its stack, whose sums were there
+/// before it, and what was ever allocated does not fall.
 fn watch(stop: &AtomicBool) -> usize {
     let (mut taken, mut allocated) = (0, 0);
     // One in any case, should this thread begin when the others have ended.
@@ -193,7 +194,8 @@ fn watch(stop: &AtomicBool) -> usize {
         let profile = heaptide::ProfileOptions::new().raw().heap_of(&snapshot);
         let total = |value: usize| -> i64 { profile.samples.iter().map(|s| s.values[value]).sum() };
         if samples_everything() {
-            // Less, if a live sample has no stack or a stack has more live samples than it ever had.
+            // Less, if a live sample has no stack or a stack has more live samples than it ever
+            // had.
             assert_eq!(usize::try_from(total(2)), Ok(snapshot.live_samples()));
         }
         let sum = total(1);
@@ -249,10 +251,11 @@ fn short_threads_under_snapshots() {
 
 // ---- an application's own locks
 
-/// The program that hung about once in a hundred starts when the recording side locked DashMap's shards by its
-/// blocking methods: threads contend on a lock of `parking_lot`, whose table of parked threads grows, and
-/// allocates, while it holds its buckets; a sample taken there waited for a shard in that very table.
-/// (With `shards.rs` waiting by `shard.write()` this test hangs, and the alarm ends it.)
+/// The program that hung about once in a hundred starts when the recording side locked DashMap's
+/// shards by its blocking methods: threads contend on a lock of `parking_lot`, whose table of
+/// parked threads grows, and allocates, while it holds its buckets; a sample taken there waited for
+/// a shard in that very table. (With `shards.rs` waiting by `shard.write()` this test hangs, and
+/// the alarm ends it.)
 #[test]
 fn contention_on_the_applications_locks() {
     if scenario::is_child() {
@@ -322,8 +325,9 @@ fn beside_a_cpu_profiler() {
             });
         };
         load(0.7 * rounds() as f64);
-        // 700 at best. Blocklisted ones are left out, and a kernel that ticks a hundred times a second gives a
-        // tenth of what it is asked for: then it takes longer to see that the two go together.
+        // 700 at best. Blocklisted ones are left out, and a kernel that ticks a hundred times a
+        // second gives a tenth of what it is asked for: then it takes longer to see that the two go
+        // together.
         let sampled = || -> isize {
             let report = guard.report().build_unresolved().unwrap();
             report.data.values().sum()

@@ -1,5 +1,5 @@
-//! Stack captures in a process that makes them hard: hardly any stack left, libraries that come and go, the
-//! loader's lock held for long. Every allocation of this process is sampled.
+//! Stack captures in a process that makes them hard: hardly any stack left, libraries that come and
+//! go, the loader's lock held for long. Every allocation of this process is sampled.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![expect(unsafe_code, reason = "threads on given stacks, and libraries in C")]
@@ -26,7 +26,8 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(1);
 
-// ---- Stacks near their end. ---------------------------------------------------------------------------
+// ---- Stacks near their end.
+// ---------------------------------------------------------------------------
 
 const PAINT: u8 = 0xa5;
 /// Below a stack there is memory that nobody may touch.
@@ -115,8 +116,9 @@ fn a_sample_needs_little_stack() {
     let mut first = 0;
     let mut block = vec![1u8; 100];
     on_painted_stack(256 << 10, &mut |stack| {
-        // A realloc's sample begins deeper than an allocation's. As the first one it computes the rules of this
-        // thread's frames; behind another one it would only when two of them share a slot of the rules' table.
+        // A realloc's sample begins deeper than an allocation's. As the first one it computes the
+        // rules of this thread's frames; behind another one it would only when two of them share a
+        // slot of the rules' table.
         block.reserve_exact(black_box(1000));
         allocate();
         first = stack.used();
@@ -144,8 +146,8 @@ fn least_to_descend() -> usize {
     }
 }
 
-/// Allocates, frees and reallocates at every depth, until less than `least` is left. Returns what the
-/// deepest of them took.
+/// Allocates, frees and reallocates at every depth, until less than `least` is left. Returns what
+/// the deepest of them took.
 #[inline(never)]
 fn descend(stack: &Painted, least: usize) -> usize {
     let here = black_box([0u8; 256]);
@@ -174,12 +176,14 @@ fn recursion_to_the_end_of_a_stack() {
     assert!(functions.contains(&"[stack nearly full]"), "{functions:?}");
 }
 
-/// Without symbols: addresses are what is looked for, and libraries are not known to the symbolizer.
+/// Without symbols: addresses are what is looked for, and libraries are not known to the
+/// symbolizer.
 fn profile() -> Profile {
     ProfileOptions::new().raw().allocs().unwrap()
 }
 
-// ---- Libraries. -----------------------------------------------------------------------------------------
+// ---- Libraries.
+// -----------------------------------------------------------------------------------------
 
 fn build(folder: &Path, name: &str, text: &str) -> CString {
     let source = folder.join(format!("{name}.c"));
@@ -284,7 +288,8 @@ fn libraries_that_come_and_go_while_they_are_sampled() {
         assert!(snapshots.join().unwrap() > 0);
     });
 
-    // And the samples are of these libraries: a return address in the function, and this test above it.
+    // And the samples are of these libraries: a return address in the function, and this test above
+    // it.
     let library = Library::open(&libraries[0]);
     let call = library.call(allocate_there) as u64;
     let profile = profile();

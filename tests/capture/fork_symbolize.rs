@@ -1,5 +1,5 @@
-//! A fork while another thread symbolizes a profile: the child does not wait for a lock that nobody will
-//! ever unlock, but writes a raw profile.
+//! A fork while another thread symbolizes a profile: the child does not wait for a lock that nobody
+//! will ever unlock, but writes a raw profile.
 
 #![cfg(all(target_os = "linux", feature = "symbolize"))]
 #![expect(unsafe_code, reason = "forks without exec")]
@@ -14,9 +14,11 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(512);
 
-/// The exit code of a child that takes a symbolized profile, or the signal that killed it for hanging.
+/// The exit code of a child that takes a symbolized profile, or the signal that killed it for
+/// hanging.
 fn profile_in_child() -> i32 {
-    // SAFETY: the child calls only what this test is about, that it works there, and leaves by `_exit`.
+    // SAFETY: the child calls only what this test is about, that it works there, and leaves by
+    // `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let profile = heaptide::ProfileOptions::new().heap();

@@ -1,7 +1,9 @@
-//! The profiles of a real process, in the real `go tool pprof`: what a person at a terminal would see.
+//! The profiles of a real process, in the real `go tool pprof`: what a person at a terminal would
+//! see.
 //!
-//! The test starts a copy of itself as the service, which writes two heap profiles and ends; the copy is
-//! gone before `pprof` looks, as a service's binary is not on the machine of whoever reads its profile.
+//! The test starts a copy of itself as the service, which writes two heap profiles and ends; the
+//! copy is gone before `pprof` looks, as a service's binary is not on the machine of whoever reads
+//! its profile.
 #![cfg(all(feature = "jemalloc", feature = "symbolize"))]
 
 #[path = "../support/command.rs"]
@@ -69,8 +71,8 @@ fn service() {
 fn served() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("service");
-    // By another process: a fork of another test's thread inherits what this one has open for writing, and the
-    // kernel runs no such file.
+    // By another process: a fork of another test's thread inherits what this one has open for
+    // writing, and the kernel runs no such file.
     let copied = Command::new("cp")
         .arg(std::env::current_exe().unwrap())
         .arg(&binary)

@@ -1,5 +1,5 @@
-//! `heaptide symbolize`: a profile symbolized from files is the one that its process would have written,
-//! line by line, wherever the debug information is; and what is missing is said.
+//! `heaptide symbolize`: a profile symbolized from files is the one that its process would have
+//! written, line by line, wherever the debug information is; and what is missing is said.
 #![cfg(all(feature = "symbolize", target_os = "linux"))]
 
 use std::{
@@ -355,8 +355,8 @@ __attribute__((noinline)) int outer(int n) { return middle(n) * 3; }
 int main(int argc, char **argv) { return outer(argc); }
 ";
 
-/// Builds the program, and gives a profile of all addresses of two functions as if it had been loaded
-/// somewhere, with what binutils' `addr2line` says of them.
+/// Builds the program, and gives a profile of all addresses of two functions as if it had been
+/// loaded somewhere, with what binutils' `addr2line` says of them.
 fn program_of_c(folder: &Path, flags: &[&str]) -> (Profile, Vec<String>) {
     fs::write(folder.join("app.c"), PROGRAM).expect("a new file");
     let tool = |tool: &str, arguments: &[&str]| {
@@ -376,7 +376,8 @@ fn program_of_c(folder: &Path, flags: &[&str]) -> (Profile, Vec<String>) {
     let id = id.split_whitespace().next().expect("a build id");
     let hex =
         |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("a number");
-    // Type, offset, address, physical address, file size, memory size, flags in two words, alignment.
+    // Type, offset, address, physical address, file size, memory size, flags in two words,
+    // alignment.
     let headers = tool("readelf", &["-lW", "app"]);
     let mut code = headers
         .lines()
@@ -407,7 +408,8 @@ fn program_of_c(folder: &Path, flags: &[&str]) -> (Profile, Vec<String>) {
     };
     let addresses: Vec<u64> = own.iter().map(|own| own + bias).collect();
     let hexes: Vec<String> = own.iter().map(|own| format!("{own:x}")).collect();
-    // binutils' addr2line does not read split debug information; the same code is elsewhere with it whole.
+    // binutils' addr2line does not read split debug information; the same code is elsewhere with it
+    // whole.
     let mut whole = vec!["-O1", "-g", "app.c", "-o", "whole"];
     whole.extend(flags.iter().filter(|flag| **flag != "-gsplit-dwarf"));
     tool("gcc", &whole);

@@ -1,5 +1,6 @@
-//! A profile without symbols has all that symbolizing elsewhere needs: true mappings, build ids, real
-//! addresses, and what to leave out of the names. It is what a build without `symbolize` writes.
+//! A profile without symbols has all that symbolizing elsewhere needs: true mappings, build ids,
+//! real addresses, and what to leave out of the names. It is what a build without `symbolize`
+//! writes.
 
 use heaptide::ProfileOptions;
 use std::{alloc::System, hint::black_box};

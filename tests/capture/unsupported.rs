@@ -1,5 +1,6 @@
-//! Where recording is not implemented the allocator forwards, all four methods as they are, and what would
-//! give a profile says why not. Built apart, for this machine, by `RUSTFLAGS='--cfg heaptide_unsupported'`.
+//! Where recording is not implemented the allocator forwards, all four methods as they are, and
+//! what would give a profile says why not. Built apart, for this machine, by
+//! `RUSTFLAGS='--cfg heaptide_unsupported'`.
 
 #![cfg(heaptide_unsupported)]
 #![expect(unsafe_code, reason = "is an allocator that counts")]

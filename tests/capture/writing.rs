@@ -1,5 +1,5 @@
-//! Writing a profile: what happens if the writer fails, and how much memory it takes. One inner allocator
-//! counts.
+//! Writing a profile: what happens if the writer fails, and how much memory it takes. One inner
+//! allocator counts.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -33,8 +33,8 @@ struct Counting;
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// `realloc` and `alloc_zeroed` are the trait's own, through these two, so that a growing vector counts
-// with both its old and its new room.
+// `realloc` and `alloc_zeroed` are the trait's own, through these two, so that a growing vector
+// counts with both its old and its new room.
 //
 // SAFETY: each method passes its arguments to `System` unchanged and returns what it returns.
 unsafe impl GlobalAlloc for Counting {

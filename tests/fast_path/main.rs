@@ -1,10 +1,11 @@
 //! The shape of the machine code that every allocation of a program runs through: each of the four
-//! methods, from its entry to the inner allocator. An instruction more there is felt in a whole program, and
-//! no other test would see it come.
+//! methods, from its entry to the inner allocator. An instruction more there is felt in a whole
+//! program, and no other test would see it come.
 //!
-//! `benches/rivals/src/bin/fast-path.rs` has the methods around an inner allocator that the compiler knows
-//! nothing of; here it is built with the optimizer and disassembled. Registers, constants and places are
-//! left out, so what is compared is which kinds of instruction there are, in which order.
+//! `benches/rivals/src/bin/fast-path.rs` has the methods around an inner allocator that the
+//! compiler knows nothing of; here it is built with the optimizer and disassembled. Registers,
+//! constants and places are left out, so what is compared is which kinds of instruction there are,
+//! in which order.
 //!
 //! After an intended change, on x86-64 with `binutils` installed:
 //!
@@ -18,7 +19,8 @@
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path, process::Command};
 
-/// The methods, and what of them stands out of line: the names have these in them, and others around.
+/// The methods, and what of them stands out of line: the names have these in them, and others
+/// around.
 const FUNCTIONS: [&str; 7] = [
     "fast_alloc",
     "fast_alloc_zeroed",
@@ -143,8 +145,8 @@ fn walk(code: &[Instruction], at: usize, before: &mut Vec<usize>, paths: &mut Ve
     before.pop();
 }
 
-/// The functions of the listing whose name is `name`, or has it in it if it begins with a length as mangled
-/// names do; the same functions in the same order whatever their addresses are.
+/// The functions of the listing whose name is `name`, or has it in it if it begins with a length as
+/// mangled names do; the same functions in the same order whatever their addresses are.
 fn functions(listing: &str, name: &str) -> Vec<(String, Vec<Instruction>)> {
     let is_mangled = name.starts_with(|c: char| c.is_ascii_digit());
     let plain = name.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -183,7 +185,8 @@ fn instruction(text: &str, inside: impl Fn(&str) -> Option<usize>) -> Instructio
     let (mnemonic, operands) = text.split_once(' ').unwrap_or((text, ""));
     let operands = operands.trim();
     let jump = inside(operands.split(' ').next().unwrap_or_default());
-    // Through the table of imports, or by name: all other calls are direct, to functions of heaptide.
+    // Through the table of imports, or by name: all other calls are direct, to functions of
+    // heaptide.
     let is_inner = operands.contains("[rip") || operands.contains("<inner_");
     let is_rest = OUT_OF_LINE.iter().any(|name| operands.contains(name));
     let (kind, end) = match (mnemonic, jump) {

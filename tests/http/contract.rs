@@ -1,5 +1,5 @@
-//! What the programs that scrape Go services refuse or misread, as checks on the bytes of a response: Grafana
-//! Alloy's rules for content and for deltas, Parca's validator, `pprof`'s own.
+//! What the programs that scrape Go services refuse or misread, as checks on the bytes of a
+//! response: Grafana Alloy's rules for content and for deltas, Parca's validator, `pprof`'s own.
 
 use bytes::Bytes;
 use heaptide_profile::testing::protobuf::Message;
@@ -145,8 +145,8 @@ impl Encoded {
     }
 }
 
-/// What Alloy subtracts: no alloc column may fall. How many samples were there before, and by how many bytes
-/// all have grown.
+/// What Alloy subtracts: no alloc column may fall. How many samples were there before, and by how
+/// many bytes all have grown.
 pub(crate) fn check_growth(before: &Encoded, after: &Encoded) -> (usize, u64) {
     let (before, after) = (before.samples(), after.samples());
     let (mut matched, mut grown) = (0, 0);

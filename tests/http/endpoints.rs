@@ -1,5 +1,5 @@
-//! The endpoints as a client sees them: requests and responses, over a process whose every allocation is
-//! recorded, so that what a profile says can be checked exactly.
+//! The endpoints as a client sees them: requests and responses, over a process whose every
+//! allocation is recorded, so that what a profile says can be checked exactly.
 #![cfg(all(feature = "http", feature = "symbolize"))]
 
 mod contract;
@@ -18,8 +18,8 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(1);
 
-/// One test after another, each on a thread of its own from its start: they look at exact numbers, and one sets
-/// the interval, which a thread that has begun to count down takes over later.
+/// One test after another, each on a thread of its own from its start: they look at exact numbers,
+/// and one sets the interval, which a thread that has begun to count down takes over later.
 fn alone(test: impl FnOnce() + Send) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +110,8 @@ fn requests_and_their_answers() {
         const TEXT: &str = "text/plain; charset=utf-8";
         const HTML: &str = "text/html; charset=utf-8";
         const BAD_SECONDS: &str = "invalid value for \"seconds\" - must be a positive integer\n";
-        // Path, status, content type, whether it is an error for pprof, disposition, how the body begins.
+        // Path, status, content type, whether it is an error for pprof, disposition, how the body
+        // begins.
         let table = [
             ("/debug/pprof/", 200, HTML, false, "", "<!DOCTYPE html>"),
             ("/", 200, HTML, false, "", "<!DOCTYPE html>"),

@@ -1,5 +1,5 @@
-//! The two Go toolchains that tests run: Debian's `go`, and Go 1.27, which differs. Neither asks the network, and
-//! what they build stays among this project's builds.
+//! The two Go toolchains that tests run: Debian's `go`, and Go 1.27, which differs. Neither asks
+//! the network, and what they build stays among this project's builds.
 
 use std::{
     env,

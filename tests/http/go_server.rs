@@ -1,6 +1,6 @@
-//! Ours beside a real Go server: the same requests, and every difference in status, headers and error text that
-//! is not listed here fails. And what readers make of it that others have written: Perl tools of the text form,
-//! npm's pprof-format of a profile.
+//! Ours beside a real Go server: the same requests, and every difference in status, headers and
+//! error text that is not listed here fails. And what readers make of it that others have written:
+//! Perl tools of the text form, npm's pprof-format of a profile.
 #![cfg(all(feature = "http", feature = "symbolize"))]
 
 mod go;
@@ -53,7 +53,8 @@ struct Service {
 impl Service {
     fn start(folder: &Path) -> Self {
         fs::write(folder.join("main.go"), SERVICE).unwrap();
-        // Without one, or for an older version, Go's mux is that of older versions: methods are not looked at.
+        // Without one, or for an older version, Go's mux is that of older versions: methods are not
+        // looked at.
         fs::write(folder.join("go.mod"), "module service\n\ngo 1.27\n").unwrap();
         let built = go::command(&go::current())
             .args(["build", "-o", "service", "."])
@@ -150,8 +151,8 @@ fn ask_ours(endpoints: &Endpoints, method: &str, path: &str) -> Answer {
     }
 }
 
-/// The headers that clients look at. `Date`, `Connection`, `Content-Length` and `Transfer-Encoding` are for
-/// whoever carries the answer.
+/// The headers that clients look at. `Date`, `Connection`, `Content-Length` and `Transfer-Encoding`
+/// are for whoever carries the answer.
 const COMPARED: [&str; 6] = [
     "content-type",
     "content-disposition",
@@ -371,9 +372,10 @@ fn perl_tools_read_the_text_form() {
         ("jeprof", "libjemalloc-dev"),
     ] {
         let (total, live) = rows(&perl(tool, package, "--inuse_space"));
-        // 100 blocks of 20,000 bytes: each is recorded with a probability of 0.9924 and then stands for 1.0077.
-        // Nearly all are, so what counts is how many are not: 0.76 on average, by Poisson's law, and more than ten
-        // with odds of 6 in 10^10. (Six standard deviations, which are five blocks, are passed once in 7,000 runs.)
+        // 100 blocks of 20,000 bytes: each is recorded with a probability of 0.9924 and then stands
+        // for 1.0077. Nearly all are, so what counts is how many are not: 0.76 on average, by
+        // Poisson's law, and more than ten with odds of 6 in 10^10. (Six standard deviations, which
+        // are five blocks, are passed once in 7,000 runs.)
         let kept_bytes = flat(&live, "a_function_that_keeps");
         assert!(
             (kept_bytes - 2_000_000.0).abs() < 200_000.0,
@@ -387,7 +389,8 @@ fn perl_tools_read_the_text_form() {
         assert!(total >= kept_bytes, "{tool}");
         // Rows that have nothing in use are those at which these readers of Go's form die.
         let (_, all) = rows(&perl(tool, package, "--alloc_space"));
-        // 200 of 30,000: 6,000,000. 0.13 are not recorded on average, more than six with odds of 1 in 10^10.
+        // 200 of 30,000: 6,000,000. 0.13 are not recorded on average, more than six with odds of 1
+        // in 10^10.
         let dropped = flat(&all, "a_function_that_drops");
         assert!((dropped - 6_000_000.0).abs() < 180_000.0, "{tool}: {all:?}");
     }

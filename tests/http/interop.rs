@@ -1,4 +1,5 @@
-//! The real `go tool pprof`, Debian's and Go 1.27's, on a running service: what a person at a terminal types.
+//! The real `go tool pprof`, Debian's and Go 1.27's, on a running service: what a person at a
+//! terminal types.
 //!
 //! The test is the service itself: it leaks on purpose and serves its own heap.
 #![cfg(all(feature = "http", feature = "jemalloc", feature = "symbolize"))]
@@ -36,7 +37,8 @@ fn leak_requests(count: usize) {
     }
 }
 
-/// A service that holds 57 MiB and what tests before have leaked, and where it serves them. The others wait.
+/// A service that holds 57 MiB and what tests before have leaked, and where it serves them. The
+/// others wait.
 fn service() -> (MutexGuard<'static, ()>, Server, String) {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! The page in a real browser, on a process with 5,000 call stacks; and the bundle it draws with, made anew.
+//! The page in a real browser, on a process with 5,000 call stacks; and the bundle it draws with,
+//! made anew.
 
 #![cfg(feature = "http")]
 
@@ -11,7 +12,8 @@ use std::{
 #[path = "page/service.rs"]
 mod service;
 
-/// Small enough that nearly every stack of the service is sampled and large enough for errors to be seen.
+/// Small enough that nearly every stack of the service is sampled and large enough for errors to be
+/// seen.
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(4_096);

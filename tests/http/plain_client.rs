@@ -50,7 +50,8 @@ pub(crate) fn answer(stream: &mut TcpStream) -> Answer {
     }
 }
 
-/// Sends these bytes and nothing else. That the server may stop reading before the end is its right.
+/// Sends these bytes and nothing else. That the server may stop reading before the end is its
+/// right.
 pub(crate) fn send(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = connect(address);
     let _cut_short = stream.write_all(request);

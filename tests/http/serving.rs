@@ -37,7 +37,8 @@ use tower_service::Service as _;
 static GLOBAL: heaptide::SamplingAllocator<Counting> =
     heaptide::SamplingAllocator::with_inner(Counting);
 
-/// Knows what is live, heaptide's own included, which no profile shows; what is resident comes and goes by 50 MB.
+/// Knows what is live, heaptide's own included, which no profile shows; what is resident comes and
+/// goes by 50 MB.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -70,7 +71,8 @@ fn profile(answer: &Answer) -> Profile {
     profile
 }
 
-// ---- The ways in. ----------------------------------------------------------------------------------
+// ---- The ways in.
+// ----------------------------------------------------------------------------------
 
 /// A host with routes and a 404 of its own, served on loopback until the runtime is dropped.
 fn host(add: impl FnOnce(Router) -> Router) -> (Runtime, SocketAddr) {
@@ -100,7 +102,8 @@ fn assert_serves(address: SocketAddr, prefix: &str) {
     assert!(index.text().contains("<a href='heap?debug=1'>"));
 }
 
-/// A nested service cannot see whether its prefix was followed by a slash, so the index adds the slash.
+/// A nested service cannot see whether its prefix was followed by a slash, so the index adds the
+/// slash.
 fn assert_bare_prefix_is_index(address: SocketAddr, prefix: &str) {
     let bare = get(address, prefix);
     assert_eq!(bare.status, 200, "{prefix}: {}", bare.head);
@@ -249,7 +252,8 @@ fn a_program_without_a_runtime_is_served_and_one_inside_of_a_runtime_too() {
     }
 }
 
-// ---- Addresses. ------------------------------------------------------------------------------------
+// ---- Addresses.
+// ------------------------------------------------------------------------------------
 
 #[test]
 fn servers_have_ports_of_their_own_and_give_them_back() {
@@ -322,7 +326,8 @@ fn what_is_no_address_is_named_with_what_would_be() {
     assert!(error.unwrap_err().to_string().contains("\"http://x/\""));
 }
 
-// ---- Clients that are no friends. ------------------------------------------------------------------
+// ---- Clients that are no friends.
+// ------------------------------------------------------------------
 
 fn server() -> Server {
     http::serve("127.0.0.1:0").unwrap()
@@ -452,7 +457,8 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-// ---- Answers that take time. -----------------------------------------------------------------------
+// ---- Answers that take time.
+// -----------------------------------------------------------------------
 
 /// Has asked for the difference over 300 seconds, and is waiting.
 fn ask_for_a_long_delta(address: SocketAddr) -> TcpStream {
@@ -521,7 +527,8 @@ fn a_token_opens_an_address_to_other_machines() {
 #[test]
 fn all_addresses_of_a_large_profile_are_asked_for_at_once() {
     let server = server();
-    // As pprof writes them; none is of this program's code, which would take long without the optimizer.
+    // As pprof writes them; none is of this program's code, which would take long without the
+    // optimizer.
     let addresses: Vec<String> = (0..1 << 16)
         .map(|at| format!("{:#x}", 0x7000_0000_0000_u64 + at))
         .collect();
@@ -543,7 +550,8 @@ fn many_clients_get_a_profile_or_are_told_to_come_later() {
     assert_runs("load");
 }
 
-// ---- In processes of their own. --------------------------------------------------------------------
+// ---- In processes of their own.
+// --------------------------------------------------------------------
 
 /// One of the functions below, in a process of its own.
 fn process(role: &str) -> Command {
@@ -598,8 +606,8 @@ fn ask_with_many_clients() {
             "{:?}",
             seen.statuses
         );
-        // It is asked 100 times a second, and manages 30 on a machine that is this busy. Where profiles are made
-        // on its threads it manages one in all.
+        // It is asked 100 times a second, and manages 30 on a machine that is this busy. Where
+        // profiles are made on its threads it manages one in all.
         let answered = seen.latencies.len();
         let half = seen.quantile(500);
         assert!(

@@ -1,11 +1,12 @@
-//! The public API of the packages that programs depend on, compared with the lists beside this file.
+//! The public API of the packages that programs depend on, compared with the lists beside this
+//! file.
 //!
 //! ```text
 //! BLESS=1 cargo test --test public_api -- --ignored
 //! ```
 //!
-//! rewrites the lists. The difference is what a reviewer looks at: a line that goes, or that changes,
-//! breaks somebody's program.
+//! rewrites the lists. The difference is what a reviewer looks at: a line that goes, or that
+//! changes, breaks somebody's program.
 #![cfg(not(loom))]
 
 use std::{env, fs, path::Path, process::Command};

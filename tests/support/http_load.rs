@@ -1,4 +1,5 @@
-//! A service that works on all cores while clients ask for its heap, and what becomes of all of them.
+//! A service that works on all cores while clients ask for its heap, and what becomes of all of
+//! them.
 
 use axum::{Router, routing::get};
 use std::{
@@ -85,8 +86,8 @@ async fn ask_for_heaps(url: String, until: Instant, statuses: Arc<Mutex<BTreeMap
     }
 }
 
-/// Runs the service and `clients` on one runtime with a thread for each core, beside threads that allocate on
-/// all of them. The heap is served at `heap`, or where the service is.
+/// Runs the service and `clients` on one runtime with a thread for each core, beside threads that
+/// allocate on all of them. The heap is served at `heap`, or where the service is.
 pub(crate) fn run(clients: usize, time: Duration, heap: Option<SocketAddr>) -> Seen {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");

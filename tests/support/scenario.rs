@@ -1,5 +1,5 @@
-//! Runs a test's body in processes of its own, one for each sample interval, and ends those that hang: for
-//! the tests of what would hang or kill a program.
+//! Runs a test's body in processes of its own, one for each sample interval, and ends those that
+//! hang: for the tests of what would hang or kill a program.
 //!
 //! `HEAPTIDE_TEST_ROUNDS=n` makes the bodies n times as long.
 
@@ -33,9 +33,10 @@ pub(crate) fn samples_everything() -> bool {
     heaptide::sample_interval() == 1
 }
 
-/// On a machine with more work than cores, or that is a guest of such a one, a thread may be stopped with a table
-/// locked for longer than a sample waits, which is 0.2 s. A sample that waited for the stack table is lost then,
-/// and the live part of one that waited for the live table. Nothing else may be lost.
+/// On a machine with more work than cores, or that is a guest of such a one, a thread may be
+/// stopped with a table locked for longer than a sample waits, which is 0.2 s. A sample that waited
+/// for the stack table is lost then, and the live part of one that waited for the live table.
+/// Nothing else may be lost.
 pub(crate) fn assert_hardly_lost(stats: heaptide::Stats) {
     let lost = stats.lost;
     let waited_in_vain = lost.samples + lost.live;
@@ -55,7 +56,8 @@ pub(crate) fn at_every_interval<F: FnOnce()>(test: &str, body: F) {
     }
 }
 
-/// Whether this process was started to run a body. It has an end then: the kernel kills it if it hangs.
+/// Whether this process was started to run a body. It has an end then: the kernel kills it if it
+/// hangs.
 pub(crate) fn is_child() -> bool {
     let is_child = std::env::var_os(CHILD).is_some();
     if is_child {
@@ -71,7 +73,8 @@ pub(crate) fn set_alarm() {
     unsafe { libc::alarm(seconds) };
 }
 
-/// Runs one test of this program, whose body then finds that it [is the child](is_child). It has to pass.
+/// Runs one test of this program, whose body then finds that it [is the child](is_child). It has to
+/// pass.
 pub(crate) fn in_own_process(test: &str, variables: &[(&str, &str)]) -> Output {
     let output = start(test, variables);
     let text = String::from_utf8_lossy(&output.stdout);

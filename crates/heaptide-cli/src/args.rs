@@ -1,5 +1,5 @@
-//! The command line: which commands there are. What each can be asked is in `report_args` and `file_args`,
-//! what several can in `options`; all of it goes by the name of this module.
+//! The command line: which commands there are. What each can be asked is in `report_args` and
+//! `file_args`, what several can in `options`; all of it goes by the name of this module.
 //!
 //! Text is checked there as far as it can be without a file; nothing there has an effect.
 

@@ -1,7 +1,8 @@
-//! Where the file of a mapping is, by its build id: what the user named, folders, its own path, servers.
+//! Where the file of a mapping is, by its build id: what the user named, folders, its own path,
+//! servers.
 //!
-//! A file with another build id is never taken. What was looked at and was not the one is remembered, so
-//! that the user can be told.
+//! A file with another build id is never taken. What was looked at and was not the one is
+//! remembered, so that the user can be told.
 
 use std::{
     fs,
@@ -72,7 +73,8 @@ impl DebugFiles {
         images.filter(move |image| !is_wanted(image))
     }
 
-    /// What says what is in a mapping; or why there is nothing: what was looked at, and what it was.
+    /// What says what is in a mapping; or why there is nothing: what was looked at, and what it
+    /// was.
     pub(crate) fn find(&self, mapping: &Mapping) -> Result<FoundDebugFile, Vec<String>> {
         let mut finding = Finding::default();
         for image in &self.binaries {
@@ -225,8 +227,8 @@ impl DebugFiles {
         images.find(|shared| shared.build_id == *id)
     }
 
-    /// The package of split debug information of a program at one of these paths. Its parts are told by
-    /// their own ids, so a stale one does no harm.
+    /// The package of split debug information of a program at one of these paths. Its parts are
+    /// told by their own ids, so a stale one does no harm.
     fn package(&self, paths: &[&Path]) -> Option<Image> {
         let mut places = Vec::new();
         for path in paths {
@@ -272,7 +274,8 @@ impl Finding {
     }
 }
 
-/// Whether a file that the user named is a mapping's: by build id, and by name if the profile has none.
+/// Whether a file that the user named is a mapping's: by build id, and by name if the profile has
+/// none.
 fn is_file_of(image: &Image, mapping: &Mapping) -> bool {
     if mapping.build_id.is_empty() {
         let name = image.path.file_name().and_then(|name| name.to_str());

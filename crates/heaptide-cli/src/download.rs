@@ -1,4 +1,5 @@
-//! Profiles over HTTP: one request, bounded in time and size, whose refusals are told as the server says.
+//! Profiles over HTTP: one request, bounded in time and size, whose refusals are told as the server
+//! says.
 //!
 //! Without TLS, which Cargo.toml gives the reason for. What the bytes are is not looked at.
 
@@ -192,8 +193,8 @@ fn explain(error: &ureq::Error) -> String {
     }
 }
 
-/// The status, and the server's reason if it gave one as text. A page made for a browser says nothing in
-/// one line.
+/// The status, and the server's reason if it gave one as text. A page made for a browser says
+/// nothing in one line.
 fn refusal(response: &mut Response<Body>) -> String {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);

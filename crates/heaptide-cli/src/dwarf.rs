@@ -1,7 +1,7 @@
 //! What debug information says about addresses: functions, inlined calls, files and lines.
 //!
-//! The libraries and their versions are those that `backtrace` uses in a process, and what is asked of them
-//! is the same, so that the answers are. Which files belong together is for `debug_files`.
+//! The libraries and their versions are those that `backtrace` uses in a process, and what is asked
+//! of them is the same, so that the answers are. Which files belong together is for `debug_files`.
 
 use std::{
     path::{Path, PathBuf},
@@ -27,8 +27,8 @@ pub(crate) struct Debug {
 }
 
 impl Debug {
-    /// Of a file, with what it shares with others, and with its package of split parts. `symbols` are used
-    /// where there is no debug information.
+    /// Of a file, with what it shares with others, and with its package of split parts. `symbols`
+    /// are used where there is no debug information.
     pub(crate) fn new(
         image: &Image,
         shared: Option<&Image>,

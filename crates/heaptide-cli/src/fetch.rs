@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &args::FetchArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::new(format!("{}\n", file.display()), Vec::new()))
 }
 
-/// What, when and where: `heap-20261121T083455Z-localhost_6060.pb.gz`. Names of one service sort by time.
+/// What, when and where: `heap-20261121T083455Z-localhost_6060.pb.gz`. Names of one service sort by
+/// time.
 fn name(url: &str, profile: &Profile) -> Result<String, Failure> {
     let uri = download::complete(url, None)?;
     let what = uri.path().rsplit('/').find(|part| !part.is_empty());

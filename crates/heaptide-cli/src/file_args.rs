@@ -1,4 +1,5 @@
-//! The arguments of the commands that write files: profiles, other formats, what shells and `man` read.
+//! The arguments of the commands that write files: profiles, other formats, what shells and `man`
+//! read.
 //!
 //! The rules are those of `args`; what several of them have is in `options`.
 

@@ -1,4 +1,5 @@
-//! What help says below the options of the commands that write files: examples, and what there is to know.
+//! What help says below the options of the commands that write files: examples, and what there is
+//! to know.
 //!
 //! As `help`: prose, shown as it stands.
 

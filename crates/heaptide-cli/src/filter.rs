@@ -1,6 +1,7 @@
 //! The filters of the command line: their regular expressions, applied to profiles.
 //!
-//! What a filter means is the library's business, `profile::Filter`; what a label is asked is `labels`'.
+//! What a filter means is the library's business, `profile::Filter`; what a label is asked is
+//! `labels`'.
 
 use heaptide_profile::{Filter, Filtered, Profile};
 use regex::Regex;
@@ -64,7 +65,8 @@ impl Filters {
         profile.filter(&filter)
     }
 
-    /// What is left of each of the profiles, and a remark on each option that matched in none of them.
+    /// What is left of each of the profiles, and a remark on each option that matched in none of
+    /// them.
     pub(crate) fn apply_to<const N: usize>(
         &self,
         profiles: [&Profile; N],

@@ -1,7 +1,7 @@
 //! What `watch` shows at one look: how much there is, and what has grown since the base.
 //!
-//! Fewer columns than `diff`, so that names have room in 80 of them. It is text only; where it is drawn
-//! is `screen`'s business.
+//! Fewer columns than `diff`, so that names have room in 80 of them. It is text only; where it is
+//! drawn is `screen`'s business.
 
 use heaptide_profile::{
     Profile, SampleType,

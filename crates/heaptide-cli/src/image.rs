@@ -1,4 +1,5 @@
-//! An executable, a library or a debug file, as bytes: its build id, its code, its sections and symbols.
+//! An executable, a library or a debug file, as bytes: its build id, its code, its sections and
+//! symbols.
 //!
 //! Everything in it is someone else's: no size and no reference in it is believed. What its debug
 //! information says about an address is `dwarf`'s; which file is wanted is `debug_files`'.
@@ -54,8 +55,8 @@ struct ImageSegment {
     file_size: u64,
 }
 
-/// A symbol, laid out as `backtrace` lays it out: sorting is by address only, and which of several at one
-/// address stands first is then the same as in a process that symbolizes itself.
+/// A symbol, laid out as `backtrace` lays it out: sorting is by address only, and which of several
+/// at one address stands first is then the same as in a process that symbolizes itself.
 struct Symbol {
     address: u64,
     size: u64,
@@ -78,7 +79,8 @@ impl Image {
         if file.limit() > MAX_BYTES {
             return Err(Failure::with(path, "larger than 4 GiB"));
         }
-        // What a profile names may be anything, and large. Only what begins as an ELF file is read whole.
+        // What a profile names may be anything, and large. Only what begins as an ELF file is read
+        // whole.
         let mut bytes = Vec::new();
         let mut begin = file.by_ref().take(elf::ELFMAG.len() as u64);
         begin.read_to_end(&mut bytes).map_err(fail)?;
@@ -145,7 +147,8 @@ impl Image {
         object::File::parse(&*self.bytes).is_ok_and(|file| file.is_little_endian())
     }
 
-    /// What an address of the running program is in the file's own counting; none if it is in no code of it.
+    /// What an address of the running program is in the file's own counting; none if it is in no
+    /// code of it.
     pub(crate) fn own_address(&self, mapping: &Mapping, address: u64) -> Option<u64> {
         if mapping.start == 0 && matches!(mapping.limit, 0 | u64::MAX) {
             // As jemalloc's Rust profiles have it: already counted as in the file.
@@ -252,8 +255,9 @@ impl Symbols {
     }
 }
 
-/// Whether so many bytes can have been packed into so few. The room for them is made, and filled with zeros,
-/// before the first is read: a file of a few bytes that states a terabyte would take that.
+/// Whether so many bytes can have been packed into so few. The room for them is made, and filled
+/// with zeros, before the first is read: a file of a few bytes that states a terabyte would take
+/// that.
 fn is_possible(packed: usize, inflated: u64) -> bool {
     inflated <= (packed as u64).saturating_mul(MOST_INFLATED)
 }

@@ -1,7 +1,7 @@
 //! Profiles from wherever they are: files, folders, standard input, URLs.
 //!
-//! What is read is named for whoever has to be told about it. Nothing here knows what a profile is read
-//! for, except whether one is wanted, the sum of several, or all in order of time.
+//! What is read is named for whoever has to be told about it. Nothing here knows what a profile is
+//! read for, except whether one is wanted, the sum of several, or all in order of time.
 
 use std::{
     borrow::Cow,
@@ -122,8 +122,9 @@ impl Series {
 
     /// Takes the profiles in one after the other, as they were named, each with its name.
     ///
-    /// They are read on a thread of their own, one ahead: reading takes longer than what is done with them,
-    /// so that a second processor halves the time at best, and there are three in memory at most.
+    /// They are read on a thread of their own, one ahead: reading takes longer than what is done
+    /// with them, so that a second processor halves the time at best, and there are three in memory
+    /// at most.
     pub(crate) fn each(
         &self,
         mut take: impl FnMut(&str, &Profile) -> Result<(), Failure>,
@@ -234,7 +235,8 @@ fn standard_input() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file that cannot be read; one that is not there may be meant as a URL, as `pprof` takes `localhost:6060`.
+/// A file that cannot be read; one that is not there may be meant as a URL, as `pprof` takes
+/// `localhost:6060`.
 fn unread(file: &Path, error: &io::Error) -> Failure {
     let is_like_a_url = file.to_str().is_some_and(|file| file.contains(':'));
     if error.kind() == io::ErrorKind::NotFound && is_like_a_url {
@@ -262,7 +264,8 @@ fn first_words(bytes: &[u8]) -> Option<String> {
     let first = bytes.utf8_chunks().next()?.valid();
     let line = first.lines().map(str::trim).find(|line| !line.is_empty())?;
     let words: String = line.chars().take(40).collect();
-    // A character may have been cut in two at the end of the file, but a profile has other bytes early on.
+    // A character may have been cut in two at the end of the file, but a profile has other bytes
+    // early on.
     let is_text = first.len() + 4 > bytes.len().min(256)
         && !first
             .chars()
@@ -271,7 +274,8 @@ fn first_words(bytes: &[u8]) -> Option<String> {
     is_text.then_some(words)
 }
 
-/// A progress bar on standard error if that is a terminal and there is much to read; it leaves no trace.
+/// A progress bar on standard error if that is a terminal and there is much to read; it leaves no
+/// trace.
 fn progress(files: usize) -> ProgressBar {
     if files < MANY {
         return ProgressBar::hidden();

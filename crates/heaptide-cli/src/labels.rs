@@ -1,8 +1,8 @@
 //! `--tagfocus` and `--tagignore`: what can be asked of a sample's labels, with `pprof`'s syntax.
 //!
-//! `REGEX,REGEX` asks for text labels, as `key:value`, that match each; `KEY=REGEX,REGEX` for one of that
-//! key that matches any. A number or a range of numbers asks for number labels, in units that are
-//! converted. One thing is added: a number without a unit is in the label's own.
+//! `REGEX,REGEX` asks for text labels, as `key:value`, that match each; `KEY=REGEX,REGEX` for one
+//! of that key that matches any. A number or a range of numbers asks for number labels, in units
+//! that are converted. One thing is added: a number without a unit is in the label's own.
 
 use std::{collections::BTreeMap, sync::Arc};
 

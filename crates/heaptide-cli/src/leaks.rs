@@ -33,8 +33,9 @@ pub(crate) fn run(arguments: &args::LeaksArgs, is_colored: bool) -> Result<Outco
 
 /// The verdict on a series; none of its profiles is held longer than it takes to look at it.
 ///
-/// Names of snapshots sort by time, so that they are put in order only if they are not. Where a clock was set back it
-/// is the names that are right and not the times: which of the two orders is that of one process for longer tells.
+/// Names of snapshots sort by time, so that they are put in order only if they are not. Where a
+/// clock was set back it is the names that are right and not the times: which of the two orders is
+/// that of one process for longer tells.
 fn judge(mut series: Series) -> Result<Verdict, Failure> {
     let mut times: Vec<i64> = Vec::new();
     let mut as_given = Ok(Watched::default());

@@ -1,9 +1,10 @@
 //! The `heaptide` command: profiles in, reports out.
 //!
-//! Exit code 0 is success, also when the reader of a pipe has had enough; 1 means that what `--fail-on`
-//! asked for was found; 2 is everything that went wrong, usage included, with one line on standard error.
-//! So a script can tell a finding from a failure to look, as with `grep`. A report is written only once it
-//! is complete, so a failure leaves nothing half written. What a report says is the library's business.
+//! Exit code 0 is success, also when the reader of a pipe has had enough; 1 means that what
+//! `--fail-on` asked for was found; 2 is everything that went wrong, usage included, with one line
+//! on standard error. So a script can tell a finding from a failure to look, as with `grep`. A
+//! report is written only once it is complete, so a failure leaves nothing half written. What a
+//! report says is the library's business.
 
 mod args;
 mod convert;
@@ -120,8 +121,8 @@ fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// If standard error is gone too, the exit code is all that is left to tell. The names of files and of a
-/// profile's types may hold line breaks and escape sequences, and so may what a server says.
+/// If standard error is gone too, the exit code is all that is left to tell. The names of files and
+/// of a profile's types may hold line breaks and escape sequences, and so may what a server says.
 fn tell(line: &str) {
     let _told = writeln!(io::stderr(), "heaptide: {}", printable(line));
 }

@@ -72,9 +72,9 @@ fn is_heap(profile: &Profile) -> bool {
     counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"))
 }
 
-/// What two snapshots of one process have in common and those of two have not: what they say of it, and where
-/// the program was loaded. None if that says nothing, since it is loaded at a fixed address, or the profile is
-/// a delta.
+/// What two snapshots of one process have in common and those of two have not: what they say of it,
+/// and where the program was loaded. None if that says nothing, since it is loaded at a fixed
+/// address, or the profile is a delta.
 fn process(profile: &Profile) -> Option<(Option<Process>, String, u64)> {
     let process = profile.process();
     let main = profile.mappings.first();

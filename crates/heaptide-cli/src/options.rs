@@ -1,4 +1,5 @@
-//! Options that several commands have: which profiles, what is counted, how it is written, which part.
+//! Options that several commands have: which profiles, what is counted, how it is written, which
+//! part.
 //!
 //! Options that `pprof` has too have its names, and its spelling with an underscore is understood.
 

@@ -1,5 +1,5 @@
-//! What a command has found: text for standard output, remarks for standard error, and whether it is what
-//! `--fail-on` asked for.
+//! What a command has found: text for standard output, remarks for standard error, and whether it
+//! is what `--fail-on` asked for.
 
 /// The outcome of a command that could be done.
 #[derive(Debug, Default)]

@@ -17,8 +17,8 @@ pub(crate) enum Existing {
     Keep,
 }
 
-/// Writes a file under a temporary name beside it and then renames it. What is not a regular file, a device,
-/// a pipe or a link, is written to as it stands.
+/// Writes a file under a temporary name beside it and then renames it. What is not a regular file,
+/// a device, a pipe or a link, is written to as it stands.
 pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
     let fail = |error: io::Error| Failure::with(file, error);
     if fs::symlink_metadata(file).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
@@ -46,7 +46,8 @@ pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), 
     persisted.map(drop).map_err(|error| fail(error.error))
 }
 
-/// Whether the output is to be standard output: an error if that is a terminal, which does not show what it is.
+/// Whether the output is to be standard output: an error if that is a terminal, which does not show
+/// what it is.
 pub(crate) fn is_stdout(file: &Path, what: &str) -> Result<bool, Failure> {
     let is_stdout = file == Path::new("-");
     if is_stdout && io::stdout().is_terminal() {

@@ -1,7 +1,8 @@
-//! The `go tool pprof` command that shows the same, for who wants a second opinion or knows it better.
+//! The `go tool pprof` command that shows the same, for who wants a second opinion or knows it
+//! better.
 //!
-//! Put together from what was asked, so that it can be pasted into a shell. Options that `pprof` has not
-//! are left out of it.
+//! Put together from what was asked, so that it can be pasted into a shell. Options that `pprof`
+//! has not are left out of it.
 
 use std::{ffi::OsStr, path::Path};
 

@@ -1,4 +1,5 @@
-//! A profile as JSON, for programs: all of it, as the library models it. docs/cli.md has the fields.
+//! A profile as JSON, for programs: all of it, as the library models it. docs/cli.md has the
+//! fields.
 //!
 //! One entry of a table to a line, in a fixed order, so that two files can be compared by lines.
 //! Addresses are texts, since JavaScript's numbers have 53 bits.

@@ -1,7 +1,8 @@
 //! Files at paths that someone else wrote: into a profile, or into debug information.
 //!
-//! Such a path may lead anywhere on this machine. Only an ordinary file is opened, and no more of it is read
-//! than the size it states: a device, a pipe or a file of `/proc`, which states 0, might never end.
+//! Such a path may lead anywhere on this machine. Only an ordinary file is opened, and no more of
+//! it is read than the size it states: a device, a pipe or a file of `/proc`, which states 0, might
+//! never end.
 
 use std::{
     fs::{self, File},

@@ -1,7 +1,8 @@
-//! The terminal while something is drawn on it again and again: the other screen, no cursor, and all of it
-//! put back, also after Ctrl-C, after a panic and while Ctrl-Z has it stopped.
+//! The terminal while something is drawn on it again and again: the other screen, no cursor, and
+//! all of it put back, also after Ctrl-C, after a panic and while Ctrl-Z has it stopped.
 //!
-//! What is drawn is someone else's. Sizes are asked for at each drawing, so a resize needs no signal.
+//! What is drawn is someone else's. Sizes are asked for at each drawing, so a resize needs no
+//! signal.
 
 use std::{
     io::{self, Write},
@@ -67,16 +68,18 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Whether there may be drawn now. Stops before, with the terminal given back, if Ctrl-Z was pressed.
+    /// Whether there may be drawn now. Stops before, with the terminal given back, if Ctrl-Z was
+    /// pressed.
     pub(crate) fn ready(&self) -> io::Result<Ready> {
         // Relaxed: nothing else is read by any of them.
         if self.is_to_stop.swap(false, Ordering::Relaxed) && has_a_shell() {
             leave(&self.is_taken);
-            // Ctrl-Z stops the others of a pipeline too; this one has heard it, and has to say it to itself.
+            // Ctrl-Z stops the others of a pipeline too; this one has heard it, and has to say it
+            // to itself.
             signal_hook::low_level::raise(SIGSTOP)?;
         }
-        // After `bg` it goes on, unseen. To stop itself again it would have to ask first whose the terminal is, and
-        // with `fg` in between it would be stopped in the foreground.
+        // After `bg` it goes on, unseen. To stop itself again it would have to ask first whose the
+        // terminal is, and with `fg` in between it would be stopped in the foreground.
         if has_a_shell() && is_in_the_background() {
             leave(&self.is_taken);
             return Ok(Ready::Background);
@@ -137,7 +140,8 @@ fn leave(is_taken: &AtomicBool) {
 }
 
 /// Whether a shell could continue this process. One that a session began with, as in `ssh -t` and
-/// `kubectl exec`, has none: the system ignores Ctrl-Z there, and who stops all the same is stopped for ever.
+/// `kubectl exec`, has none: the system ignores Ctrl-Z there, and who stops all the same is stopped
+/// for ever.
 fn has_a_shell() -> bool {
     process::getsid(None).is_ok_and(|session| session != process::getpgrp())
 }

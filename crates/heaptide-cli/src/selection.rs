@@ -1,4 +1,5 @@
-//! The profile that a report is of: the sum of some, less a base, and of that the part that was asked for.
+//! The profile that a report is of: the sum of some, less a base, and of that the part that was
+//! asked for.
 
 use std::path::PathBuf;
 

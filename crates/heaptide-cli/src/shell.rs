@@ -1,5 +1,5 @@
-//! `heaptide completions` and `heaptide man`: what the shell and `man` know, from the table that the help
-//! is from.
+//! `heaptide completions` and `heaptide man`: what the shell and `man` know, from the table that
+//! the help is from.
 
 use std::io;
 

@@ -1,8 +1,8 @@
 //! Where the source files are that a profile names.
 //!
-//! A profile has the paths of the machine that built the program. They are looked for as `pprof` looks:
-//! with a prefix taken off and in the folders that are named, and above them. What is tried is told, since
-//! a file that is not found is the rule on another machine.
+//! A profile has the paths of the machine that built the program. They are looked for as `pprof`
+//! looks: with a prefix taken off and in the folders that are named, and above them. What is tried
+//! is told, since a file that is not found is the rule on another machine.
 
 use std::{
     env,
@@ -28,7 +28,8 @@ pub(crate) struct SourceFiles {
 }
 
 impl SourceFiles {
-    /// Lists of folders and of prefixes, separated as in `PATH`; the current folder where none is named.
+    /// Lists of folders and of prefixes, separated as in `PATH`; the current folder where none is
+    /// named.
     pub(crate) fn new(folders: Option<&OsStr>, prefixes: Option<&OsStr>) -> Result<Self, Failure> {
         let split = |paths: &OsStr| -> Vec<PathBuf> {
             let paths = env::split_paths(paths);

@@ -1,7 +1,7 @@
 //! A profile for speedscope: each sample type a profile of its own, inlined calls as frames.
 //!
-//! By its published schema (<https://www.speedscope.app/file-format-schema.json>). speedscope reads pprof
-//! files itself, but only one sample type of them, and of a location only its outermost line.
+//! By its published schema (<https://www.speedscope.app/file-format-schema.json>). speedscope reads
+//! pprof files itself, but only one sample type of them, and of a location only its outermost line.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! `heaptide symbolize`: names for a profile that left its process without, from files and servers.
 //!
-//! Says for each mapping what came of it. Which file is the right one is `debug_files`' to know, what a name
-//! looks like the library's.
+//! Says for each mapping what came of it. Which file is the right one is `debug_files`' to know,
+//! what a name looks like the library's.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -253,7 +253,8 @@ fn has_names(profile: &Profile) -> bool {
     locations.any(|location| !location.lines.is_empty())
 }
 
-/// A raw profile of heaptide asks to be trimmed, and says so; one whose names are replaced has been.
+/// A raw profile of heaptide asks to be trimmed, and says so; one whose names are replaced has
+/// been.
 fn trim(arguments: &args::SymbolizeArgs, profile: &Profile) -> Trim {
     match arguments.trim {
         Some(FramesToKeep::Containers) => Trim::Containers,

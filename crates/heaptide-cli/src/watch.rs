@@ -1,6 +1,7 @@
 //! `heaptide watch`: what has grown since the start, looked at again and again.
 //!
-//! Looks are made on a thread of their own, so that Ctrl-C and a resize are heard while one is under way.
+//! Looks are made on a thread of their own, so that Ctrl-C and a resize are heard while one is
+//! under way.
 
 use std::{
     env,
@@ -31,8 +32,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// The longest pause after failures, unless looks are further apart anyway.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The lines that are not rows of the table: three of the head, the table's own head, what is left out, the
-/// footer and the empty line before it.
+/// The lines that are not rows of the table: three of the head, the table's own head, what is left
+/// out, the footer and the empty line before it.
 const NOT_ROWS: usize = 7;
 
 pub(crate) fn run(arguments: &args::WatchArgs, is_colored: bool) -> Result<Outcome, Failure> {
@@ -129,7 +130,8 @@ impl WatchState<'_> {
             }
             let (sender, receiver) = channel();
             let source = self.arguments.source.clone();
-            // It ends with its look, or with the process; who is not waiting any more needs no answer.
+            // It ends with its look, or with the process; who is not waiting any more needs no
+            // answer.
             let _detached = thread::spawn(move || {
                 let _unheard = sender.send(look(&source));
             });
@@ -205,7 +207,8 @@ impl WatchState<'_> {
         Ok(())
     }
 
-    /// All that there is to show, with so many rows of the table, and notes broken at so many columns.
+    /// All that there is to show, with so many rows of the table, and notes broken at so many
+    /// columns.
     fn lines(&self, is_colored: bool, rows: usize, columns: usize) -> Vec<String> {
         let every = units::Nanos(nanos(self.arguments.every));
         let source = printable(&self.arguments.source.display().to_string());
@@ -298,8 +301,8 @@ fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<
     growth.map_err(|error| Failure::with(source, error))
 }
 
-/// Whether two profiles say that they are of two processes. If they do not say, what cannot be with one: that
-/// it is loaded elsewhere, is another build, or has unallocated.
+/// Whether two profiles say that they are of two processes. If they do not say, what cannot be with
+/// one: that it is loaded elsewhere, is another build, or has unallocated.
 fn is_restarted(before: &Profile, now: &Profile) -> bool {
     if let Some(is_same) = before.is_same_process_as(now) {
         return !is_same;

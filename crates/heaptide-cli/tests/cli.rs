@@ -1,8 +1,9 @@
-//! The `heaptide` command as its users meet it: output, exit codes, one clear line for every failure.
+//! The `heaptide` command as its users meet it: output, exit codes, one clear line for every
+//! failure.
 //!
-//! Each file in `golden/` is named by the command line whose output it holds. After an intended change of
-//! the output, `BLESS=1 cargo test --features cli --test cli` rewrites them; read the difference before it
-//! is committed.
+//! Each file in `golden/` is named by the command line whose output it holds. After an intended
+//! change of the output, `BLESS=1 cargo test --features cli --test cli` rewrites them; read the
+//! difference before it is committed.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! What `heaptide` writes of profiles beside its reports: other formats, sums, what a profile is, what has
-//! grown, and what shells and `man` read.
+//! What `heaptide` writes of profiles beside its reports: other formats, sums, what a profile is,
+//! what has grown, and what shells and `man` read.
 
 use std::{
     collections::BTreeMap,
@@ -783,7 +783,8 @@ fn watch_gives_the_terminal_back() {
     );
 }
 
-/// A command in a terminal of its own, which is closed after a while: what is stopped for ever then ends too.
+/// A command in a terminal of its own, which is closed after a while: what is stopped for ever then
+/// ends too.
 fn in_a_terminal(folder: &Path, command: &str) -> Child {
     Command::new("timeout")
         .args(["60", "script", "-qec", command, "/dev/null"])

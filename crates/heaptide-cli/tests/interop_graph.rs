@@ -1,8 +1,8 @@
-//! `heaptide tree`, `peek`, `traces` and `list` against `go tool pprof`: function by function, call by
-//! call, sample by sample and line by line, to the unit and in its order.
+//! `heaptide tree`, `peek`, `traces` and `list` against `go tool pprof`: function by function, call
+//! by call, sample by sample and line by line, to the unit and in its order.
 //!
-//! Two things differ on purpose: a call that carries nothing, which only a difference has, is not shown;
-//! and a sample without a stack is.
+//! Two things differ on purpose: a call that carries nothing, which only a difference has, is not
+//! shown; and a sample without a stack is.
 
 use std::{fs, path::Path, process::Command};
 
@@ -68,8 +68,8 @@ fn both(report: &[&str], options: &[&str], files: &[&str]) -> (String, String) {
     )
 }
 
-/// The calls of a difference that carry nothing are not ours to show, and two of one size and different
-/// signs are in no order with `pprof`.
+/// The calls of a difference that carry nothing are not ours to show, and two of one size and
+/// different signs are in no order with `pprof`.
 fn as_ours(mut blocks: Vec<Block>) -> Vec<Block> {
     for block in &mut blocks {
         for calls in [&mut block.callers, &mut block.callees] {

@@ -1,4 +1,5 @@
-//! `heaptide top` and `heaptide diff` against `go tool pprof`, function by function and to the unit.
+//! `heaptide top` and `heaptide diff` against `go tool pprof`, function by function and to the
+//! unit.
 
 use heaptide_profile::testing::pprof_top::{
     KINDS, PprofTable, assert_diff_is_equal, assert_top_is_equal, heaptide, parse, pprof, stdout,
@@ -222,8 +223,8 @@ fn views_equal_pprof() {
     }
 }
 
-/// With fewer rows than there are `pprof` tells inlined calls by the callers that it still shows, so names
-/// are compared without.
+/// With fewer rows than there are `pprof` tells inlined calls by the callers that it still shows,
+/// so names are compared without.
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go)"]
 fn nodecount_equals_pprof() {

@@ -5,9 +5,9 @@ use std::{error, fmt, io};
 
 /// Why something could not be done.
 ///
-/// The message is for people: lower case, no full stop, naming what was being done and to what. Code
-/// that must tell causes apart uses the predicates; there are few on purpose, because each one is a
-/// promise.
+/// The message is for people: lower case, no full stop, naming what was being done and to what.
+/// Code that must tell causes apart uses the predicates; there are few on purpose, because each one
+/// is a promise.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -63,8 +63,8 @@ impl Error {
         self.kind == ErrorKind::Mismatch
     }
 
-    /// A table stayed locked for too long, a fork was under way, or there is one already of what may be
-    /// only once; worth another try.
+    /// A table stayed locked for too long, a fork was under way, or there is one already of what
+    /// may be only once; worth another try.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.kind == ErrorKind::Busy
@@ -82,7 +82,8 @@ impl Error {
         self.kind == ErrorKind::Setting
     }
 
-    /// What was asked does nothing in this process: it belongs to the one that this was forked from.
+    /// What was asked does nothing in this process: it belongs to the one that this was forked
+    /// from.
     #[must_use]
     pub fn is_inert(&self) -> bool {
         self.kind == ErrorKind::Inert

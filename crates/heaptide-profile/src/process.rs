@@ -9,8 +9,8 @@ use crate::Profile;
 /// The process that a profile is of.
 ///
 /// The id alone does not tell: inside of a container it is often 1 for every restart. Written as a
-/// profile's comment, `#heaptide process: pid=1 start=1700000000.12`, it is the same in all profiles of
-/// one process, and in those of no other.
+/// profile's comment, `#heaptide process: pid=1 start=1700000000.12`, it is the same in all
+/// profiles of one process, and in those of no other.
 ///
 /// ```
 /// use heaptide_profile::Process;
@@ -25,8 +25,8 @@ use crate::Profile;
 pub struct Process {
     /// Its id, as it sees it itself.
     pub pid: u32,
-    /// When it started, since 1970-01-01 00:00 UTC, in whole hundredths of a second. Where the system
-    /// does not tell, when its first snapshot was taken.
+    /// When it started, since 1970-01-01 00:00 UTC, in whole hundredths of a second. Where the
+    /// system does not tell, when its first snapshot was taken.
     pub start: Duration,
 }
 

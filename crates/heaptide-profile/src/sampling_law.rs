@@ -8,8 +8,8 @@ const EVERY_BLOCK: u64 = 1;
 
 /// The probability `1 - exp(-size/interval)` that a block of `size` bytes is sampled.
 ///
-/// Sample points lie at exponentially distributed gaps with a mean of `interval` bytes. The block is
-/// sampled if at least one point falls into it.
+/// Sample points lie at exponentially distributed gaps with a mean of `interval` bytes. The block
+/// is sampled if at least one point falls into it.
 #[inline]
 #[must_use]
 pub fn probability(size: f64, interval: u64) -> f64 {

@@ -44,8 +44,8 @@ pub(crate) fn gamma_lower(shape: f64, x: f64) -> f64 {
     }
 }
 
-/// The regularized incomplete beta function `I_x(a, b)`, for positive `a` and `b` and an `x` between
-/// 0 and 1.
+/// The regularized incomplete beta function `I_x(a, b)`, for positive `a` and `b` and an `x`
+/// between 0 and 1.
 ///
 /// For whole numbers it is the chance of at least `a` successes in `a + b - 1` trials that each
 /// succeed with chance `x`. The continued fraction is that of [DLMF

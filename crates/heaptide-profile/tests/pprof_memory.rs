@@ -1,5 +1,6 @@
-//! Reading takes no more memory than `Profile::read` promises, whatever the bytes: measured by a counting
-//! allocator over inputs that grow the most. One test, since the count is of the whole process.
+//! Reading takes no more memory than `Profile::read` promises, whatever the bytes: measured by a
+//! counting allocator over inputs that grow the most. One test, since the count is of the whole
+//! process.
 #![expect(
     unsafe_code,
     reason = "a counting allocator is the only true measure of a peak"
@@ -31,8 +32,8 @@ struct Counting;
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// `realloc` and `alloc_zeroed` are the trait's own, through these two, so that a growing vector counts
-// with both its old and its new room.
+// `realloc` and `alloc_zeroed` are the trait's own, through these two, so that a growing vector
+// counts with both its old and its new room.
 //
 // SAFETY: each method passes its arguments to `System` unchanged and returns what it returns.
 unsafe impl GlobalAlloc for Counting {

@@ -1,7 +1,7 @@
 //! The page: a flame graph and a table of the heap, for a person with a browser.
 //!
-//! It answers requests for the page, its files and its data. [`report`](heaptide_profile::report) computes the
-//! numbers; `web/` decides how they look. The page never changes what is recorded.
+//! It answers requests for the page, its files and its data. [`report`](heaptide_profile::report)
+//! computes the numbers; `web/` decides how they look. The page never changes what is recorded.
 
 mod assets;
 mod call_tree;

@@ -11,8 +11,8 @@ use std::{
 
 /// How many different stacks allocate.
 pub(crate) const STACKS: usize = 5_000;
-/// How many allocate besides, since not every block is sampled: at 4 KiB, two or three of them are not, and more
-/// than thirty with odds of one in 10^20.
+/// How many allocate besides, since not every block is sampled: at 4 KiB, two or three of them are
+/// not, and more than thirty with odds of one in 10^20.
 const SPARE: usize = 30;
 
 static HELD: Mutex<Vec<(usize, Vec<u8>)>> = Mutex::new(Vec::new());

@@ -137,7 +137,8 @@ fn words<const N: usize>(line: &str) -> ([&str; N], &str) {
     (words, rest.trim())
 }
 
-/// The parts of a report between lines of dashes, without what is above the first and below the last.
+/// The parts of a report between lines of dashes, without what is above the first and below the
+/// last.
 fn parts(output: &str) -> Vec<Vec<&str>> {
     let mut parts: Vec<Vec<&str>> = Vec::new();
     for line in output.lines().skip_while(|line| !is_rule(line)) {

@@ -1,5 +1,6 @@
-//! The profiles that reports are compared on with `go tool pprof`: synthetic, random, Go's, jemalloc's,
-//! and heaptide's own. `heaptide-profile/tests/data/README.md` says how those of others were made.
+//! The profiles that reports are compared on with `go tool pprof`: synthetic, random, Go's,
+//! jemalloc's, and heaptide's own. `heaptide-profile/tests/data/README.md` says how those of others
+//! were made.
 
 use std::{fs, path::Path};
 
@@ -24,7 +25,8 @@ pub(crate) const SERVER: &str = "
     main / run / again // again / again = 4 64 2 32 bytes=16
     main / run / freed = 40 4000 0 0 bytes=100";
 
-/// The same program later: some functions grew, some shrank, some came, some went, one stands still.
+/// The same program later: some functions grew, some shrank, some came, some went, one stands
+/// still.
 pub(crate) const LATER: &str = "
     main / run = 1 16 1 16 bytes=16
     main / run / walk / walk / walk = 9 9216 1 1024 bytes=1024
@@ -79,8 +81,8 @@ pub(crate) fn random(seed: u64, shift: u64) -> Profile {
     example::profile(&text, shift)
 }
 
-/// All of them. The first ten are pairs that can be compared; those of the first three are each of one
-/// program, the second later than the first.
+/// All of them. The first ten are pairs that can be compared; those of the first three are each of
+/// one program, the second later than the first.
 pub(crate) fn profiles(folder: &Path) -> Vec<String> {
     let data = |name| {
         format!(

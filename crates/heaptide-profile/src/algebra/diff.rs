@@ -1,7 +1,7 @@
 //! Subtracting profiles: what a program has more or less of than before.
 //!
-//! A diff is a sum in which the base counts negative; `merge` says which samples cancel. How sure one can
-//! be of a difference between two estimates is not answered here.
+//! A diff is a sum in which the base counts negative; `merge` says which samples cancel. How sure
+//! one can be of a difference between two estimates is not answered here.
 
 use std::sync::Arc;
 
@@ -18,11 +18,12 @@ impl Profile {
     /// the same.
     ///
     /// Values are negative where `base` has more, and samples that do not differ are dropped, so
-    /// `a.diff(&a)` has none. The header is that of the merge of both, so the time is the earlier one
-    /// and durations are added; who makes a delta over a time span sets both. A comment, `#heaptide difference`,
-    /// tells [`estimates`](Self::estimates) that live values are growths. Of heaps that were sampled at
-    /// different intervals the period is that of this profile, and samples that were drawn at another have it
-    /// in the label `sample_interval`: so one that was there before the interval changed cancels.
+    /// `a.diff(&a)` has none. The header is that of the merge of both, so the time is the earlier
+    /// one and durations are added; who makes a delta over a time span sets both. A comment,
+    /// `#heaptide difference`, tells [`estimates`](Self::estimates) that live values are growths.
+    /// Of heaps that were sampled at different intervals the period is that of this profile, and
+    /// samples that were drawn at another have it in the label `sample_interval`: so one that was
+    /// there before the interval changed cancels.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Looking at a part of a profile: some of its samples, or some of the frames of all.
 //!
-//! The rules are those of `pprof`'s options of the same names, with a predicate in place of a regular
-//! expression, so that the library needs none. What a part is a share of, the whole, is for the caller
-//! to keep: nothing here counts.
+//! The rules are those of `pprof`'s options of the same names, with a predicate in place of a
+//! regular expression, so that the library needs none. What a part is a share of, the whole, is for
+//! the caller to keep: nothing here counts.
 
 use std::fmt;
 
@@ -13,8 +13,9 @@ type OnLabels<'a> = Box<dyn Fn(&[Label]) -> bool + 'a>;
 
 /// Which samples and frames to look at; without any choice, all of them.
 ///
-/// Names are matched by a function of yours. It is given, one after another, the function names and file
-/// names of a location's lines and the file mapped there, and the location matches if any of these does.
+/// Names are matched by a function of yours. It is given, one after another, the function names and
+/// file names of a location's lines and the file mapped there, and the location matches if any of
+/// these does.
 ///
 /// # Examples
 ///
@@ -42,8 +43,8 @@ pub struct Filter<'a> {
 pub struct Filtered {
     /// The profile without what was left out. Its tables may have entries that no sample uses.
     pub profile: Profile,
-    /// The choices that matched nothing, by name, as a misspelled one does: `focus`, `ignore`, `hide`,
-    /// `show`, `tagfocus`, `tagignore`.
+    /// The choices that matched nothing, by name, as a misspelled one does: `focus`, `ignore`,
+    /// `hide`, `show`, `tagfocus`, `tagignore`.
     pub unmatched: Vec<&'static str>,
 }
 
@@ -136,9 +137,9 @@ enum FocusMatch {
 impl Profile {
     /// The part of the profile that the filter leaves.
     ///
-    /// A sample without a stack is left out by any filter on names, as in `pprof`. Values stay as they
-    /// are, so the estimates of the part are those its samples had in the whole; the total is no longer
-    /// that of the program ([`View::out_of`](crate::report::View::out_of)).
+    /// A sample without a stack is left out by any filter on names, as in `pprof`. Values stay as
+    /// they are, so the estimates of the part are those its samples had in the whole; the total is
+    /// no longer that of the program ([`View::out_of`](crate::report::View::out_of)).
     #[must_use]
     pub fn filter(&self, filter: &Filter<'_>) -> Filtered {
         let mut profile = self.clone();
@@ -195,8 +196,8 @@ impl Profile {
         Filtered { profile, unmatched }
     }
 
-    /// What becomes of a location's samples, and whether the location is still shown; its lines that are
-    /// not are taken out.
+    /// What becomes of a location's samples, and whether the location is still shown; its lines
+    /// that are not are taken out.
     fn judge(
         &self,
         location: &mut Location,

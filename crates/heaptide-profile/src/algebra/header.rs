@@ -1,7 +1,8 @@
-//! The header of a sum of profiles: which profiles fit together, and what their sum says about itself.
+//! The header of a sum of profiles: which profiles fit together, and what their sum says about
+//! itself.
 //!
-//! Apart from the sums so that the rules, which are `pprof`'s, stand in one place. Nothing here looks at
-//! samples.
+//! Apart from the sums so that the rules, which are `pprof`'s, stand in one place. Nothing here
+//! looks at samples.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -24,8 +25,8 @@ pub(super) fn combine(profiles: &[&Profile]) -> Result<Profile> {
             .find(|kind| !kind.is_empty())
             .cloned()
             .unwrap_or_default(),
-        // `pprof` documents "the earliest nonzero one". Its code gives a later profile's time where one
-        // in between has none, which is not associative; this is the documented rule.
+        // `pprof` documents "the earliest nonzero one". Its code gives a later profile's time where
+        // one in between has none, which is not associative; this is the documented rule.
         time_nanos: profiles
             .iter()
             .map(|p| p.time_nanos)

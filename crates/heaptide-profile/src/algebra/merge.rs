@@ -1,8 +1,8 @@
 //! Adding profiles up: the public face and the rules of the algebra.
 //!
-//! The rules are those of `pprof`, so that a sum made here and one made by `go tool pprof` are the same, but for
-//! the sample intervals of heaps, of which `pprof` forgets all but one. `sum` does the work, for this and for
-//! `diff`.
+//! The rules are those of `pprof`, so that a sum made here and one made by `go tool pprof` are the
+//! same, but for the sample intervals of heaps, of which `pprof` forgets all but one. `sum` does
+//! the work, for this and for `diff`.
 
 use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
@@ -35,8 +35,8 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub struct Merge {
     sum: Option<Sum>,
-    /// Apart from the sum's header: each process has one of its own, and looking through all of them for each
-    /// profile would take the square of their number.
+    /// Apart from the sum's header: each process has one of its own, and looking through all of
+    /// them for each profile would take the square of their number.
     comments: Vec<Arc<str>>,
     known: HashSet<Arc<str>>,
 }
@@ -61,8 +61,9 @@ impl Merge {
         let sum = match &mut self.sum {
             Some(sum) => {
                 if let Cow::Owned(so_far) = with_period(sum.header(), header.period) {
-                    // The period has risen. What is in the sum was drawn at others, and its samples have other
-                    // labels now, so it is begun again: as often as there are intervals, each above the last.
+                    // The period has risen. What is in the sum was drawn at others, and its samples
+                    // have other labels now, so it is begun again: as often as there are intervals,
+                    // each above the last.
                     *sum = Sum::new(header);
                     sum.add(&so_far, Term::Plus)?;
                 } else {
@@ -103,29 +104,30 @@ impl Profile {
 
     /// Adds profiles up: the values of equal samples are summed, and only what samples use is kept.
     ///
-    /// Two samples are equal if their locations and their labels are; labels of different keys may be
-    /// in any order. Two locations are equal if their mappings, their distance from the mapping's
-    /// start, their lines and their folding are. Two mappings are equal if their sizes, rounded up to
-    /// 4 KiB, their file offsets and their build ids (their file names, where they have none) are. So
-    /// the same program under another address layout lines up, and the sum has the addresses of the
-    /// first profile that knows the mapping.
+    /// Two samples are equal if their locations and their labels are; labels of different keys may
+    /// be in any order. Two locations are equal if their mappings, their distance from the
+    /// mapping's start, their lines and their folding are. Two mappings are equal if their sizes,
+    /// rounded up to 4 KiB, their file offsets and their build ids (their file names, where they
+    /// have none) are. So the same program under another address layout lines up, and the sum has
+    /// the addresses of the first profile that knows the mapping.
     ///
     /// Samples whose values are all zero are dropped. Of the mappings that no sample uses only the
-    /// main executable stays: the first mapping of the first profile that has any. Merging one profile
-    /// therefore compacts it.
+    /// main executable stays: the first mapping of the first profile that has any. Merging one
+    /// profile therefore compacts it.
     ///
-    /// The header is put together as `pprof` does it: the greatest period, the sum of the durations,
-    /// the earliest time (profiles without a time do not count), the comments of all without repeats,
-    /// the first default sample type that is not empty, and the frame filters and the documentation
-    /// address of the first profile.
+    /// The header is put together as `pprof` does it: the greatest period, the sum of the
+    /// durations, the earliest time (profiles without a time do not count), the comments of all
+    /// without repeats, the first default sample type that is not empty, and the frame filters and
+    /// the documentation address of the first profile.
     ///
-    /// Of heaps that were sampled at different intervals, samples that were drawn at another than that period have
-    /// it in the label `sample_interval`, and so the right errors; of what `pprof` adds up only the greatest is
-    /// known. A heap that tells no interval is taken to have that of the sum.
+    /// Of heaps that were sampled at different intervals, samples that were drawn at another than
+    /// that period have it in the label `sample_interval`, and so the right errors; of what `pprof`
+    /// adds up only the greatest is known. A heap that tells no interval is taken to have that of
+    /// the sum.
     ///
-    /// Merging is associative: with `+` for it, `(a + b) + c` and `a + (b + c)` have the same header,
-    /// apart from what the first profile decides, and the same samples. Their order is that of first
-    /// appearance, so it may differ where samples cancel.
+    /// Merging is associative: with `+` for it, `(a + b) + c` and `a + (b + c)` have the same
+    /// header, apart from what the first profile decides, and the same samples. Their order is that
+    /// of first appearance, so it may differ where samples cancel.
     ///
     /// # Errors
     ///
@@ -203,8 +205,8 @@ mod tests {
         }
     }
 
-    /// Heaps of different intervals, each with samples of one object that were drawn at their heap's interval
-    /// or, by their label, at one of three.
+    /// Heaps of different intervals, each with samples of one object that were drawn at their
+    /// heap's interval or, by their label, at one of three.
     fn heaps() -> impl Strategy<Value = Vec<Profile>> {
         let samples = proptest::collection::vec((0..3_usize, 0..6_usize), 0..6);
         let heap = (0..INTERVALS.len(), samples).prop_map(|(period, samples)| {

@@ -1,15 +1,16 @@
 //! Which sample interval a profile's samples were drawn at: its period, or what a label says.
 //!
-//! Shared by sums and differences of heaps whose intervals differ: the result has one period, and what was drawn at
-//! another interval has to say so. It moves no value, and knows nothing of errors.
+//! Shared by sums and differences of heaps whose intervals differ: the result has one period, and
+//! what was drawn at another interval has to say so. It moves no value, and knows nothing of
+//! errors.
 
 use std::borrow::Cow;
 
 use crate::model::heap::INTERVAL_LABEL;
 use crate::{Label, LabelValue, Profile};
 
-/// The heap as it would be written while the sample interval is `period`: what was drawn at another says so by
-/// its label. Other profiles, and those that tell no interval, as they are.
+/// The heap as it would be written while the sample interval is `period`: what was drawn at another
+/// says so by its label. Other profiles, and those that tell no interval, as they are.
 pub(super) fn with_period(heap: &Profile, period: i64) -> Cow<'_, Profile> {
     let counts = heap.period_type.as_ref();
     let is_heap = counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"));

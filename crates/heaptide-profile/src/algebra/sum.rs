@@ -1,8 +1,8 @@
 //! A sum of profiles under construction: which samples of two profiles are the same one.
 //!
 //! Shared by `merge`, which documents the identities, and by `diff`, which adds with a minus sign.
-//! Nothing here looks at names to decide what belongs together beyond the stated identities, and nothing
-//! here knows what the values mean.
+//! Nothing here looks at names to decide what belongs together beyond the stated identities, and
+//! nothing here knows what the values mean.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -17,7 +17,8 @@ pub(super) enum Term {
     Plus,
     /// Its values are subtracted.
     Minus,
-    /// Its values are subtracted, and its samples are kept apart from the others by [`Profile::BASE_LABEL`].
+    /// Its values are subtracted, and its samples are kept apart from the others by
+    /// [`Profile::BASE_LABEL`].
     Base,
 }
 

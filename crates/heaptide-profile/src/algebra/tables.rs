@@ -1,7 +1,8 @@
-//! The tables of a sum of profiles: where the locations, functions and mappings of each profile are in them.
+//! The tables of a sum of profiles: where the locations, functions and mappings of each profile are
+//! in them.
 //!
-//! Apart from `sum`, which adds values: here is what makes two places the same one, as `merge` documents it. It
-//! sees no sample.
+//! Apart from `sum`, which adds values: here is what makes two places the same one, as `merge`
+//! documents it. It sees no sample.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -1,4 +1,5 @@
-//! A heap profile's four columns, read sample by sample: as a population, or one of them as an estimate.
+//! A heap profile's four columns, read sample by sample: as a population, or one of them as an
+//! estimate.
 //!
 //! Separate from `population`, which knows what the numbers mean and nothing of samples and labels.
 
@@ -31,8 +32,8 @@ impl HeapColumn {
 }
 
 impl Profile {
-    /// The comment of a difference without its base, which a filter leaves in; by `pprof`'s convention one with a
-    /// leading `#` is for machines.
+    /// The comment of a difference without its base, which a filter leaves in; by `pprof`'s
+    /// convention one with a leading `#` is for machines.
     #[doc(hidden)]
     pub const DIFFERENCE: &str = "#heaptide difference";
 
@@ -52,8 +53,8 @@ impl Profile {
         })
     }
 
-    /// The value of a sample in a column as an estimate of its own, in a profile or in a difference without its
-    /// base ([`is_difference`](Self::is_difference)).
+    /// The value of a sample in a column as an estimate of its own, in a profile or in a difference
+    /// without its base ([`is_difference`](Self::is_difference)).
     pub(super) fn estimate_of(
         &self,
         sample: &Sample,
@@ -78,7 +79,8 @@ impl Profile {
             let added = mass(space as f64);
             return Ok(Estimate::new(value as f64, added, Mass::default()));
         }
-        // As much as was allocated meanwhile may have come, and what of it is not in the growth has gone.
+        // As much as was allocated meanwhile may have come, and what of it is not in the growth has
+        // gone.
         let allocated = if live {
             self.value(sample, "alloc_space").unwrap_or(0)
         } else {
@@ -89,11 +91,11 @@ impl Profile {
         Ok(Estimate::new(value as f64, added, removed))
     }
 
-    /// Whether the live values are growths and no amounts: the profile says so, or some of them are less than
-    /// nothing, beside those of a base that is kept apart.
+    /// Whether the live values are growths and no amounts: the profile says so, or some of them are
+    /// less than nothing, beside those of a base that is kept apart.
     ///
-    /// A duration does not tell, as there are profiles of what was allocated during some time and of all that is
-    /// live. Of another's difference in which nothing fell it cannot be known.
+    /// A duration does not tell, as there are profiles of what was allocated during some time and
+    /// of all that is live. Of another's difference in which nothing fell it cannot be known.
     pub(super) fn is_difference(&self) -> bool {
         if self
             .comments

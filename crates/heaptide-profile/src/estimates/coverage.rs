@@ -1,7 +1,8 @@
-//! How often the 95 % intervals hold the truth: simulated profiles, sampled as the real thing samples.
+//! How often the 95 % intervals hold the truth: simulated profiles, sampled as the real thing
+//! samples.
 //!
-//! `cargo test --lib coverage -- --nocapture` prints the table of docs/sampling.md. Seeds are fixed. With
-//! 2,000 profiles a case a share of 95 % is known to 0.5 points.
+//! `cargo test --lib coverage -- --nocapture` prints the table of docs/sampling.md. Seeds are
+//! fixed. With 2,000 profiles a case a share of 95 % is known to 0.5 points.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
@@ -22,8 +23,8 @@ enum CoverageColumn {
     Bytes = 3,
 }
 
-/// Blocks of one size on one stack: how many came, went and stayed between two profiles, and how many
-/// passed, which came and went again.
+/// Blocks of one size on one stack: how many came, went and stayed between two profiles, and how
+/// many passed, which came and went again.
 #[derive(Clone, Copy)]
 struct Blocks {
     stack: usize,
@@ -34,8 +35,8 @@ struct Blocks {
     passed: u32,
 }
 
-/// How often the interval held the truth, of the profiles with at least one sample that matters, and how
-/// wide it was on average in parts of the truth (or of all that changed, where that is 0).
+/// How often the interval held the truth, of the profiles with at least one sample that matters,
+/// and how wide it was on average in parts of the truth (or of all that changed, where that is 0).
 #[derive(Clone, Copy, Debug)]
 struct Coverage {
     held: f64,
@@ -202,9 +203,9 @@ const SIZES: [(&str, f64); 4] = [
     ("2 MiB", 2048.0 * KIB),
 ];
 
-/// Checks one case at 3, 10, 30 and 300 expected samples: at least 93 % for few, 93 to 98 % for many
-/// unless what is known of a difference is a bound. Blocks of 2 MiB are missed so seldom that at 30 of them counts are as
-/// discrete as at 3 of others.
+/// Checks one case at 3, 10, 30 and 300 expected samples: at least 93 % for few, 93 to 98 % for
+/// many unless what is known of a difference is a bound. Blocks of 2 MiB are missed so seldom that
+/// at 30 of them counts are as discrete as at 3 of others.
 fn check(name: &str, column: CoverageColumn, is_bound: bool, case: impl Fn(f64) -> Vec<Blocks>) {
     let mut line = format!("| {name} | {} |", format!("{column:?}").to_lowercase());
     let mut wrong = vec![];
@@ -243,9 +244,12 @@ fn coverage_of_a_stack_of_mixed_sizes() {
     check("a stack, five sizes", CoverageColumn::Bytes, false, |m| {
         mixed(m / 5.0)
     });
-    check("a stack, 64 B and 256 KiB", CoverageColumn::Bytes, false, |m| {
-        vec![stack(0, 64.0, m / 2.0), stack(0, 256.0 * KIB, m / 2.0)]
-    });
+    check(
+        "a stack, 64 B and 256 KiB",
+        CoverageColumn::Bytes,
+        false,
+        |m| vec![stack(0, 64.0, m / 2.0), stack(0, 256.0 * KIB, m / 2.0)],
+    );
     // Each group has the samples named.
     check("a stack, five sizes", CoverageColumn::Objects, false, mixed);
 }
@@ -261,14 +265,24 @@ fn coverage_of_a_total() {
         96.0 * KIB,
         256.0 * KIB,
     ];
-    check("a total of seven stacks", CoverageColumn::Bytes, false, |m| {
-        let stacks = sizes.iter().enumerate();
-        stacks.map(|(at, &size)| stack(at, size, m / 7.0)).collect()
-    });
-    check("a total of seven stacks", CoverageColumn::Objects, false, |m| {
-        let stacks = sizes.iter().enumerate();
-        stacks.map(|(at, _)| stack(at, 64.0, m / 7.0)).collect()
-    });
+    check(
+        "a total of seven stacks",
+        CoverageColumn::Bytes,
+        false,
+        |m| {
+            let stacks = sizes.iter().enumerate();
+            stacks.map(|(at, &size)| stack(at, size, m / 7.0)).collect()
+        },
+    );
+    check(
+        "a total of seven stacks",
+        CoverageColumn::Objects,
+        false,
+        |m| {
+            let stacks = sizes.iter().enumerate();
+            stacks.map(|(at, _)| stack(at, 64.0, m / 7.0)).collect()
+        },
+    );
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A number that is known up to sampling noise: its standard error, and an interval that holds.
 //!
-//! A value of a heap profile is an estimate. How far it may be off follows from block sizes and sample
-//! intervals alone; `population` reads these from profiles, `interval` turns them into limits. This type
-//! adds such numbers up, and decides nothing: what is significant is for its callers.
+//! A value of a heap profile is an estimate. How far it may be off follows from block sizes and
+//! sample intervals alone; `population` reads these from profiles, `interval` turns them into
+//! limits. This type adds such numbers up, and decides nothing: what is significant is for its
+//! callers.
 
 use std::iter::Sum;
 use std::ops::{Add, Mul, RangeInclusive};
@@ -11,9 +12,9 @@ use super::interval::{self, Mass};
 
 /// A number known up to sampling noise, in the unit of the column it comes from.
 ///
-/// It comes from a profile ([`Profile::estimate`](crate::Profile::estimate)); the default is an exact 0.
-/// Estimates of different samples are independent, so those of a function, of a filter or of a whole
-/// profile are added up.
+/// It comes from a profile ([`Profile::estimate`](crate::Profile::estimate)); the default is an
+/// exact 0. Estimates of different samples are independent, so those of a function, of a filter or
+/// of a whole profile are added up.
 ///
 /// ```
 /// use heaptide_profile::{Estimate, Profile, Sample, ValueType};
@@ -42,7 +43,8 @@ use super::interval::{self, Mass};
 pub struct Estimate {
     /// The best guess.
     pub value: f64,
-    /// Square root of the estimated variance of `value`; 0 if it is exact, or if nothing was sampled.
+    /// Square root of the estimated variance of `value`; 0 if it is exact, or if nothing was
+    /// sampled.
     pub standard_error: f64,
     /// The sampled blocks that add to the value.
     added: Mass,
@@ -63,18 +65,19 @@ impl Estimate {
 
     /// A range that holds the true number 95 times in 100.
     ///
-    /// It holds for few samples too, where it reaches further up than down: Garwood's interval for a
-    /// Poisson count where all blocks weigh the same and are sampled rarely, Fay and Feuer's gamma
-    /// interval for those of several sizes, and for differences both sides' limits put together. What no
-    /// interval can know is a kind of blocks of which none was sampled. `docs/sampling.md` has the
-    /// sources, and how often the true number was measured to lie within.
+    /// It holds for few samples too, where it reaches further up than down: Garwood's interval for
+    /// a Poisson count where all blocks weigh the same and are sampled rarely, Fay and Feuer's
+    /// gamma interval for those of several sizes, and for differences both sides' limits put
+    /// together. What no interval can know is a kind of blocks of which none was sampled.
+    /// `docs/sampling.md` has the sources, and how often the true number was measured to lie
+    /// within.
     #[must_use]
     pub fn interval_95(self) -> RangeInclusive<f64> {
         interval::of_difference(&self.added, &self.removed)
     }
 
-    /// How many samples of equal weight would have the same values and variances: those that add, and
-    /// those that take away. Not whole, as samples weigh differently.
+    /// How many samples of equal weight would have the same values and variances: those that add,
+    /// and those that take away. Not whole, as samples weigh differently.
     pub(crate) fn effective_samples(&self) -> (f64, f64) {
         let variance = self.standard_error * self.standard_error;
         let values = self.added.value() + self.removed.value();

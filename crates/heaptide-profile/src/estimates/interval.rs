@@ -1,23 +1,27 @@
-//! Limits of what sampled blocks stand for: intervals that hold for few samples as well as for many.
+//! Limits of what sampled blocks stand for: intervals that hold for few samples as well as for
+//! many.
 //!
-//! Apart from `estimate` so that the method stands in one place with its sources. It knows masses of
-//! sampled blocks, no profiles.
+//! Apart from `estimate` so that the method stands in one place with its sources. It knows masses
+//! of sampled blocks, no profiles.
 //!
-//! A block of `s` bytes is sampled with probability `p`, so before the n-th sampled one there come `F`
-//! blocks that are not, and `F` is negative binomial with mean `n (1-p)/p` and variance `n (1-p)/p²`. The
-//! number of unsampled blocks that `n` samples leave possible lies between the lower quantile of `F` at
-//! `n` and the upper quantile of `F` at `n + 1`, since the one after the last may have been about to
-//! come. This is the construction of [Clopper and Pearson, 1934](https://doi.org/10.1093/biomet/26.4.404);
-//! for rare samples (`p` to 0) `F` times `p` is a gamma variable and the interval the one of [Garwood,
-//! 1936](https://doi.org/10.1093/biomet/28.3-4.437) for a Poisson count. Blocks of several sizes have a
-//! weighted sum of such variables, for which the gamma distribution of the same mean and variance is
-//! taken, with one more sample of the heaviest unseen weight at the upper limit: the interval of [Fay and
-//! Feuer, 1997](https://doi.org/10.1002/(SICI)1097-0258(19970415)16:7%3C791::AID-SIM500%3E3.0.CO;2-%23).
-//! The same gamma distribution stands in for the negative binomial where `p` is large, with half a block
-//! of room for the count being whole.
+//! A block of `s` bytes is sampled with probability `p`, so before the n-th sampled one there come
+//! `F` blocks that are not, and `F` is negative binomial with mean `n (1-p)/p` and variance
+//! `n (1-p)/p²`. The number of unsampled blocks that `n` samples leave possible lies between the
+//! lower quantile of `F` at `n` and the upper quantile of `F` at `n + 1`, since the one after the
+//! last may have been about to come. This is the construction of
+//! [Clopper and Pearson, 1934](https://doi.org/10.1093/biomet/26.4.404); for rare samples (`p` to
+//! 0) `F` times `p` is a gamma variable and the interval the one of
+//! [Garwood, 1936](https://doi.org/10.1093/biomet/28.3-4.437) for a Poisson count. Blocks of
+//! several sizes have a weighted sum of such variables, for which the gamma distribution of the
+//! same mean and variance is taken, with one more sample of the heaviest unseen weight at the upper
+//! limit: the interval of
+//! [Fay and Feuer, 1997](https://doi.org/10.1002/(SICI)1097-0258(19970415)16:7%3C791::AID-SIM500%3E3.0.CO;2-%23).
+//! The same gamma distribution stands in for the negative binomial where `p` is large, with half a
+//! block of room for the count being whole.
 //!
-//! A difference has the limits of its two parts, put together by the squares of their distances: the
-//! method of variance estimates recovery ([Zou and Donner, 2008](https://doi.org/10.1002/sim.3095)).
+//! A difference has the limits of its two parts, put together by the squares of their distances:
+//! the method of variance estimates recovery
+//! ([Zou and Donner, 2008](https://doi.org/10.1002/sim.3095)).
 
 use std::ops::{Add, Mul, RangeInclusive};
 
@@ -28,12 +32,12 @@ const TAIL: f64 = 0.025;
 /// The standard normal value that is exceeded with chance `TAIL`.
 const NORMAL_TAIL: f64 = 1.959_963_984_540_054;
 
-/// How much too large `seen` may be: 2 blocks in the file for the 1.58 that a sampled one of 512 KiB stands
-/// for are taken for blocks a fifth smaller, of which 1.09 were sampled.
+/// How much too large `seen` may be: 2 blocks in the file for the 1.58 that a sampled one of 512
+/// KiB stands for are taken for blocks a fifth smaller, of which 1.09 were sampled.
 const ROUNDING: f64 = 0.1;
 
-/// From this shape on a gamma quantile is taken by the approximation of Wilson and Hilferty, which errs
-/// there by less than a thousandth of the distance to the mean.
+/// From this shape on a gamma quantile is taken by the approximation of Wilson and Hilferty, which
+/// errs there by less than a thousandth of the distance to the mean.
 const SHAPE_IS_LARGE: f64 = 200.0;
 
 /// What a number of sampled blocks stands for, in bytes or in blocks.
@@ -52,8 +56,8 @@ pub(super) struct Mass {
 }
 
 impl Mass {
-    /// Estimated `bytes` of blocks of `size` bytes, `odds` being `(1-p)/p`. 0 bytes are a mass too: of
-    /// nothing sampled where such blocks may have been.
+    /// Estimated `bytes` of blocks of `size` bytes, `odds` being `(1-p)/p`. 0 bytes are a mass too:
+    /// of nothing sampled where such blocks may have been.
     pub(super) fn of(bytes: f64, size: f64, odds: f64) -> Self {
         let seen = bytes / (1.0 + odds);
         let behind = size * odds;
@@ -66,8 +70,9 @@ impl Mass {
         }
     }
 
-    /// The same blocks as evidence of the rate they come at: that those sampled are there says nothing of
-    /// it, and each comes and is sampled as a point of a Poisson process, with variance `weight²`.
+    /// The same blocks as evidence of the rate they come at: that those sampled are there says
+    /// nothing of it, and each comes and is sampled as a point of a Poisson process, with variance
+    /// `weight²`.
     pub(super) fn of_arrivals(bytes: f64, size: f64, odds: f64) -> Self {
         let weighs = size * (1.0 + odds);
         Self {
@@ -92,8 +97,8 @@ impl Mass {
             self.variance + self.behind * weight,
             1.0 - TAIL,
         );
-        // Blocks are whole, gamma variables are not: half a block either way, unless it is certain enough
-        // that none was missed. Where blocks are rarely sampled that is next to nothing.
+        // Blocks are whole, gamma variables are not: half a block either way, unless it is certain
+        // enough that none was missed. Where blocks are rarely sampled that is next to nothing.
         let none_missed = self.unseen + self.behind <= TAIL * self.block;
         let room = if none_missed { 0.0 } else { 0.5 * self.block };
         // The size of the blocks is known from rounded counts, and `seen` through it to a tenth.
@@ -160,8 +165,8 @@ fn gamma_quantile(mean: f64, variance: f64, p: f64) -> f64 {
         let cube_root = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * shape.sqrt());
         return mean * cube_root.powi(3);
     }
-    // The distribution function grows, so halving finds where it passes p. Far above the mean nothing is
-    // left: the tail falls as exp(-x), so 40 more than ten deviations leave 1e-17.
+    // The distribution function grows, so halving finds where it passes p. Far above the mean
+    // nothing is left: the tail falls as exp(-x), so 40 more than ten deviations leave 1e-17.
     let (mut low, mut high) = (0.0, shape + 10.0 * shape.sqrt() + 40.0);
     for _ in 0..50 {
         let middle = 0.5 * (low + high);

@@ -1,7 +1,7 @@
 //! Estimates for the samples of a profile: each by itself, or paired with its base in a difference.
 //!
-//! Apart from `population`, which knows one stack at a time, because a difference is about two profiles: whether
-//! they are of one process shows only in all of their samples together.
+//! Apart from `population`, which knows one stack at a time, because a difference is about two
+//! profiles: whether they are of one process shows only in all of their samples together.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ impl SampleType<'_> {
     ///
     /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included.
     /// The block size comes from the label `bytes` together with the mean `space / objects`, the
-    /// sample interval from the label `sample_interval` or else from [`period`](Self::period). For all
-    /// samples ask [`estimates`](Self::estimates), which looks through the profile once.
+    /// sample interval from the label `sample_interval` or else from [`period`](Self::period). For
+    /// all samples ask [`estimates`](Self::estimates), which looks through the profile once.
     ///
     /// ```
     /// use heaptide_profile::{Profile, Sample, ValueType};
@@ -52,15 +52,17 @@ impl SampleType<'_> {
     /// They are independent, so the estimates of any selection of samples may be summed: those of a
     /// function, of what a filter leaves, of all of them.
     ///
-    /// In a difference without its base ([`diff`](Profile::diff), Go's `?seconds=N`), known by a comment of
-    /// heaptide's or by values less than nothing, what came is at most what was allocated, and all of that beyond the growth has gone.
+    /// In a difference without its base ([`diff`](Profile::diff), Go's `?seconds=N`), known by a
+    /// comment of heaptide's or by values less than nothing, what came is at most what was
+    /// allocated, and all of that beyond the growth has gone.
     ///
-    /// In a difference whose base is kept apart ([`diff_keeping_base`](Profile::diff_keeping_base)) blocks
-    /// live in both profiles were sampled in both or in neither and cancel, see
-    /// [`Population::growth_since`]. There the first sample of a stack and size has the estimate of the
-    /// whole difference, and the other, its counterpart in the base, an exact 0. This takes both profiles
-    /// to be of one process. If they say of themselves that they are not ([`Profile::process`]), or what was
-    /// ever allocated fell for one stack and rose for another, the variances of both add up.
+    /// In a difference whose base is kept apart ([`diff_keeping_base`](Profile::diff_keeping_base))
+    /// blocks live in both profiles were sampled in both or in neither and cancel, see
+    /// [`Population::growth_since`]. There the first sample of a stack and size has the estimate of
+    /// the whole difference, and the other, its counterpart in the base, an exact 0. This takes
+    /// both profiles to be of one process. If they say of themselves that they are not
+    /// ([`Profile::process`]), or what was ever allocated fell for one stack and rose for another,
+    /// the variances of both add up.
     ///
     /// ```
     /// use heaptide_profile::{Profile, Sample, ValueType};

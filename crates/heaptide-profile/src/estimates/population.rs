@@ -1,14 +1,15 @@
-//! What the four columns of a heap profile say of the blocks of one call stack and size, and how sure one
-//! can be of it, and of what changed between two profiles.
+//! What the four columns of a heap profile say of the blocks of one call stack and size, and how
+//! sure one can be of it, and of what changed between two profiles.
 //!
 //! Separate from the model because it gives four columns a meaning that the model does not know. It
 //! turns numbers into estimates; reading them is for `columns`, adding up for `estimate`.
 //!
 //! A block of `s` bytes is sampled with probability `p = 1 - exp(-s/R)`, `R` being the sample
-//! interval, independently of the others, and then counts `1/p` times (the estimator of [Horvitz and
-//! Thompson, 1952](https://doi.org/10.1080/01621459.1952.10483446)). If `n` of `N` such blocks are
-//! sampled, `n` is binomial with variance `N p (1-p)`, so the estimated count `C = n/p` has variance
-//! `N (1-p)/p`, whose unbiased estimate is `C (1-p)/p`; for bytes it is `s²` times that.
+//! interval, independently of the others, and then counts `1/p` times (the estimator of
+//! [Horvitz and Thompson, 1952](https://doi.org/10.1080/01621459.1952.10483446)). If `n` of `N`
+//! such blocks are sampled, `n` is binomial with variance `N p (1-p)`, so the estimated count
+//! `C = n/p` has variance `N (1-p)/p`, whose unbiased estimate is `C (1-p)/p`; for bytes it is `s²`
+//! times that.
 
 use std::ops::AddAssign;
 
@@ -51,8 +52,8 @@ impl AddAssign for Population {
     }
 }
 
-/// What one profile, or two, tell of a column: bytes that add to it and bytes that take away from it,
-/// besides its own value.
+/// What one profile, or two, tell of a column: bytes that add to it and bytes that take away from
+/// it, besides its own value.
 #[derive(Clone, Copy, Debug)]
 struct PopulationChange {
     value: f64,
@@ -84,8 +85,9 @@ impl Population {
     /// newly live is part of both `S1` and `D`, so at most `new = min(S1, D)`; since
     /// `S1 - S0 = new - gone`, what went is then `gone = new - (S1 - S0)`. Hence the variance is at
     /// most `(new + gone) s (1-p)/p`. It is exact if nothing came and went again in between (a pure
-    /// leak) or nothing stayed (a churning cache), and the tightest bound that the columns allow. These
-    /// inequalities hold for the estimates too, as both sides sum the same blocks with the same weights.
+    /// leak) or nothing stayed (a churning cache), and the tightest bound that the columns allow.
+    /// These inequalities hold for the estimates too, as both sides sum the same blocks with the
+    /// same weights.
     ///
     /// If less was ever allocated than in `base`, the two are not of one process, nothing cancels,
     /// and both variances add up.
@@ -98,8 +100,8 @@ impl Population {
     /// go at random would make the live bytes wander even if every one was sampled.
     ///
     /// If the numbers of blocks that came and went are Poisson, each of them adds `s²` to the
-    /// variance, and sampling `s² (1-p)/p`, together `s²/p`. For blocks much smaller than the sample
-    /// interval this is nearly the error of [`growth_since`](Self::growth_since).
+    /// variance, and sampling `s² (1-p)/p`, together `s²/p`. For blocks much smaller than the
+    /// sample interval this is nearly the error of [`growth_since`](Self::growth_since).
     #[must_use]
     pub fn drift_since(&self, base: &Self) -> Estimate {
         let change = self.change_since(base, HeapColumn::InuseSpace, self.later_than(base));
@@ -192,8 +194,8 @@ impl Population {
                 removed: None,
             };
         }
-        // A profile that is a difference itself has no live bytes but a growth: then what is newly live is
-        // part of what was allocated alone. Never less than the growth, nor than nothing.
+        // A profile that is a difference itself has no live bytes but a growth: then what is newly
+        // live is part of what was allocated alone. Never less than the growth, nor than nothing.
         let is_difference = is < 0.0 || was < 0.0;
         let newly_live = if is_difference {
             allocated
@@ -279,7 +281,8 @@ pub(super) fn block_size(space: i64, objects: i64, largest: i64) -> f64 {
     within.max(1.0)
 }
 
-/// `(1-p)/p` of a block at an interval as a profile states it. At 1 or less, every block is sampled.
+/// `(1-p)/p` of a block at an interval as a profile states it. At 1 or less, every block is
+/// sampled.
 pub(super) fn odds_unsampled(size: f64, interval_bytes: i64) -> f64 {
     sampling_law::odds_unsampled(size, u64::try_from(interval_bytes).unwrap_or(0))
 }

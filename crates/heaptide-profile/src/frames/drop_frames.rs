@@ -1,16 +1,16 @@
 //! The plumbing as a regular expression of names, for profiles that leave without symbols.
 //!
-//! Such a profile cannot be trimmed by line, so it tells whoever symbolizes it what to leave out. Apart
-//! from `frame_class`, which decides about lines whose paths are known: here are only names, and they are
-//! those other programs print.
+//! Such a profile cannot be trimmed by line, so it tells whoever symbolizes it what to leave out.
+//! Apart from `frame_class`, which decides about lines whose paths are known: here are only names,
+//! and they are those other programs print.
 
-/// For [`Profile::drop_frames`](crate::Profile::drop_frames) of a profile without symbols: the names
-/// of the plumbing, as symbolizers print them for either mangling.
+/// For [`Profile::drop_frames`](crate::Profile::drop_frames) of a profile without symbols: the
+/// names of the plumbing, as symbolizers print them for either mangling.
 ///
-/// `pprof` puts it between `^(` and `)$`, matches it with a name cut at its first `(`, and drops a frame
-/// that matches together with everything below it. So it must match only what never calls back into
-/// user code: the plumbing, not the containers. A profile that is symbolized when written is trimmed
-/// line by line instead, and needs none.
+/// `pprof` puts it between `^(` and `)$`, matches it with a name cut at its first `(`, and drops a
+/// frame that matches together with everything below it. So it must match only what never calls
+/// back into user code: the plumbing, not the containers. A profile that is symbolized when written
+/// is trimmed line by line instead, and needs none.
 pub const DROP_FRAMES: &str = concat!(
     // A method of a type starts with one `<` in the new mangling, a nested one with two.
     r"<*(alloc::alloc::|alloc::raw_vec::|hashbrown::raw::alloc::|heaptide::record::).*",

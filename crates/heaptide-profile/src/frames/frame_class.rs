@@ -1,4 +1,5 @@
-//! Whose code a line is: the allocation plumbing, the standard library's containers, or anyone else's.
+//! Whose code a line is: the allocation plumbing, the standard library's containers, or anyone
+//! else's.
 //!
 //! The path of the source file decides, since it is the same for both manglings, for every generic
 //! instance, and right even with `debug = "line-tables-only"`, where names lose their modules. The
@@ -37,8 +38,8 @@ pub(super) fn is_cut(function: &Function, level: Trim) -> bool {
 }
 
 /// What stands between `alloc::alloc::alloc` and an allocator's code, known by name alone: the
-/// functions `#[global_allocator]` generates, and the methods of any `GlobalAlloc`, which includes an
-/// allocator that a program wraps around this one.
+/// functions `#[global_allocator]` generates, and the methods of any `GlobalAlloc`, which includes
+/// an allocator that a program wraps around this one.
 fn is_shim(name: &str) -> bool {
     let generated = name.strip_prefix("__rustc::").unwrap_or(name);
     let generated = ["__rust_", "__rg_", "__rdl_"]
@@ -55,8 +56,8 @@ fn is_shim(name: &str) -> bool {
 /// The last part of the folder of a checkout that holds this package and the package `heaptide`:
 /// a revision if cargo checked it out, any name otherwise. Empty for a package from a registry.
 ///
-/// It survives the remapping of path prefixes. It is copied byte by byte, because a part of the text
-/// would keep the whole text, with the path of the build machine, in the program.
+/// It survives the remapping of path prefixes. It is copied byte by byte, because a part of the
+/// text would keep the whole text, with the path of the build machine, in the program.
 const CHECKOUT: &str = {
     const MANIFEST: &[u8] = env!("CARGO_MANIFEST_DIR").as_bytes();
     const BELOW: &[u8] = b"/crates/heaptide-profile";
@@ -103,8 +104,8 @@ const CHECKOUT: &str = {
 
 /// Whether the path is of the recording side of the package `heaptide`.
 ///
-/// The folder above `src` is looked at, so that a program's own `src/record` is not taken for it. It is
-/// `heaptide-0.1.0` for a package from a registry, of any version.
+/// The folder above `src` is looked at, so that a program's own `src/record` is not taken for it.
+/// It is `heaptide-0.1.0` for a package from a registry, of any version.
 fn is_recording_path(path: &str) -> bool {
     path.match_indices("/src/record/").any(|(at, _)| {
         let above = path.get(..at).and_then(|above| above.rsplit('/').next());
@@ -142,8 +143,8 @@ pub(crate) fn is_standard_library(path: &str) -> bool {
 /// The rest of a path behind the `library/` folder of Rust's source tree.
 ///
 /// It lies in `/rustc/<commit>` or, where the sources are installed, in `…/rustlib/src/rust`;
-/// distributions have `…/rustc-1.95.0-src` and the like. The folder above is looked at so that a user's
-/// own `library/core/src` is not taken for it.
+/// distributions have `…/rustc-1.95.0-src` and the like. The folder above is looked at so that a
+/// user's own `library/core/src` is not taken for it.
 fn in_library(path: &str) -> Option<&str> {
     path.match_indices("/library/").find_map(|(at, found)| {
         let mut above = path.get(..at)?.rsplit('/');
@@ -166,10 +167,10 @@ fn in_hashbrown(path: &str) -> Option<&str> {
 
 /// Whether a demangled name is of a function in one of `modules`.
 ///
-/// For a method of a trait, `<S as Trait>::f`, the code is in the crate of the type or of the trait, and
-/// the name does not say which. It counts if both are in the standard library, or if the trait is and the
-/// type belongs to nobody: a primitive, or a type parameter as the old mangling leaves it. Otherwise
-/// `<user::Key as core::hash::Hash>::hash`, user code, would be cut.
+/// For a method of a trait, `<S as Trait>::f`, the code is in the crate of the type or of the
+/// trait, and the name does not say which. It counts if both are in the standard library, or if the
+/// trait is and the type belongs to nobody: a primitive, or a type parameter as the old mangling
+/// leaves it. Otherwise `<user::Key as core::hash::Hash>::hash`, user code, would be cut.
 fn is_named(name: &str, modules: &[&str]) -> bool {
     let within = |path: &str| modules.iter().any(|module| path.starts_with(module));
     let Some((self_type, of_trait)) = impl_header(name) else {

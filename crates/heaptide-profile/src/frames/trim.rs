@@ -1,8 +1,9 @@
 //! Cuts the allocator's own frames, and those of containers, from the leaf of every stack.
 //!
-//! The stack of a sampled allocation begins inside the allocator; what people look for is who asked for
-//! the memory. As in Go, only the leading run goes: a container further up the stack stays, and a stack
-//! that would vanish is kept whole. Which lines count is decided in `frame_class`; here is only where to cut.
+//! The stack of a sampled allocation begins inside the allocator; what people look for is who asked
+//! for the memory. As in Go, only the leading run goes: a container further up the stack stays, and
+//! a stack that would vanish is kept whole. Which lines count is decided in `frame_class`; here is
+//! only where to cut.
 
 use super::frame_class;
 use crate::{FunctionId, Label, LocationId, Profile, Sample};
@@ -10,36 +11,36 @@ use std::collections::{HashMap, hash_map::Entry};
 
 /// Which frames are left out at the leaf of each stack of a symbolized profile.
 ///
-/// Nothing else is cut from the middle or the root of a stack, but for the same calls where they were
-/// inlined into a function and stand innermost in its line: those are not shown anywhere. Values never
-/// change.
+/// Nothing else is cut from the middle or the root of a stack, but for the same calls where they
+/// were inlined into a function and stand innermost in its line: those are not shown anywhere.
+/// Values never change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trim {
     /// None: every stack begins inside the allocator.
     Nothing,
-    /// The allocation plumbing: this crate, the functions made by `#[global_allocator]`, and the standard
-    /// library's `alloc` functions and raw buffers. Stacks begin in `Vec::push`, `Box::new`,
-    /// `HashMap::insert`.
+    /// The allocation plumbing: this crate, the functions made by `#[global_allocator]`, and the
+    /// standard library's `alloc` functions and raw buffers. Stacks begin in `Vec::push`,
+    /// `Box::new`, `HashMap::insert`.
     Plumbing,
-    /// The plumbing, and the containers above it: what is in `alloc`, `core`, `std::collections` and
-    /// hashbrown. Stacks begin in the function that used the container. The rest of `std` stays, so a
-    /// stack may begin in `std::fs::read`, as one of Go begins in `io.ReadAll`.
+    /// The plumbing, and the containers above it: what is in `alloc`, `core`, `std::collections`
+    /// and hashbrown. Stacks begin in the function that used the container. The rest of `std`
+    /// stays, so a stack may begin in `std::fs::read`, as one of Go begins in `io.ReadAll`.
     #[default]
     Containers,
 }
 
 /// Cuts the leading run of such lines from every sample.
 ///
-/// A stack that consists of nothing else is kept whole. Where the run ends inside of a location, between
-/// inlined calls and the function they were inlined into, those calls go from that location wherever it
-/// stands, also further up other stacks. A location is shared by all samples and known to consumers by
-/// its address, so there cannot be a cut and a whole one. And what is cut must not depend on what else
-/// was sampled: if `collect` vanished from a stack only once a later profile has it at a leaf, two
-/// profiles of one process would not line up.
+/// A stack that consists of nothing else is kept whole. Where the run ends inside of a location,
+/// between inlined calls and the function they were inlined into, those calls go from that location
+/// wherever it stands, also further up other stacks. A location is shared by all samples and known
+/// to consumers by its address, so there cannot be a cut and a whole one. And what is cut must not
+/// depend on what else was sampled: if `collect` vanished from a stack only once a later profile
+/// has it at a leaf, two profiles of one process would not line up.
 ///
-/// Samples whose stacks and labels became equal are summed. Locations and functions that nothing refers to
-/// any more are removed, and the rest renumbered.
+/// Samples whose stacks and labels became equal are summed. Locations and functions that nothing
+/// refers to any more are removed, and the rest renumbered.
 pub fn trim(profile: &mut Profile, level: Trim) {
     if level == Trim::Nothing {
         return;
@@ -112,7 +113,8 @@ struct Leading {
     is_all: bool,
 }
 
-/// Removes locations without a sample and functions without a location, keeping the order of the rest.
+/// Removes locations without a sample and functions without a location, keeping the order of the
+/// rest.
 fn remove_unused(profile: &mut Profile) {
     let mut is_used = vec![false; profile.locations.len()];
     for id in profile.samples.iter().flat_map(|sample| &sample.locations) {
@@ -165,8 +167,8 @@ mod tests {
     use super::*;
     use crate::{Function, Line, Location, Mapping, Sample};
 
-    /// One letter for a function: `p` and `q` are plumbing, `v` and `w` containers, others a user's.
-    /// A location is a word of them, innermost first; `-` is one without lines.
+    /// One letter for a function: `p` and `q` are plumbing, `v` and `w` containers, others a
+    /// user's. A location is a word of them, innermost first; `-` is one without lines.
     fn profile(stacks: &[&str]) -> Profile {
         let mut profile = Profile {
             mappings: vec![Mapping::default()],

@@ -1,8 +1,8 @@
 //! What must hold for a [`Profile`]: the whole list, in one place.
 //!
-//! Apart from the model so that it can be read as a list. Whoever builds, merges or filters a profile may
-//! break a rule in between; encoding checks before the first byte, decoding before it gives a profile
-//! out. Nothing is repaired here.
+//! Apart from the model so that it can be read as a list. Whoever builds, merges or filters a
+//! profile may break a rule in between; encoding checks before the first byte, decoding before it
+//! gives a profile out. Nothing is repaired here.
 
 use super::{Line, Location, MappingId, Profile, Sample};
 use crate::{Error, Result};
@@ -16,8 +16,8 @@ impl Profile {
     ///   the profile's tables.
     /// - Every label has a key.
     ///
-    /// What consumers ask for beyond the format (which sample types, which addresses) is the matter of
-    /// whoever builds the profile, since profiles of other programs are read too.
+    /// What consumers ask for beyond the format (which sample types, which addresses) is the matter
+    /// of whoever builds the profile, since profiles of other programs are read too.
     ///
     /// ```
     /// use heaptide_profile::{Profile, Sample, ValueType};
@@ -74,8 +74,8 @@ impl Profile {
     }
 }
 
-/// The rule for the values of the sample at `at`; apart because decoding must apply it before it makes
-/// room for the sample, to keep its memory bound.
+/// The rule for the values of the sample at `at`; apart because decoding must apply it before it
+/// makes room for the sample, to keep its memory bound.
 pub(crate) fn check_values(at: usize, values: usize, types: usize) -> Result<()> {
     if types == 0 {
         return Err(Error::malformed(

@@ -1,6 +1,7 @@
 //! What the samples of a heap profile are called: its columns and its labels.
 
-/// Names and units of a heap profile's columns, in Go's order. Consumers also know them by position.
+/// Names and units of a heap profile's columns, in Go's order. Consumers also know them by
+/// position.
 pub const SAMPLE_TYPES: [(&str, &str); 4] = [
     ("alloc_objects", "count"),
     ("alloc_space", "bytes"),

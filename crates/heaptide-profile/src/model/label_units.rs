@@ -7,8 +7,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{LabelValue, Profile};
 
 impl Profile {
-    /// The unit of each number label's key, as `pprof` takes it: the first that is stated for a key in the
-    /// order of samples, and otherwise the key itself, but `bytes` for `request` and `alignment`.
+    /// The unit of each number label's key, as `pprof` takes it: the first that is stated for a key
+    /// in the order of samples, and otherwise the key itself, but `bytes` for `request` and
+    /// `alignment`.
     ///
     /// # Examples
     ///

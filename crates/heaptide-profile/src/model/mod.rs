@@ -1,8 +1,9 @@
 //! The model of `profile.proto`: samples over locations, lines, functions and mappings.
 //!
 //! It is plain data. A file is read into it, a program's samples are built into it, and reports,
-//! sums and differences work on it. Ids are positions in the profile's own tables. So a profile that
-//! passes [`Profile::check`] has no dangling reference, and encoding numbers them without a map.
+//! sums and differences work on it. Ids are positions in the profile's own tables. So a profile
+//! that passes [`Profile::check`] has no dangling reference, and encoding numbers them without a
+//! map.
 
 pub(crate) mod check;
 pub(crate) mod heap;
@@ -15,8 +16,9 @@ pub use sample_type::SampleType;
 
 /// A profile: what was measured, where in the program, and when.
 ///
-/// The fields are those of [`profile.proto`](https://github.com/google/pprof/blob/main/proto/profile.proto),
-/// with its string table resolved and its ids turned into positions.
+/// The fields are those of
+/// [`profile.proto`](https://github.com/google/pprof/blob/main/proto/profile.proto), with its
+/// string table resolved and its ids turned into positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// What each value of a sample means, in order.
@@ -202,8 +204,8 @@ pub struct Frame<'a> {
 }
 
 impl Function {
-    /// What to call it: its name, or its symbol where it has no name, as `pprof` does; `None` if it has
-    /// neither.
+    /// What to call it: its name, or its symbol where it has no name, as `pprof` does; `None` if it
+    /// has neither.
     #[must_use]
     pub fn shown_name(&self) -> Option<&Arc<str>> {
         [&self.name, &self.system_name]

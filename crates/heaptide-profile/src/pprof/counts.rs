@@ -1,7 +1,8 @@
-//! The first walk over a profile's fields: how many entries each table has, and the walks that follow.
+//! The first walk over a profile's fields: how many entries each table has, and the walks that
+//! follow.
 //!
-//! Counting first lets `decode` make every table once with exactly the room it needs. It is also where
-//! bytes that are no profile are found out, before any memory is spent on them.
+//! Counting first lets `decode` make every table once with exactly the room it needs. It is also
+//! where bytes that are no profile are found out, before any memory is spent on them.
 
 use prost::{DecodeError, Message};
 
@@ -28,8 +29,9 @@ pub(super) struct Counts {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Table {
     pub(super) count: usize,
-    /// The bytes from its first entry to its last. Writers put the entries of a table together, so that the
-    /// walk over them need not be one over the whole file; where they do not, other entries lie in between.
+    /// The bytes from its first entry to its last. Writers put the entries of a table together, so
+    /// that the walk over them need not be one over the whole file; where they do not, other
+    /// entries lie in between.
     from: usize,
     to: usize,
 }
@@ -50,8 +52,8 @@ impl Table {
 }
 
 impl Counts {
-    /// Also takes in the fields that occur once. What is wrong with one of these is told apart: bytes of
-    /// another format are best refused for want of a string table.
+    /// Also takes in the fields that occur once. What is wrong with one of these is told apart:
+    /// bytes of another format are best refused for want of a string table.
     pub(super) fn of(bytes: &[u8]) -> Result<(Self, Result<Head>)> {
         let mut counts = Self::default();
         let mut head = Ok(Head::default());
@@ -108,8 +110,8 @@ fn damaged_head(cause: DecodeError) -> Error {
     Error::malformed("the profile is damaged").caused_by(cause)
 }
 
-/// Refuses an entry without room for the field it must have, before room is made for all of them: an
-/// empty message of 2 bytes would be the most expensive one.
+/// Refuses an entry without room for the field it must have, before room is made for all of them:
+/// an empty message of 2 bytes would be the most expensive one.
 fn check_length(entry: &[u8], table: &str, at: usize, must_have: &str) -> Result<()> {
     if entry.len() >= SHORTEST_FIELD {
         return Ok(());

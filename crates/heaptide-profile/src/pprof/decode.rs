@@ -1,9 +1,9 @@
 //! The bytes of `profile.proto` to a [`Profile`], one entry at a time.
 //!
-//! A first walk counts the entries, so that every table is made once with exactly the room it needs;
-//! then each entry goes through prost alone. That is what bounds memory to a small multiple of the
-//! input. Entries of one table may lie anywhere in the file, so each table has a walk of its own,
-//! which skips the others. Nothing of a damaged file is guessed.
+//! A first walk counts the entries, so that every table is made once with exactly the room it
+//! needs; then each entry goes through prost alone. That is what bounds memory to a small multiple
+//! of the input. Entries of one table may lie anywhere in the file, so each table has a walk of its
+//! own, which skips the others. Nothing of a damaged file is guessed.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! A [`Profile`] to the bytes of `profile.proto`, one entry at a time.
 //!
-//! Streamed rather than built as one message and then encoded: a second copy of a large profile would
-//! be made just when memory is what the program is short of. Ids are positions plus 1; strings are
-//! numbered as they are first met; equal profiles give equal bytes. No compression here.
+//! Streamed rather than built as one message and then encoded: a second copy of a large profile
+//! would be made just when memory is what the program is short of. Ids are positions plus 1;
+//! strings are numbered as they are first met; equal profiles give equal bytes. No compression
+//! here.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -19,7 +20,8 @@ const PIECE: usize = 32 << 10;
 /// Writes an already checked `profile`.
 ///
 /// Order of the fields: what occurs once, sample types, comments, samples, mappings, locations,
-/// functions, strings. StringNumbers come last, as in Go's profiles, for they are collected on the way.
+/// functions, strings. StringNumbers come last, as in Go's profiles, for they are collected on the
+/// way.
 pub(super) fn encode(profile: &Profile, writer: &mut impl Write) -> Result<()> {
     Encoder::new(writer)
         .profile(profile)
@@ -189,8 +191,8 @@ impl<'p, W: Write> Encoder<'p, W> {
 struct StringNumbers<'p> {
     in_order: Vec<&'p str>,
     indices: HashMap<&'p str, i64>,
-    /// Index of the empty label text, which needs an entry besides the one at 0: there, 0 means that
-    /// the label has no text.
+    /// Index of the empty label text, which needs an entry besides the one at 0: there, 0 means
+    /// that the label has no text.
     empty_not_0: Option<i64>,
 }
 

@@ -1,7 +1,7 @@
 //! gzip around the bytes of a profile, with a bound on what inflating may take.
 //!
-//! Apart from the format because it knows nothing of it. Deflating writes no name and no time, so that
-//! equal profiles give equal files.
+//! Apart from the format because it knows nothing of it. Deflating writes no name and no time, so
+//! that equal profiles give equal files.
 
 use std::io::{self, Read, Write};
 
@@ -13,10 +13,11 @@ use crate::{Error, Result};
 
 /// How many bytes one byte of gzip may inflate to.
 ///
-/// Profiles deflate about 5 to 20 times; what deflate can reach at most is 1032:1. The bound lies at
-/// what the level that profiles are written with can reach: its codes are fixed, and 13 bits (8 for
-/// the length, 5 for the distance) stand for at most 258 bytes, 158.8:1. So whatever
-/// [`Profile::write`](crate::Profile::write) writes, [`Profile::read`](crate::Profile::read) accepts.
+/// Profiles deflate about 5 to 20 times; what deflate can reach at most is 1032:1. The bound lies
+/// at what the level that profiles are written with can reach: its codes are fixed, and 13 bits (8
+/// for the length, 5 for the distance) stand for at most 258 bytes, 158.8:1. So whatever
+/// [`Profile::write`](crate::Profile::write) writes, [`Profile::read`](crate::Profile::read)
+/// accepts.
 pub(super) const MAX_RATIO: usize = 160;
 
 /// The first two bytes of every gzip file.

@@ -1,4 +1,5 @@
-//! Profiles as bytes: `profile.proto`, the format of Go's profiles and of `pprof`, with gzip around it.
+//! Profiles as bytes: `profile.proto`, the format of Go's profiles and of `pprof`, with gzip around
+//! it.
 //!
 //! The only room that knows the file format; the model it reads into and writes from is
 //! [`profile`](crate::profile). Nothing here opens a file or decides what a profile says.
@@ -18,13 +19,14 @@ use std::io::Write;
 use crate::{Error, Profile, Result};
 
 impl Profile {
-    /// Reads a profile in the format of [`profile.proto`], compressed with gzip (its first two bytes,
-    /// 1f 8b, tell) or not. The older text forms of `pprof` and other formats are not read.
+    /// Reads a profile in the format of [`profile.proto`], compressed with gzip (its first two
+    /// bytes, 1f 8b, tell) or not. The older text forms of `pprof` and other formats are not read.
     ///
-    /// Every profile written by [`write`](Self::write) is read back equal. In files of other programs
+    /// Every profile written by [`write`](Self::write) is read back equal. In files of other
+    /// programs
     ///
-    /// - ids may be any numbers but 0, in any order; they become positions. A mapping id of 0 means no
-    ///   mapping. A line without a function is an error;
+    /// - ids may be any numbers but 0, in any order; they become positions. A mapping id of 0 means
+    ///   no mapping. A line without a function is an error;
     /// - a label with both a text and a number, which the format forbids, becomes two labels; one
     ///   with neither is the number 0;
     /// - strings that are not UTF-8 are read with U+FFFD for what is not;
@@ -34,13 +36,14 @@ impl Profile {
     ///
     /// At no time does reading take more than 24 times the uncompressed profile, plus 128 KiB,
     /// whatever the bytes are: a sample of 4 bytes becomes an entry of 80, and nothing grows by
-    /// doubling beside it. gzip may inflate to at most 160 times its size; real profiles have 5 to 20.
+    /// doubling beside it. gzip may inflate to at most 160 times its size; real profiles have 5 to
+    /// 20.
     ///
     /// # Errors
     ///
-    /// - [Malformed](Error::is_malformed) if the bytes are no profile or a damaged one: a reference to a
-    ///   string or id that the file does not have, an id given twice, a sample with too few or too
-    ///   many values. The message names the entry, counted from 0 in the order of the file.
+    /// - [Malformed](Error::is_malformed) if the bytes are no profile or a damaged one: a reference
+    ///   to a string or id that the file does not have, an id given twice, a sample with too few or
+    ///   too many values. The message names the entry, counted from 0 in the order of the file.
     /// - [Too large](Error::is_too_large) if gzip would inflate beyond its limit, or if there is no
     ///   memory for what the file holds.
     ///
@@ -69,12 +72,12 @@ impl Profile {
         decode::decode(&plain)
     }
 
-    /// Writes this profile in the format of [`profile.proto`], compressed with gzip at its fastest level,
-    /// and flushes `writer`.
+    /// Writes this profile in the format of [`profile.proto`], compressed with gzip at its fastest
+    /// level, and flushes `writer`.
     ///
-    /// Equal profiles give equal bytes: ids are numbered from 1 and strings as they are first met, and
-    /// the gzip header has no time and no name. The profile is encoded entry by entry, so little more
-    /// memory is taken than for a table of its strings.
+    /// Equal profiles give equal bytes: ids are numbered from 1 and strings as they are first met,
+    /// and the gzip header has no time and no name. The profile is encoded entry by entry, so
+    /// little more memory is taken than for a table of its strings.
     ///
     /// `pprof` itself reads a label whose number is 0 and has no unit as none at all.
     ///

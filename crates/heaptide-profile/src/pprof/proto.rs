@@ -1,9 +1,9 @@
 //! The messages of `profile.proto`, declared for prost: field numbers and wire types, nothing else.
 //!
 //! Declared by hand, so that building needs no protoc; the format's field numbers never change.
-//! There is no message for the whole profile on purpose: its tables are written and read one entry at
-//! a time (`encode`, `decode`), and [`Head`] holds what occurs once. An `int64` that is an index into
-//! the string table says so; 0 there is the empty string.
+//! There is no message for the whole profile on purpose: its tables are written and read one entry
+//! at a time (`encode`, `decode`), and [`Head`] holds what occurs once. An `int64` that is an index
+//! into the string table says so; 0 there is the empty string.
 
 /// Field numbers of the repeated fields of the `Profile` message.
 pub(super) mod tag {

@@ -1,7 +1,7 @@
 //! The samples of a file: nearly all of its bytes, and nearly all of the time that reading takes.
 //!
-//! Apart from `decode`, which reads the other tables through prost, because samples are read by hand: their
-//! numbers go straight to where they stay. What a file may say is the same as there.
+//! Apart from `decode`, which reads the other tables through prost, because samples are read by
+//! hand: their numbers go straight to where they stay. What a file may say is the same as there.
 
 use prost::Message;
 
@@ -39,8 +39,8 @@ pub(super) fn read_samples(
     Ok(table)
 }
 
-/// One sample. By hand but for its labels: nearly all of a profile is the numbers of its samples, and through
-/// prost they would be in memory twice.
+/// One sample. By hand but for its labels: nearly all of a profile is the numbers of its samples,
+/// and through prost they would be in memory twice.
 fn read_sample(
     (at, encoded): (usize, &[u8]),
     types: usize,
@@ -98,8 +98,8 @@ fn read_sample(
     })
 }
 
-/// The labels of the sample at `at`. A message with a text and a number, which the format forbids, is
-/// two labels: nothing is lost, and what is written again is valid.
+/// The labels of the sample at `at`. A message with a text and a number, which the format forbids,
+/// is two labels: nothing is lost, and what is written again is valid.
 fn read_labels(
     at: usize,
     messages: &[proto::LabelMessage],

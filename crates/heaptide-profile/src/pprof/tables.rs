@@ -31,7 +31,8 @@ impl Strings {
         Ok(Self { texts })
     }
 
-    /// Adds the next string. Bytes that are not UTF-8, which Go lets into file names, become U+FFFD.
+    /// Adds the next string. Bytes that are not UTF-8, which Go lets into file names, become
+    /// U+FFFD.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.texts.push(match bytes {
             // The shared one: an allocation for each would be many times the 2 bytes of the file.

@@ -1,8 +1,8 @@
 //! Protobuf's wire format, one field at a time, without copying.
 //!
 //! Decoding a whole profile with one derived message would hold two copies of it at once, and lets
-//! every table grow by doubling. This walk lets `decode` count first, make exactly the room it needs,
-//! and hand single entries to prost. It knows fields, not what they mean.
+//! every table grow by doubling. This walk lets `decode` count first, make exactly the room it
+//! needs, and hand single entries to prost. It knows fields, not what they mean.
 
 use prost::DecodeError;
 use prost::bytes::Buf;
@@ -114,8 +114,9 @@ impl<'a> WireFields<'a> {
         Ok(WireField { tag, value })
     }
 
-    /// A length and as many bytes. Not by `skip_field`, which costs several times as much, and most of what
-    /// reading a profile does is walking over such fields; but it says best what is wrong with one.
+    /// A length and as many bytes. Not by `skip_field`, which costs several times as much, and most
+    /// of what reading a profile does is walking over such fields; but it says best what is wrong
+    /// with one.
     fn bytes(&mut self, tag: u32) -> Result<&'a [u8], DecodeError> {
         let mut behind = self.rest;
         let length = usize::try_from(decode_varint(&mut behind)?).ok();
@@ -154,8 +155,8 @@ pub(super) fn count_packed(packed: &[u8]) -> usize {
     packed.iter().filter(|byte| **byte < 0x80).count()
 }
 
-/// How many messages the repeated field `tag` of `message` holds. A damaged message counts up to the damage:
-/// further than that prost does not get either.
+/// How many messages the repeated field `tag` of `message` holds. A damaged message counts up to
+/// the damage: further than that prost does not get either.
 pub(super) fn count_messages(message: &[u8], tag: u32) -> usize {
     let fields = WireFields::new(message).map_while(Result::ok);
     fields

@@ -4,8 +4,8 @@
 
 use crate::text::units::Share;
 
-/// The rows with each cell as wide as the widest of its column, two spaces behind each; and how wide a
-/// row is. A row may have fewer cells than others.
+/// The rows with each cell as wide as the widest of its column, two spaces behind each; and how
+/// wide a row is. A row may have fewer cells than others.
 pub(super) fn aligned(rows: &[Vec<String>]) -> (Vec<String>, usize) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

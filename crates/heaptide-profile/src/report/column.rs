@@ -1,7 +1,8 @@
-//! The one column of a profile that a report is of: each sample's value with its estimate, and what is
-//! known of all together.
+//! The one column of a profile that a report is of: each sample's value with its estimate, and what
+//! is known of all together.
 //!
-//! Every report begins here, so that all of them leave out the same samples and say the same of errors.
+//! Every report begins here, so that all of them leave out the same samples and say the same of
+//! errors.
 
 use crate::SampleType;
 use crate::{Estimate, Sample, ValueType};

@@ -1,7 +1,7 @@
 //! What has grown and what has shrunk between two profiles, as totals and function by function.
 //!
-//! The rows and percentages are those of `go tool pprof -top -diff_base`. Whether a growth is more than
-//! chance, and whether it goes on, is not answered here.
+//! The rows and percentages are those of `go tool pprof -top -diff_base`. Whether a growth is more
+//! than chance, and whether it goes on, is not answered here.
 
 use super::{
     text::Text,
@@ -35,8 +35,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Diff {
-    /// The functions by what they have more (positive) or less (negative); 100 percent is the total of
-    /// the base, or that of the new profile where the base has nothing.
+    /// The functions by what they have more (positive) or less (negative); 100 percent is the total
+    /// of the base, or that of the new profile where the base has nothing.
     pub top: Top,
     /// What all samples of the base add up to.
     pub base_total: i64,
@@ -47,7 +47,8 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// What a sample type of one profile has more or less than it had in an earlier profile, `base`.
+    /// What a sample type of one profile has more or less than it had in an earlier profile,
+    /// `base`.
     ///
     /// # Errors
     ///

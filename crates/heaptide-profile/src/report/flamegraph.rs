@@ -1,7 +1,7 @@
 //! Flame graphs as SVG, drawn by inferno from folded stacks.
 //!
-//! Apart from the other reports because it is behind the feature `flamegraph`. It draws; what a stack
-//! is called is for `folded`.
+//! Apart from the other reports because it is behind the feature `flamegraph`. It draws; what a
+//! stack is called is for `folded`.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -31,8 +31,8 @@ pub fn write_flamegraph(sample_type: SampleType<'_>, writer: impl Write) -> Resu
     draw(&lines, kind, printable(&kind.kind), writer)
 }
 
-/// Draws the values of `new` as [`write_flamegraph`] does, in colors that say what has
-/// changed since `base`: red has grown, blue has shrunk, by how much each frame itself has; white stayed
+/// Draws the values of `new` as [`write_flamegraph`] does, in colors that say what has changed
+/// since `base`: red has grown, blue has shrunk, by how much each frame itself has; white stayed
 /// the same. What only the base has is not in the picture.
 ///
 /// # Errors

@@ -92,8 +92,8 @@ impl fmt::Display for Folded {
     }
 }
 
-/// A frame's name as one field of a folded line. What reads such lines takes a number at the end for
-/// a second value, so a name may not end in a word of digits either.
+/// A frame's name as one field of a folded line. What reads such lines takes a number at the end
+/// for a second value, so a name may not end in a word of digits either.
 fn frame_name(frame: &Frame<'_>) -> String {
     let name = frame.function.and_then(Function::shown_name);
     let Some(name) = name.filter(|name| !name.trim().is_empty()) else {

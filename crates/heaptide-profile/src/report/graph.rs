@@ -1,4 +1,5 @@
-//! Who calls whom, and how much goes through: the functions of a profile and the calls between them.
+//! Who calls whom, and how much goes through: the functions of a profile and the calls between
+//! them.
 //!
 //! One model for all that is shown of it. It counts as `go tool pprof` does, and leaves out small
 //! functions and small calls by the same rules; how it is written is `tree`'s business.
@@ -21,8 +22,8 @@ use crate::{Error, Estimate, Result, Sample, ValueType, text::units::clamp};
 
 /// The functions of a profile, or its lines, each with its callers and with what it calls.
 ///
-/// What a call carries is the sum of the samples that it is on, once each, however often it recurs; a
-/// function that calls itself is no call. What a function has flat and cum is what
+/// What a call carries is the sum of the samples that it is on, once each, however often it recurs;
+/// a function that calls itself is no call. What a function has flat and cum is what
 /// [`Top`](super::Top) says.
 ///
 /// # Examples
@@ -68,8 +69,8 @@ pub struct CallGraph {
 pub struct GraphNode {
     /// Its own numbers.
     pub row: TopRow,
-    /// The calls that lead to it, by falling size, then by the caller's name. Calls that carry nothing are
-    /// left out.
+    /// The calls that lead to it, by falling size, then by the caller's name. Calls that carry
+    /// nothing are left out.
     pub callers: Vec<Call>,
     /// The calls that it makes, in the same order.
     pub callees: Vec<Call>,
@@ -150,8 +151,8 @@ impl CallGraph {
             dropped.nodes_beyond = nodes.len().saturating_sub(limits.nodes);
             nodes.truncate(limits.nodes);
         }
-        // Functions whose values cancel are rows of no table, but stay on the way to others unless the
-        // way is laid anew, as in `pprof`.
+        // Functions whose values cancel are rows of no table, but stay on the way to others unless
+        // the way is laid anew, as in `pprof`.
         let calls = if nodes.len() == found {
             Calls::of(&all)
         } else {
@@ -189,8 +190,8 @@ impl CallGraph {
         self
     }
 
-    /// The report as text: header lines, and for each function a table of its callers, itself and what it
-    /// calls.
+    /// The report as text: header lines, and for each function a table of its callers, itself and
+    /// what it calls.
     #[must_use]
     pub fn text(&self, text: &Text) -> String {
         text.tree(self)

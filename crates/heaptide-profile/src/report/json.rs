@@ -1,6 +1,7 @@
 //! A [`Top`] as JSON: the fields are listed at [`Top::to_json`].
 //!
-//! Apart from `text` since programs rely on it: names are whole, numbers are exact, and nothing is left out.
+//! Apart from `text` since programs rely on it: names are whole, numbers are exact, and nothing is
+//! left out.
 
 use super::top::{Inlined, Top, TopRow};
 use crate::{
@@ -19,8 +20,8 @@ impl Top {
     /// | `sum` | what all samples add up to, as an estimate |
     /// | `rows` | the functions, the largest first: `name`, `flat`, `cum`, `inlined` (`no`, `partly`, `everywhere`), `callers`, `flat_estimate`, `cum_estimate` |
     ///
-    /// An estimate is `{"value","standard_error","low_95","high_95"}`, or `null` where no sampling error is
-    /// known.
+    /// An estimate is `{"value","standard_error","low_95","high_95"}`, or `null` where no sampling
+    /// error is known.
     ///
     /// ```
     /// use heaptide_profile::{Profile, ValueType, report::Top};

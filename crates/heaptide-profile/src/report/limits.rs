@@ -1,4 +1,5 @@
-//! How much of a call graph is shown: how many functions, and how small they and their calls may be.
+//! How much of a call graph is shown: how many functions, and how small they and their calls may
+//! be.
 //!
 //! Apart from `view` because what is left out changes no number of what is shown.
 

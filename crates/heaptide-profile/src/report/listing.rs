@@ -1,7 +1,7 @@
 //! Source code with what each line holds.
 //!
-//! Counts lines as `pprof -list` does; where source texts come from is for the caller, since a report
-//! reads no files. How it is written is `listed`'s business.
+//! Counts lines as `pprof -list` does; where source texts come from is for the caller, since a
+//! report reads no files. How it is written is `listed`'s business.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,9 +20,9 @@ use crate::{Estimate, Function, Line, Location, Profile, Sample, ValueType, text
 
 /// The source code of the functions that one asks for, with what each line holds.
 ///
-/// A sample's value is *flat* for the line that the innermost call of its stack is at, and *cum* for each
-/// line on the stack, once. What a function has is the sum of its lines, as in `pprof`: a sample on which
-/// it recurs by another line counts once for each line.
+/// A sample's value is *flat* for the line that the innermost call of its stack is at, and *cum*
+/// for each line on the stack, once. What a function has is the sum of its lines, as in `pprof`: a
+/// sample on which it recurs by another line counts once for each line.
 ///
 /// # Examples
 ///
@@ -57,10 +57,11 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The functions whose name `matches`, by their values. The view's granularity and order do not count.
+    /// The functions whose name `matches`, by their values. The view's granularity and order do not
+    /// count.
     ///
-    /// `source` is given the path of a source file as the profile has it, and returns its text, or a
-    /// sentence that says why there is none. It is asked once for each file.
+    /// `source` is given the path of a source file as the profile has it, and returns its text, or
+    /// a sentence that says why there is none. It is asked once for each file.
     #[must_use]
     pub fn new(
         sample_type: SampleType<'_>,
@@ -91,7 +92,8 @@ impl Listing {
     }
 }
 
-/// What tells lines apart, as in `pprof -list`: where a function is in two binaries, so are its lines.
+/// What tells lines apart, as in `pprof -list`: where a function is in two binaries, so are its
+/// lines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {
     function: Arc<str>,

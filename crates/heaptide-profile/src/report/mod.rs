@@ -1,8 +1,8 @@
 //! Answers for people, from any profile: who holds the memory, and what has changed.
 //!
-//! A report is computed once as plain data ([`Top`], [`Diff`], [`CallGraph`], [`Traces`], [`Listing`],
-//! [`Folded`]) and then written as text with the choices of [`Text`], or drawn. Reports return values; nothing here prints, reads files or knows
-//! where a profile came from.
+//! A report is computed once as plain data ([`Top`], [`Diff`], [`CallGraph`], [`Traces`],
+//! [`Listing`], [`Folded`]) and then written as text with the choices of [`Text`], or drawn.
+//! Reports return values; nothing here prints, reads files or knows where a profile came from.
 
 mod aligned;
 mod column;

@@ -1,12 +1,13 @@
 //! Function names cut down to what tells them apart at a glance.
 //!
-//! Only for showing, and only when asked for: two functions may have the same short name, so nothing may
-//! be counted by it.
+//! Only for showing, and only when asked for: two functions may have the same short name, so
+//! nothing may be counted by it.
 
-/// Shortens a function name: generic arguments and leading modules go, the type and the function stay.
+/// Shortens a function name: generic arguments and leading modules go, the type and the function
+/// stay.
 ///
-/// Of Rust names the last two parts of the path are kept, closures not counted; of Go names what follows
-/// the last `/`.
+/// Of Rust names the last two parts of the path are kept, closures not counted; of Go names what
+/// follows the last `/`.
 ///
 /// # Examples
 ///
@@ -24,7 +25,8 @@ pub fn shorten(name: &str) -> String {
     }
     let mut parts: Vec<String> = Vec::new();
     for part in split(name, "::") {
-        // `path::<T>::name` and `path::name::<T>` are generic arguments, `<T as Trait>::name` is not.
+        // `path::<T>::name` and `path::name::<T>` are generic arguments, `<T as Trait>::name` is
+        // not.
         let is_argument = part.starts_with('<') && !part.starts_with("<impl ") && !parts.is_empty();
         if !is_argument && !is_hash(part) {
             parts.push(shorten_part(part));

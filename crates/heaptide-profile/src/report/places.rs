@@ -1,7 +1,7 @@
 //! What a frame stands for in a report, and what that is called: function, line, or bare address.
 //!
-//! Apart from the sums because names decide what is one and what is two, and sums only add. The names
-//! are `pprof`'s.
+//! Apart from the sums because names decide what is one and what is two, and sums only add. The
+//! names are `pprof`'s.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -12,8 +12,8 @@ use crate::{Function, Line, Location, Profile};
 pub(super) struct Places<K> {
     /// What tells the places apart.
     pub(super) keys: Vec<K>,
-    /// The places of each location's lines, innermost first: positions in `keys`. A location without
-    /// lines is a place too.
+    /// The places of each location's lines, innermost first: positions in `keys`. A location
+    /// without lines is a place too.
     pub(super) locations: Vec<Vec<usize>>,
 }
 
@@ -90,8 +90,8 @@ pub(super) fn mapped_file<'a>(profile: &'a Profile, location: &Location) -> &'a 
     mapping.map_or("", |mapping| &mapping.file)
 }
 
-/// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it: a source file that was
-/// included by `#[path = "../src/..."]` has one name then.
+/// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it: a source file that
+/// was included by `#[path = "../src/..."]` has one name then.
 #[must_use]
 pub fn clean(path: &str) -> String {
     let is_rooted = path.starts_with('/');

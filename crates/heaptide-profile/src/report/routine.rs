@@ -1,8 +1,8 @@
 //! A function in a listing: its lines, with and without their text.
 //!
-//! Which lines are shown is decided here: from where the function starts to some lines behind the last
-//! one that holds anything, as in `pprof -list`; never fewer than hold something, whatever a source file
-//! has or has not.
+//! Which lines are shown is decided here: from where the function starts to some lines behind the
+//! last one that holds anything, as in `pprof -list`; never fewer than hold something, whatever a
+//! source file has or has not.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -38,8 +38,8 @@ pub struct ListedLine {
     pub flat: i64,
     /// What it and all it calls hold.
     pub cum: i64,
-    /// The numbers with their errors; `None` for a line that holds nothing, and where no sampling error is
-    /// known.
+    /// The numbers with their errors; `None` for a line that holds nothing, and where no sampling
+    /// error is known.
     pub estimates: Option<RowEstimates>,
     /// The text; `None` where it is not there.
     pub text: Option<String>,

@@ -1,4 +1,5 @@
-//! The rows of a table, from sums: with names, sorted as `pprof` sorts, without those that hold nothing.
+//! The rows of a table, from sums: with names, sorted as `pprof` sorts, without those that hold
+//! nothing.
 //!
 //! Whole stacks are summed up here too, since all they need is a name for each; what is between the
 //! functions of a stack is `graph`'s.

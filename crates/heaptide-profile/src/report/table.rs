@@ -1,7 +1,7 @@
 //! The table of a [`Top`] as text.
 //!
-//! The layout is `pprof`'s (flat, flat%, sum%, cum, cum%, name), which people and scripts know, with a
-//! standard error behind each number where one is known.
+//! The layout is `pprof`'s (flat, flat%, sum%, cum, cum%, name), which people and scripts know,
+//! with a standard error behind each number where one is known.
 
 use super::{
     aligned::{aligned, clamped, share},

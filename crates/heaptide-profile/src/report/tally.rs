@@ -1,10 +1,10 @@
 //! Sums under construction: from samples to nodes and the calls between them, before any of it is a
 //! report.
 //!
-//! Counting follows `go tool pprof` to the unit: a sample counts once for each node on its stack and once
-//! for each call between two of them, however often these recur. Where only some nodes are kept, what
-//! lies between two of them is one call; what each of them holds is asked of a tally that keeps all. What
-//! nodes are, their names and their order is not known here.
+//! Counting follows `go tool pprof` to the unit: a sample counts once for each node on its stack
+//! and once for each call between two of them, however often these recur. Where only some nodes are
+//! kept, what lies between two of them is one call; what each of them holds is asked of a tally
+//! that keeps all. What nodes are, their names and their order is not known here.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,8 @@ pub(super) struct Node {
 pub(super) struct CallSum {
     pub(super) value: i128,
     pub(super) estimate: Estimate,
-    /// Inlined wherever it occurs; within one sample its outermost occurrence decides, as in `pprof`.
+    /// Inlined wherever it occurs; within one sample its outermost occurrence decides, as in
+    /// `pprof`.
     pub(super) is_inlined: bool,
     /// Whether nodes that are not kept lay between, somewhere.
     pub(super) is_residual: bool,

@@ -1,7 +1,7 @@
 //! The choices one has when a report is written: how many rows, which numbers, which names.
 //!
-//! And how a number, an error and a name are written under them, the same in every report. What is put
-//! where is for each report's own file.
+//! And how a number, an error and a name are written under them, the same in every report. What is
+//! put where is for each report's own file.
 
 use super::{names::shorten, unit::Unit, value::ShownValue};
 use crate::{Estimate, ValueType, text::printable::printable};
@@ -94,8 +94,8 @@ impl Text {
         self
     }
 
-    /// Colors for a terminal: what the columns are in bold, and in a difference what has grown in red and
-    /// what has shrunk in green.
+    /// Colors for a terminal: what the columns are in bold, and in a difference what has grown in
+    /// red and what has shrunk in green.
     #[must_use]
     pub fn colored(mut self) -> Self {
         self.colors = true;

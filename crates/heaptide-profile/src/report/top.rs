@@ -1,7 +1,7 @@
 //! The functions that hold the most: each one's own (flat) and its callees' (cum) values.
 //!
-//! Counting follows `go tool pprof -top`, to the unit, so that both can be read side by side. How rows
-//! come about is `tally`'s and `rows`' business, and how they are written `table`'s.
+//! Counting follows `go tool pprof -top`, to the unit, so that both can be read side by side. How
+//! rows come about is `tally`'s and `rows`' business, and how they are written `table`'s.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use crate::{Estimate, Sample, ValueType, text::printable::printable, text::units
 
 /// The functions of a profile, the largest first.
 ///
-/// Or its lines, or its stacks: [`with`](Self::with). Functions are told apart by name alone. A sample's
-/// value is *flat* for the innermost function of its stack and *cum* for each function on it, once, however
-/// often it recurs. Inlined calls are functions
-/// of their own. A place without a function name is its address and the file mapped there,
-/// `0x40 [server]`, a row for each address; `pprof` sums these up for each file unless it is asked for
-/// `-addresses`. A profile's `drop_frames` are not applied.
+/// Or its lines, or its stacks: [`with`](Self::with). Functions are told apart by name alone. A
+/// sample's value is *flat* for the innermost function of its stack and *cum* for each function on
+/// it, once, however often it recurs. Inlined calls are functions of their own. A place without a
+/// function name is its address and the file mapped there, `0x40 [server]`, a row for each address;
+/// `pprof` sums these up for each file unless it is asked for `-addresses`. A profile's
+/// `drop_frames` are not applied.
 ///
 /// # Examples
 ///
@@ -48,12 +48,12 @@ use crate::{Estimate, Sample, ValueType, text::printable::printable, text::units
 pub struct Top {
     /// What the numbers are.
     pub value_type: ValueType,
-    /// What 100 percent is: the sum of all samples, each taken as positive. In a profile with samples
-    /// that are labeled as a diff's base ([`Profile::diff_keeping_base`]) it is the sum of those, unless
-    /// that is 0.
+    /// What 100 percent is: the sum of all samples, each taken as positive. In a profile with
+    /// samples that are labeled as a diff's base ([`Profile::diff_keeping_base`]) it is the sum of
+    /// those, unless that is 0.
     pub total: i64,
-    /// What all samples add up to, with its error; in a diff that is what the new profile has more than
-    /// the base. `None` where no sampling error is known, see [`Profile::estimates`].
+    /// What all samples add up to, with its error; in a diff that is what the new profile has more
+    /// than the base. `None` where no sampling error is known, see [`Profile::estimates`].
     pub estimate: Option<Estimate>,
     /// The functions, by falling size of `flat`, then by name, then by falling size of `cum`, as in
     /// `pprof`. Functions that hold nothing are left out.
@@ -121,8 +121,8 @@ pub enum Change {
 impl Top {
     /// Sums up the values of each function.
     ///
-    /// Sums beyond 64 bits are cut off there. References that lead nowhere are left out; a profile that
-    /// passes [`Profile::check`](crate::Profile::check) has none.
+    /// Sums beyond 64 bits are cut off there. References that lead nowhere are left out; a profile
+    /// that passes [`Profile::check`](crate::Profile::check) has none.
     #[must_use]
     pub fn new(sample_type: SampleType<'_>) -> Self {
         Self::with(sample_type, &View::default())
@@ -177,8 +177,8 @@ impl Top {
     }
 }
 
-/// What 100 percent of a profile is: the sum of all values of a sample type, each taken as positive;
-/// where samples are labeled as a diff's base, the sum of those, unless that is 0.
+/// What 100 percent of a profile is: the sum of all values of a sample type, each taken as
+/// positive; where samples are labeled as a diff's base, the sum of those, unless that is 0.
 #[must_use]
 pub fn total(sample_type: SampleType<'_>) -> i64 {
     let (mut all, mut base) = (0_i128, 0);

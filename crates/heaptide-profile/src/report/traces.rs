@@ -1,7 +1,7 @@
 //! Every sample of a profile: its call stack, its labels and its value.
 //!
-//! The one report that adds nothing up, so what a table says can be traced to what was measured. Which
-//! samples, in which order and with which labels, is as in `pprof -traces`.
+//! The one report that adds nothing up, so what a table says can be traced to what was measured.
+//! Which samples, in which order and with which labels, is as in `pprof -traces`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A [`CallGraph`] as text: each function between its callers and what it calls.
 //!
-//! `pprof -tree` in the columns of a table of functions: what a call carries stands below `cum`, with its
-//! share of the function's `cum`.
+//! `pprof -tree` in the columns of a table of functions: what a call carries stands below `cum`,
+//! with its share of the function's `cum`.
 
 use super::{
     aligned::{aligned, clamped, share},

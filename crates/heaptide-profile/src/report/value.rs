@@ -8,8 +8,8 @@ use crate::{
 };
 use std::fmt::{self, Display, Formatter};
 
-/// A value of a profile in its unit: bytes, counts and nanoseconds as in `units`, another unit behind a
-/// plain number.
+/// A value of a profile in its unit: bytes, counts and nanoseconds as in `units`, another unit
+/// behind a plain number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShownValue<'a> {
     /// The number.

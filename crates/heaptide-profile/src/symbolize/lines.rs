@@ -1,7 +1,8 @@
-//! What was found for addresses, put into a profile: names, files, lines, and what mappings say of it.
+//! What was found for addresses, put into a profile: names, files, lines, and what mappings say of
+//! it.
 //!
-//! Shared by the symbolizer of this process and by whoever symbolizes from files, so that both write the same
-//! for the same finding. How something is found is not known here.
+//! Shared by the symbolizer of this process and by whoever symbolizes from files, so that both
+//! write the same for the same finding. How something is found is not known here.
 
 use crate::{Function, FunctionId, Line, Location, MappingId, Profile};
 use std::collections::{HashMap, HashSet};
@@ -100,12 +101,13 @@ pub fn add<'a>(
 /// Says for each mapping what its locations have.
 ///
 /// * All have a name: all four flags, as Go sets `has_functions`. Nobody symbolizes again.
-/// * Some have: all but `has_functions`. It keeps `pprof` from reading the file and replacing the lines
-///   of every location with its own, which lack inlined calls and types, since it does so only where
-///   `has_functions`, `has_filenames` and `has_line_numbers` are all unset; and it has no file to miss
-///   then, so it does not warn. The unset one is true, and lets those fill the gaps who ask only
-///   for locations without lines: `pprof` at `/debug/pprof/symbol`, and servers with debug files. libc
-///   is nearly always such a mapping: its exported functions have names, the others do not.
+/// * Some have: all but `has_functions`. It keeps `pprof` from reading the file and replacing the
+///   lines of every location with its own, which lack inlined calls and types, since it does so
+///   only where `has_functions`, `has_filenames` and `has_line_numbers` are all unset; and it has
+///   no file to miss then, so it does not warn. The unset one is true, and lets those fill the gaps
+///   who ask only for locations without lines: `pprof` at `/debug/pprof/symbol`, and servers with
+///   debug files. libc is nearly always such a mapping: its exported functions have names, the
+///   others do not.
 /// * None has, or there are no locations: no flag. There is nothing to lose by trying again.
 pub fn set_flags(profile: &mut Profile) {
     let mut named = vec![(0_usize, 0_usize); profile.mappings.len()];

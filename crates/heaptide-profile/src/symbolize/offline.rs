@@ -1,7 +1,8 @@
-//! Symbolizing a profile of another process, or of another machine, with what someone found in files.
+//! Symbolizing a profile of another process, or of another machine, with what someone found in
+//! files.
 //!
-//! The other half of `resolve`, which asks the process it runs in. It does not open files: which file
-//! belongs to a mapping, and where it is, is for who calls.
+//! The other half of `resolve`, which asks the process it runs in. It does not open files: which
+//! file belongs to a mapping, and where it is, is for who calls.
 
 use super::lines::{self, FoundLine};
 use crate::frames::{self, Trim};
@@ -23,13 +24,15 @@ pub struct SymbolLine {
 impl Profile {
     /// Gives locations the lines that `look_up` found for them, and returns how many got any.
     ///
-    /// `look_up` is asked for every location and answers innermost inlined call first; with nothing, the
-    /// location stays as it is. Names are written as this crate writes those of its own process:
-    /// demangled, with the symbol beside them where it differs, and the mappings' `has_*` flags follow.
+    /// `look_up` is asked for every location and answers innermost inlined call first; with
+    /// nothing, the location stays as it is. Names are written as this crate writes those of its
+    /// own process: demangled, with the symbol beside them where it differs, and the mappings'
+    /// `has_*` flags follow.
     ///
     /// If a leaf got its name, [`trim`](Trim) cuts plumbing and containers as in a profile that was
-    /// symbolized in its process, and [`drop_frames`](Self::drop_frames) of a raw heaptide profile, which
-    /// does the same by names, goes. So a raw profile becomes what its process would have written.
+    /// symbolized in its process, and [`drop_frames`](Self::drop_frames) of a raw heaptide profile,
+    /// which does the same by names, goes. So a raw profile becomes what its process would have
+    /// written.
     ///
     /// ```
     /// use heaptide_profile::{Profile, SymbolLine, Trim, Location, LocationId, Sample, ValueType};
@@ -100,7 +103,8 @@ impl Profile {
     }
 }
 
-/// By what the [`DROP_FRAMES`](crate::frames::DROP_FRAMES) of any version are told from another program's.
+/// By what the [`DROP_FRAMES`](crate::frames::DROP_FRAMES) of any version are told from another
+/// program's.
 const OWN: &str = "heaptide::record::";
 
 impl SymbolLine {

@@ -1,4 +1,5 @@
-//! An HTTP server on loopback that gives each path its fixed answer, and remembers what it was asked.
+//! An HTTP server on loopback that gives each path its fixed answer, and remembers what it was
+//! asked.
 
 use std::{
     io::{Read, Write},

@@ -6,10 +6,10 @@
 //! main / 0x40 = 1 16 1 16
 //! ```
 //!
-//! ` / ` is a call, ` // ` a call that was inlined, `name.so!` puts a frame into another mapping, `0x` is
-//! an address that has no name. Values are for Go's four sample types. The same text gives the same
-//! profile, moved by `shift` as address space randomization would. Integration tests include this file
-//! too, so it uses public names only.
+//! ` / ` is a call, ` // ` a call that was inlined, `name.so!` puts a frame into another mapping,
+//! `0x` is an address that has no name. Values are for Go's four sample types. The same text gives
+//! the same profile, moved by `shift` as address space randomization would. Integration tests
+//! include this file too, so it uses public names only.
 
 use crate::{
     Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, MappingId,

@@ -1,5 +1,5 @@
-//! A protobuf walker of the tests' own, so that a mistake in encoding cannot be undone by the same one in
-//! decoding.
+//! A protobuf walker of the tests' own, so that a mistake in encoding cannot be undone by the same
+//! one in decoding.
 
 use std::collections::BTreeMap;
 

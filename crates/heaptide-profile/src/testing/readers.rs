@@ -2,7 +2,8 @@
 
 use std::{path::Path, process::Command};
 
-/// `kind` is `speedscope` or `pprof`; `read.cjs` says what it gives. The packages are in target/readers.
+/// `kind` is `speedscope` or `pprof`; `read.cjs` says what it gives. The packages are in
+/// target/readers.
 #[must_use]
 pub fn read(kind: &str, file: &Path) -> String {
     run("read.cjs", kind, file)

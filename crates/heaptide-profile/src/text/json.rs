@@ -1,7 +1,7 @@
 //! JSON values as text, by hand: the bottom layer of what is written for programs.
 //!
-//! No serializer: the library would depend on one for a few dozen fields. What the fields are called is for
-//! who writes them; nothing here knows what they mean.
+//! No serializer: the library would depend on one for a few dozen fields. What the fields are
+//! called is for who writes them; nothing here knows what they mean.
 
 use std::fmt::Write as _;
 
@@ -50,8 +50,8 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// Escapes what JSON requires ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259#section-7)), and DEL and
-/// the C1 controls too, which terminals may act on.
+/// Escapes what JSON requires ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259#section-7)), and
+/// DEL and the C1 controls too, which terminals may act on.
 #[must_use]
 pub fn string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);

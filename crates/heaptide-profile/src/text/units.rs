@@ -1,13 +1,14 @@
-//! How numbers are written for people: bytes, counts, shares, times. Once, for everything that is read
-//! by people; the bottom layer, so it knows nothing of what is measured.
+//! How numbers are written for people: bytes, counts, shares, times. Once, for everything that is
+//! read by people; the bottom layer, so it knows nothing of what is measured.
 //!
-//! Each kind of number is a type whose `Display` chooses the unit; `{:+}` shows the sign of positive
-//! numbers too, and width and alignment work as for strings. Exact figures for scripts are plain
-//! integers and need nothing from here.
+//! Each kind of number is a type whose `Display` chooses the unit; `{:+}` shows the sign of
+//! positive numbers too, and width and alignment work as for strings. Exact figures for scripts are
+//! plain integers and need nothing from here.
 
 use std::fmt::{self, Display, Formatter};
 
-/// A number of bytes, in the greatest binary unit it fills: `0 B`, `1023 B`, `1.50 KiB`, `-3.00 GiB`.
+/// A number of bytes, in the greatest binary unit it fills: `0 B`, `1023 B`, `1.50 KiB`,
+/// `-3.00 GiB`.
 ///
 /// # Examples
 ///
@@ -225,9 +226,10 @@ pub(crate) fn signed(f: &mut Formatter<'_>, sign: i64, text: &str) -> fmt::Resul
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
 ///
-/// Howard Hinnant, [chrono-compatible low-level date algorithms](https://howardhinnant.github.io/date_algorithms.html#civil_from_days):
-/// years begin in March, so that the leap day is their last; 719,468 days lie between 0000-03-01 and
-/// 1970-01-01, and an era is 400 years of 146,097 days in all.
+/// Howard Hinnant,
+/// [chrono-compatible low-level date algorithms](https://howardhinnant.github.io/date_algorithms.html#civil_from_days):
+/// years begin in March, so that the leap day is their last; 719,468 days lie between 0000-03-01
+/// and 1970-01-01, and an era is 400 years of 146,097 days in all.
 #[must_use]
 pub fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
@@ -246,8 +248,8 @@ pub fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// The inverse of [`civil`], by the same source: the day of a year, month and day, whose values are not
-/// checked.
+/// The inverse of [`civil`], by the same source: the day of a year, month and day, whose values are
+/// not checked.
 #[must_use]
 pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);

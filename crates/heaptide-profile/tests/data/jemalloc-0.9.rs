@@ -1,4 +1,5 @@
-//! Two heap profiles of jemalloc's own profiler, through jemalloc_pprof: before and after some growth.
+//! Two heap profiles of jemalloc's own profiler, through jemalloc_pprof: before and after some
+//! growth.
 
 use std::collections::HashMap;
 
