@@ -18,7 +18,8 @@ static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
 
 fn print(label: &str, seen: &Seen) {
     println!(
-        "{label:<28} own requests: median {:>8.2?}  99 % {:>8.2?}  longest {:>8.2?}; resident {} kB before, \
+        "{label:<28} own requests: median {:>8.2?}  99 % {:>8.2?}  longest {:>8.2?}; resident {} \
+         kB before, \
          {} kB after; heaps by status {:?}",
         seen.quantile(500),
         seen.quantile(990),

@@ -246,7 +246,8 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
     }
     if snapshot.is_small_unsampled() {
         comments.push(
-            "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value covers only \
+            "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value covers \
+             only \
              larger and over-aligned blocks"
                 .into(),
         );
@@ -491,7 +492,8 @@ mod tests {
                 "heaptide lost 1 free of a sampled block (it stays in the inuse columns)",
                 "heaptide is not recording: the sample interval is 0",
                 "heaptide ignored HEAPTIDE_SAMPLE_INTERVAL: not a number of bytes",
-                "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value covers \
+                "heaptide left blocks below 64 KiB unsampled (mark_small(false)): every value \
+                 covers \
                  only larger and over-aligned blocks",
                 "#heaptide process: pid=42 start=1600000000.25",
             ]

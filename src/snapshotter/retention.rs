@@ -311,7 +311,9 @@ mod tests {
                 let rotating = all.iter().filter(|entry| rank(entry) == Rank::Rotating);
                 rotating.map(|entry| entry.name.stamp).collect()
             };
-            if let (Some(last), Some(first)) = (of(&left).into_iter().max(), of(&kept).into_iter().min()) {
+            let last = of(&left).into_iter().max();
+            let first = of(&kept).into_iter().min();
+            if let (Some(last), Some(first)) = (last, first) {
                 prop_assert!(last < first);
             }
         }

@@ -258,7 +258,8 @@ fn what_is_missing_is_said_and_another_build_is_refused() {
         );
         String::from_utf8(output.stderr).expect("text")
     };
-    let missing = "heaptide: /srv/bin/app with build id abcd01 is missing: 1 of 1 sample, 11.77 MiB of \
+    let missing = "heaptide: /srv/bin/app with build id abcd01 is missing: 1 of 1 sample, 11.77 \
+    MiB of \
                    inuse_space, has frames in it; give it with --binary, its debug file as \
                    .build-id/ab/cd01.debug in a --debug-dir, or a --debuginfod\n";
     let end = "heaptide: raw.pb.gz: nothing could be symbolized, and nothing was written\n";
@@ -309,7 +310,8 @@ fn what_is_missing_is_said_and_another_build_is_refused() {
     save(&profile);
     assert_eq!(
         told(&[]),
-        "heaptide: raw.pb.gz: its addresses are in no program or library, as far as it says: only the process \
+        "heaptide: raw.pb.gz: its addresses are in no program or library, as far as it says: only \
+         the process \
          knew their names\n"
     );
 }
@@ -336,7 +338,8 @@ fn what_has_names_is_left_alone_unless_told() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "heaptide: raw.pb.gz: all of it is symbolized already, and is written as it is; --force does it anew\n"
+        "heaptide: raw.pb.gz: all of it is symbolized already, and is written as it is; --force \
+         does it anew\n"
     );
     assert_eq!(read(&folder.path().join("out.pb.gz")), profile);
 
@@ -350,7 +353,8 @@ fn what_has_names_is_left_alone_unless_told() {
 const PROGRAM: &str = "
 int sink;
 static inline __attribute__((always_inline)) int innermost(int n) { sink += n; return sink * n; }
-static inline __attribute__((always_inline)) int middle(int n) { return innermost(n) + innermost(n + 1); }
+static inline __attribute__((always_inline)) int middle(int n)
+{ return innermost(n) + innermost(n + 1); }
 __attribute__((noinline)) int outer(int n) { return middle(n) * 3; }
 int main(int argc, char **argv) { return outer(argc); }
 ";

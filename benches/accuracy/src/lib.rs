@@ -65,7 +65,9 @@ macro_rules! sites {
 }
 
 // In the order of `SITES`.
-sites! { site_64 site_1k site_64k site_512k site_2m site_64_and_256k site_512_and_32k site_1k_and_2m }
+sites! {
+    site_64 site_1k site_64k site_512k site_2m site_64_and_256k site_512_and_32k site_1k_and_2m
+}
 
 /// Makes all blocks. If there are two sizes, the rarer one is spread evenly over the other.
 #[must_use]

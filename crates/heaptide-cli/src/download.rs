@@ -50,7 +50,8 @@ pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> 
         Some("http") => {}
         Some("https") => {
             return Err(fail(
-                "this command has no TLS: use a port forward and http://, or `curl -s URL | heaptide top -`",
+                "this command has no TLS: use a port forward and http://, or `curl -s URL | \
+                 heaptide top -`",
             ));
         }
         _ => {
@@ -131,7 +132,8 @@ pub(crate) fn debug_file(url: &str) -> Result<Option<Vec<u8>>, Failure> {
     let uri: Uri = url.parse().map_err(|error| Failure::of(url, error))?;
     if uri.scheme_str() != Some("http") {
         return Err(fail(
-            "this command has no TLS: use a server at http://, or a folder that debuginfod-find has filled",
+            "this command has no TLS: use a server at http://, or a folder that debuginfod-find \
+             has filled",
         ));
     }
     let agent = agent(&uri, DEBUG_FILE);

@@ -240,12 +240,14 @@ fn missing(profile: &Profile) -> Vec<String> {
         let file = &mapping.file;
         if mapping.build_id.is_empty() && named < all {
             missing.push(format!(
-                "a build id of {file}, by which its debug information is known: link with -C link-arg=-Wl,--build-id"
+                "a build id of {file}, by which its debug information is known: link with -C \
+                 link-arg=-Wl,--build-id"
             ));
         }
         if named == 0 {
             missing.push(format!(
-                "the names of what is in {file}: `heaptide symbolize` gives them, from the program or its debug file"
+                "the names of what is in {file}: `heaptide symbolize` gives them, from the program \
+                 or its debug file"
             ));
         }
     }

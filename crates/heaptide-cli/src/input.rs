@@ -250,7 +250,8 @@ pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<Profile, Failure> {
     Profile::read(bytes).map_err(|error| match first_words(bytes) {
         Some(words) => {
             let reason = format!(
-                "not a pprof profile but text that begins with `{words}`: {} gives one, without debug=1",
+                "not a pprof profile but text that begins with `{words}`: {} gives one, without \
+                 debug=1",
                 download::PATH
             );
             Failure::of(name, reason)

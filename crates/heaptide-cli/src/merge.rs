@@ -34,13 +34,15 @@ pub(crate) fn run(arguments: &args::MergeArgs) -> Result<Outcome, Failure> {
             period: profile.period,
         });
         // Of a heap each sample of the sum tells the interval it was drawn at, if its profile did.
-        let both_tell = [first.period, profile.period].map(|period| tells_interval(period, profile));
+        let both_tell =
+            [first.period, profile.period].map(|period| tells_interval(period, profile));
         if first.period != profile.period && both_tell != [true; 2] {
             return Err(Failure::between(
                 &first.name,
                 name,
                 format!(
-                    "the profiles have different periods: {} and {}, so no sample of the sum would say what it stands for",
+                    "the profiles have different periods: {} and {}, so no sample of the sum would \
+                     say what it stands for",
                     first.period, profile.period
                 ),
             ));
@@ -58,9 +60,14 @@ pub(crate) fn run(arguments: &args::MergeArgs) -> Result<Outcome, Failure> {
     let mut remarks = Vec::new();
     if again > 0 {
         remarks.push(format!(
-            "{again} of the {count} profiles {} of a process that is in it already: what lived on is \
+            "{again} of the {count} profiles {} of a process that is in it already: what lived on \
+             is \
              counted in each of them",
-            if again == 1 { "is a further snapshot" } else { "are further snapshots" }
+            if again == 1 {
+                "is a further snapshot"
+            } else {
+                "are further snapshots"
+            }
         ));
     }
     Ok(Outcome::new(String::new(), remarks))

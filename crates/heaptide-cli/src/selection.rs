@@ -97,7 +97,8 @@ impl Selection {
         let kind = self.profile.sample_types.get(self.index);
         let kind = kind.map_or("value", |kind| &kind.kind);
         self.fail(format!(
-            "no function with {kind} matches `{regex}`: `heaptide top -n 0` shows them all, and --sample-index \
+            "no function with {kind} matches `{regex}`: `heaptide top -n 0` shows them all, and \
+             --sample-index \
              counts something else"
         ))
     }

@@ -73,7 +73,8 @@ impl SourceFiles {
         }
         if is_rooted {
             return Err(format!(
-                "there is no {trimmed} on this machine: name with --trim-path what to take off, and with \
+                "there is no {trimmed} on this machine: name with --trim-path what to take off, \
+                 and with \
                  --source-path the folder to look in"
             ));
         }
@@ -84,7 +85,8 @@ impl SourceFiles {
             _ => ["any of ", "them"],
         };
         Err(format!(
-            "there is no {trimmed} in {in_folders}{} or above {above}: name its folder with --source-path",
+            "there is no {trimmed} in {in_folders}{} or above {above}: name its folder with \
+             --source-path",
             folders.join(", ")
         ))
     }

@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
     if parts.is_empty() && !has_names(&input.profile) && !input.profile.locations.is_empty() {
         return Err(Failure::of(
             &input.name,
-            "its addresses are in no program or library, as far as it says: only the process knew their names",
+            "its addresses are in no program or library, as far as it says: only the process knew \
+             their names",
         ));
     }
     if parts.is_empty() {

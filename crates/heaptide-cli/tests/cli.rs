@@ -17,12 +17,14 @@ use heaptide_profile::testing::example;
 use heaptide_profile::{leak, *};
 
 const BEFORE: &str = "
-    main / server::run / server::cache::put // <alloc::vec::Vec<T,A>>::push = 900 9000000 500 5000000 bytes=10240
+    main / server::run / server::cache::put // <alloc::vec::Vec<T,A>>::push = 900 9000000 500 \
+    5000000 bytes=10240
     main / server::run / libz.so!inflate = 100 6553600 1 65536 bytes=65536
     main / server::run / walk / walk / walk = 7 7168 7 7168 bytes=1024
     main / 0x4a10 = 3 48 3 48 bytes=16";
 const AFTER: &str = "
-    main / server::run / server::cache::put // <alloc::vec::Vec<T,A>>::push = 1900 19000000 1200 12000000 bytes=10240
+    main / server::run / server::cache::put // <alloc::vec::Vec<T,A>>::push = 1900 19000000 1200 \
+    12000000 bytes=10240
     main / server::run / libz.so!inflate = 300 19660800 0 0 bytes=65536
     main / server::run / walk / walk / walk = 9 9216 7 7168 bytes=1024
     main / server::run / server::log = 12 12288 12 12288 bytes=1024
@@ -153,15 +155,18 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "leaks .",
-            "./cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete deflate stream".to_owned(),
+            "./cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete \
+             deflate stream".to_owned(),
         ),
         (
             "leaks before.pb.gz before.pb.gz",
-            "before.pb.gz and before.pb.gz: both were taken at 2023-11-14 22:13:20 UTC: leave out the copy".to_owned(),
+            "before.pb.gz and before.pb.gz: both were taken at 2023-11-14 22:13:20 UTC: leave out \
+             the copy".to_owned(),
         ),
         (
             "top snapshots/old.pb.gz",
-            "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end otherwise".to_owned(),
+            "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end \
+             otherwise".to_owned(),
         ),
         (
             "top --focus cache( before.pb.gz",
@@ -177,12 +182,14 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "peek nobody before.pb.gz",
-            "before.pb.gz: no function with inuse_space matches `nobody`: `heaptide top -n 0` shows them all, and --sample-index counts something else".to_owned(),
+            "before.pb.gz: no function with inuse_space matches `nobody`: `heaptide top -n 0` \
+             shows them all, and --sample-index counts something else".to_owned(),
         ),
         // It holds nothing any more.
         (
             "list inflate --sample-index inuse_objects after.pb.gz",
-            "after.pb.gz: no function with inuse_objects matches `inflate`: `heaptide top -n 0` shows them all, and --sample-index counts something else".to_owned(),
+            "after.pb.gz: no function with inuse_objects matches `inflate`: `heaptide top -n 0` \
+             shows them all, and --sample-index counts something else".to_owned(),
         ),
         (
             "tree --base cpu.pb.gz before.pb.gz",
@@ -193,11 +200,13 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "traces snapshots/old.pb.gz",
-            "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end otherwise".to_owned(),
+            "snapshots/old.pb.gz: the folder has no *.pb.gz files: name the files, if they end \
+             otherwise".to_owned(),
         ),
         (
             "diff before.pb.gz",
-            "before.pb.gz: what is it to be compared with? Name a second profile, or a folder of them".to_owned(),
+            "before.pb.gz: what is it to be compared with? Name a second profile, or a folder of \
+             them".to_owned(),
         ),
         (
             "top - before.pb.gz --base -",
@@ -212,11 +221,13 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "flamegraph --base cpu.pb.gz before.pb.gz",
-            "cpu.pb.gz and before.pb.gz: the profiles count different things: cpu/nanoseconds and inuse_space/bytes".to_owned(),
+            "cpu.pb.gz and before.pb.gz: the profiles count different things: cpu/nanoseconds and \
+             inuse_space/bytes".to_owned(),
         ),
         (
             "flamegraph --focus nobody before.pb.gz",
-            "before.pb.gz: there is nothing to draw: all inuse_space of the profile are 0: --focus matched nothing".to_owned(),
+            "before.pb.gz: there is nothing to draw: all inuse_space of the profile are 0: --focus \
+             matched nothing".to_owned(),
         ),
         (
             "flamegraph -o none/heap.svg before.pb.gz",
@@ -224,23 +235,28 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "fetch localhost:6060",
-            "localhost:6060: not a URL that can be fetched: it has to begin with http://".to_owned(),
+            "localhost:6060: not a URL that can be fetched: it has to begin with \
+             http://".to_owned(),
         ),
         (
             "top https://localhost/",
-            "https://localhost/: this command has no TLS: use a port forward and http://, or `curl -s URL | heaptide top -`".to_owned(),
+            "https://localhost/: this command has no TLS: use a port forward and http://, or `curl \
+             -s URL | heaptide top -`".to_owned(),
         ),
         (
             "top notes.txt",
-            "notes.txt: not a pprof profile but text that begins with `heap`: /debug/pprof/heap gives one, without debug=1".to_owned(),
+            "notes.txt: not a pprof profile but text that begins with `heap`: /debug/pprof/heap \
+             gives one, without debug=1".to_owned(),
         ),
         (
             "top localhost:6060",
-            "localhost:6060: No such file or directory (os error 2): a URL has to begin with http://".to_owned(),
+            "localhost:6060: No such file or directory (os error 2): a URL has to begin with \
+             http://".to_owned(),
         ),
         (
             "top ftp://localhost/heap.pb.gz",
-            "ftp://localhost/heap.pb.gz: No such file or directory (os error 2): a URL has to begin with http://".to_owned(),
+            "ftp://localhost/heap.pb.gz: No such file or directory (os error 2): a URL has to \
+             begin with http://".to_owned(),
         ),
         (
             "top http://localhost:99999/heap",
@@ -254,7 +270,8 @@ fn bad_input_is_one_clear_line() {
             "top -",
             "standard input: not a pprof profile: there are no bytes".to_owned(),
         ),
-        ("top cut.pb.gz", "cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete deflate stream".to_owned()),
+        ("top cut.pb.gz", "cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: \
+        incomplete deflate stream".to_owned()),
         (
             "top --sample-index inuse_spice before.pb.gz",
             format!("before.pb.gz: the profile has no sample type `inuse_spice`: it has {types}"),
@@ -265,7 +282,8 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "diff cut.pb.gz after.pb.gz",
-            "cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete deflate stream".to_owned(),
+            "cut.pb.gz: not a pprof profile: its gzip data is damaged or cut short: incomplete \
+             deflate stream".to_owned(),
         ),
         (
             "diff --sample-index cpu before.pb.gz after.pb.gz",
@@ -469,7 +487,8 @@ fn a_folder_is_its_snapshots_by_time() {
         ("flamegraph snapshots", "flamegraph snapshots/b.pb.gz"),
         (
             "leaks snapshots",
-            "leaks snapshots/a.pb.gz snapshots/b.pb.gz snapshots/c.pb.gz snapshots/d.pb.gz snapshots/e.pb.gz",
+            "leaks snapshots/a.pb.gz snapshots/b.pb.gz snapshots/c.pb.gz snapshots/d.pb.gz \
+             snapshots/e.pb.gz",
         ),
     ];
     for (of_folder, of_files) in same {
@@ -498,7 +517,8 @@ fn leaks_believes_names_where_a_clock_was_set_back() {
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(told.starts_with("leak: server::track"), "{told}");
-    let notes = "note: profile ./heap-5.pb.gz is dated 90.0 s before profile ./heap-4.pb.gz but was taken after \
+    let notes = "note: profile ./heap-5.pb.gz is dated 90.0 s before profile ./heap-4.pb.gz but \
+    was taken after \
                  it, by what was ever allocated: the clock was set back\n\
                  note: judged are profiles";
     assert!(told.contains(notes), "{told}");
@@ -644,13 +664,16 @@ fn a_source_file_is_looked_for_where_it_may_be() {
     let not_found = [
         (
             put.to_owned(),
-            "there is no /src/1.rs on this machine: name with --trim-path what to take off, and with \
-             --source-path the folder to look in".to_owned(),
+            "there is no /src/1.rs on this machine: name with --trim-path what to take off, and \
+             with \
+             --source-path the folder to look in"
+                .to_owned(),
         ),
         (
             format!("{put} --source-path snapshots --trim-path /src"),
             format!(
-                "there is no 1.rs in {folder_name}/snapshots or above it: name its folder with --source-path"
+                "there is no 1.rs in {folder_name}/snapshots or above it: name its folder with \
+                 --source-path"
             ),
         ),
         (
@@ -671,7 +694,8 @@ fn a_source_file_is_looked_for_where_it_may_be() {
     }
     // A file that has become shorter, and bytes that are no text.
     let main = run(folder.path(), "list ^main$ --source-path src before.pb.gz");
-    let told = "\nSource: the source file ends at line 1: it is not the one that the program was built from\n";
+    let told = "\nSource: the source file ends at line 1: it is not the one that the program was \
+    built from\n";
     assert!(text(&main.stdout).contains(told), "{main:?}");
     fs::write(folder.path().join("src/1.rs"), b"\xff\x1b[2J\n".repeat(700)).expect("a file");
     let bytes = run(folder.path(), &found[0]);
@@ -858,7 +882,8 @@ fn a_refusal_is_told_in_one_line_with_the_server_s_reason() {
     let cases = [
         (
             "/off",
-            "the server refused: 503 Service Unavailable: recording is off:\\u{1b}[2J set HEAPTIDE_SAMPLE_INTERVAL",
+            "the server refused: 503 Service Unavailable: recording is off:\\u{1b}[2J set \
+             HEAPTIDE_SAMPLE_INTERVAL",
         ),
         (
             "/page",
@@ -1025,7 +1050,8 @@ fn a_terminal_has_colors_and_progress_and_no_svg() {
     assert_eq!(refused.trim_end(), expected);
     // Nobody types a profile.
     let refused = shown("top -", &[]);
-    let expected = "heaptide: standard input: a terminal has no profile to read: pipe one into it, or name a file";
+    let expected = "heaptide: standard input: a terminal has no profile to read: pipe one into it, \
+    or name a file";
     assert_eq!(refused.trim_end(), expected);
     // Twenty are enough for a bar, which is gone at the end; five are not.
     let many = "snapshots/a.pb.gz ".repeat(20);

@@ -15,7 +15,8 @@ use heaptide_profile::{internal::units, report, *};
 use serde_json::Value;
 
 const STACKS: &str = "
-    main / server::run / server::cache::put // <alloc::vec::Vec<T,A>>::push = 900 9000000 500 5000000 bytes=10240
+    main / server::run / server::cache::put // <alloc::vec::Vec<T,A>>::push = 900 9000000 500 \
+    5000000 bytes=10240
     main / server::run / libz.so!inflate = 100 6553600 1 65536 bytes=65536
     main / server::run / walk / walk / walk = 7 7168 7 7168 tenant=blue bytes=1024
     main / 0x4a10 = 3 48 3 48 bytes=16";
@@ -378,7 +379,8 @@ fn shown(file: &Path) -> BTreeMap<String, [String; 2]> {
 }
 
 #[test]
-#[ignore = "needs a browser (Debian package chromium-headless-shell or chromium), node 20, and tests/readers' packages in target/readers (npm)"]
+#[ignore = "needs a browser (Debian package chromium-headless-shell or chromium), node 20, and \
+tests/readers' packages in target/readers (npm)"]
 fn speedscope_shows_what_is_written() {
     let folder = folder();
     let stacks = STACKS.replace("main / 0x4a10", "main / app.so!leaf");
@@ -428,7 +430,8 @@ fn a_merge_is_the_sum_and_says_what_does_not_fit() {
 
     let with_units = "alloc_objects/count, alloc_space/bytes, inuse_objects/count";
     let types = format!(
-        "the profiles have different sample types: [{with_units}, inuse_space/bytes] and [{with_units}, cpu/nanoseconds]"
+        "the profiles have different sample types: [{with_units}, inuse_space/bytes] and \
+         [{with_units}, cpu/nanoseconds]"
     );
     refused(
         path,
@@ -438,7 +441,8 @@ fn a_merge_is_the_sum_and_says_what_does_not_fit() {
     refused(
         path,
         "merge heap.pb.gz unstated.pb.gz -o x.pb.gz",
-        "heap.pb.gz and unstated.pb.gz: the profiles have different periods: 524288 and 0, so no sample of the sum would say what it stands for",
+        "heap.pb.gz and unstated.pb.gz: the profiles have different periods: 524288 and 0, so no \
+         sample of the sum would say what it stands for",
     );
     assert!(!path.join("x.pb.gz").exists());
     // Heaps say of each sample what it was drawn at.
@@ -466,7 +470,8 @@ fn snapshots_of_one_process_are_warned_of() {
         assert_eq!(output.status.code(), Some(0));
         text(&output.stderr).to_owned()
     };
-    let warning = "heaptide: 1 of the 3 profiles is a further snapshot of a process that is in it already: \
+    let warning = "heaptide: 1 of the 3 profiles is a further snapshot of a process that is in it \
+    already: \
                    what lived on is counted in each of them\n";
     assert_eq!(
         warned("merge 1.pb.gz 2.pb.gz heap.pb.gz -o all.pb.gz"),
@@ -562,9 +567,12 @@ Comments:  one
            two\\u{{1b}}[2J
 
 Missing:
-- the names of what is in /usr/bin/server: `heaptide symbolize` gives them, from the program or its debug file
-- a build id of /usr/bin/lib.so, by which its debug information is known: link with -C link-arg=-Wl,--build-id
-- the names of what is in /usr/bin/lib.so: `heaptide symbolize` gives them, from the program or its debug file
+- the names of what is in /usr/bin/server: `heaptide symbolize` gives them, from the program or \
+its debug file
+- a build id of /usr/bin/lib.so, by which its debug information is known: link with -C \
+link-arg=-Wl,--build-id
+- the names of what is in /usr/bin/lib.so: `heaptide symbolize` gives them, from the program or \
+its debug file
 - the time it was taken: `leaks` cannot put it in order
 - the label `bytes` on samples: there are no error bars without it
 ",

@@ -38,7 +38,8 @@ fn main() -> ExitCode {
 
     let found = heaptide::comparison();
     println!(
-        "{} stacks compared, {} different ones or more, {} frames each on average, {} not by the fast \
+        "{} stacks compared, {} different ones or more, {} frames each on average, {} not by the \
+         fast \
          walk, {} without room for a walk, {} mismatches",
         found.compared,
         found.shapes,

@@ -43,7 +43,8 @@ fn parse_json(seed: usize) {
             return json!({"name": format!("leaf {seed}"), "at": [seed, null, 0.5]});
         }
         let inner = nested(depth - 1, seed / 2);
-        json!({"depth": depth, "inner": [inner, "text\nwith \"escapes\""], (format!("key{seed}")): true})
+        json!({"depth": depth, "inner": [inner, "text\nwith \
+        \"escapes\""], (format!("key{seed}")): true})
     }
     let value = nested(seed % 30, seed);
     let text = serde_json::to_string_pretty(&value).expect("prints");

@@ -14,7 +14,8 @@ pub(crate) const SERVER: &str = "
     main / run = 1 16 1 16 bytes=16
     main / run / walk / walk / walk = 7 7168 3 3072 bytes=1024
     main / run / walk / step / walk // step / walk = 5 5120 5 5120 bytes=1024
-    main / run // put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 9 90000 4 40000 bytes=10240
+    main / run // put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 9 90000 4 40000 \
+    bytes=10240
     main / put / <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 3 30 0 0 bytes=10
     main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 2 64 2 64 tenant=blue bytes=32
     main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 2 64 1 32 tenant=red bytes=32
@@ -31,7 +32,8 @@ pub(crate) const LATER: &str = "
     main / run = 1 16 1 16 bytes=16
     main / run / walk / walk / walk = 9 9216 1 1024 bytes=1024
     main / run / walk / step / walk // step / walk = 5 5120 5 5120 bytes=1024
-    main / run / put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 19 190000 4 40000 bytes=10240
+    main / run / put // <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 19 190000 4 40000 \
+    bytes=10240
     main / put / <alloc::vec::Vec<T,A> as core::ops::Index<I>>::index = 3 30 0 0 bytes=10
     main / put // push<(u8, &str), impl Fn(u8) -> [u8; 4]> = 4 128 1 32 tenant=blue bytes=32
     main / run / libz.so!inflate // push = 31 2031616 2 131072 bytes=65536

@@ -173,11 +173,13 @@ mod tests {
             ),
             (
                 true,
-                "_RNvMs3_NtCslNYArtu3iFV_5alloc7raw_vecINtB5_6RawVecNtNtB7_6string6StringE8grow_oneCsjrHSEGnQ3l9_3std",
+                "_RNvMs3_NtCslNYArtu3iFV_5alloc7raw_vecINtB5_6RawVecNtNtB7_6string6StringE8grow_o\
+                 neCsjrHSEGnQ3l9_3std",
             ),
             (
                 true,
-                "_RINvNvMs2_NtCslNYArtu3iFV_5alloc7raw_vecINtB8_11RawVecInnerpE7reserve21do_reserve_and_handleNtNtBa_5alloc6GlobalEBa_",
+                "_RINvNvMs2_NtCslNYArtu3iFV_5alloc7raw_vecINtB8_11RawVecInnerpE7reserve21do_reser\
+                 ve_and_handleNtNtBa_5alloc6GlobalEBa_",
             ),
             (
                 true,
@@ -185,15 +187,18 @@ mod tests {
             ),
             (
                 true,
-                "_ZN63_$LT$alloc..alloc..Global$u20$as$u20$core..alloc..Allocator$GT$8allocate17h0bcea21800751cc9E",
+                "_ZN63_$LT$alloc..alloc..Global$u20$as$u20$core..alloc..Allocator$GT$8allocate17h\
+                 0bcea21800751cc9E",
             ),
             (
                 true,
-                "_ZN63_$LT$scratch..A$u20$as$u20$core..alloc..global..GlobalAlloc$GT$5alloc17h0bcea21800751cc9E",
+                "_ZN63_$LT$scratch..A$u20$as$u20$core..alloc..global..GlobalAlloc$GT$5alloc17h0bc\
+                 ea21800751cc9E",
             ),
             (
                 true,
-                "_ZN3std3sys5alloc4unix81_$LT$impl$u20$core..alloc..global..GlobalAlloc$u20$for$u20$std..alloc..System$GT$7realloc17hf709c03149773020E",
+                "_ZN3std3sys5alloc4unix81_$LT$impl$u20$core..alloc..global..GlobalAlloc$u20$for$u\
+                 20$std..alloc..System$GT$7realloc17hf709c03149773020E",
             ),
             (
                 false,

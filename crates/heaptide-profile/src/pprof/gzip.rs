@@ -84,8 +84,10 @@ fn damaged(error: io::Error) -> Error {
 #[cold]
 fn bomb(compressed: usize, limit: usize) -> Error {
     Error::too_large(format!(
-        "{compressed} bytes of gzip inflate to more than the limit of {limit} bytes ({MAX_RATIO}:1; \
-         profiles have 5:1 to 20:1): if this is a profile, unpack it with gunzip and read the result"
+        "{compressed} bytes of gzip inflate to more than the limit of {limit} bytes \
+         ({MAX_RATIO}:1; \
+         profiles have 5:1 to 20:1): if this is a profile, unpack it with gunzip and read the \
+         result"
     ))
 }
 

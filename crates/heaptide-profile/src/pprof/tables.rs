@@ -54,7 +54,8 @@ impl Strings {
         found.cloned().ok_or_else(|| {
             let length = self.texts.len();
             Error::malformed(format!(
-                "the {field} of {place} is string {index}, but the string table has {length} entries"
+                "the {field} of {place} is string {index}, but the string table has {length} \
+                 entries"
             ))
         })
     }

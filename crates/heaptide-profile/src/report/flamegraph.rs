@@ -92,7 +92,8 @@ fn stacks(sample_type: SampleType<'_>) -> Result<(&ValueType, Folded)> {
         .try_fold(0_i64, |sum, (_, value)| sum.checked_add(value));
     if sum.is_none() {
         return Err(Error::mismatch(format!(
-            "a flame graph cannot show the {} of the profile: they add up to more than 64 bits hold",
+            "a flame graph cannot show the {} of the profile: they add up to more than 64 bits \
+             hold",
             kind.kind
         )));
     }

@@ -80,7 +80,8 @@ mod tests {
         fn any_valid_profile_can_be_reported(mut profile in arbitrary::profile()) {
             for index in 0..profile.sample_types.len() {
                 let top = Top::new(profile.sample_type_at(index)?);
-                prop_assert!(folded(profile.sample_type_at(index)?)?.iter().all(|(_, value)| value != 0));
+                let stacks = folded(profile.sample_type_at(index)?)?;
+                prop_assert!(stacks.iter().all(|(_, value)| value != 0));
                 draw(&profile, index);
                 let graph = CallGraph::new(profile.sample_type_at(index)?)?;
                 let lines = View::default().granularity(Granularity::Lines).by_cum();
@@ -91,7 +92,8 @@ mod tests {
                     0..8 => Ok(format!("{file}\n\t\u{1b}[2J")),
                     _ => Err(format!("\r{file}")),
                 };
-                let listing = Listing::new(profile.sample_type_at(index)?, &lines, |_| true, source);
+                let sample_type = profile.sample_type_at(index)?;
+                let listing = Listing::new(sample_type, &lines, |_| true, source);
                 // Each table has the rows of the same functions.
                 prop_assert_eq!(graph.nodes.len(), top.rows.len());
                 for (node, row) in graph.nodes.iter().zip(&top.rows) {

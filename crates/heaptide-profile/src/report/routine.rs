@@ -88,7 +88,8 @@ impl Routine {
         let beyond = lines.keys().filter(|&&number| number > count);
         if beyond.clone().next().is_some() {
             self.missing = Some(format!(
-                "the source file ends at line {count}: it is not the one that the program was built from"
+                "the source file ends at line {count}: it is not the one that the program was \
+                 built from"
             ));
         }
         self.lines = lines.into_values().collect();

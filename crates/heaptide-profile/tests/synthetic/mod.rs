@@ -56,7 +56,8 @@ pub(crate) fn heap_profile() -> Profile {
         functions: vec![
             function(
                 GENERIC_NAME,
-                "_ZN97_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..iter..Extend$LT$T$GT$$GT$6extend17h0123456789abcdefE",
+                "_ZN97_$LT$alloc..vec..Vec$LT$T$GT$$u20$as$u20$core..iter..Extend$LT$T$GT$$GT$6ex\
+                 tend17h0123456789abcdefE",
                 "/rustc/library/alloc/src/vec/mod.rs",
             ),
             function(
