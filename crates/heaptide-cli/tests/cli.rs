@@ -838,7 +838,7 @@ fn server(folder: &Path) -> CannedServer {
             "404 Not Found\r\nContent-Type: text/html",
             b"<html>not here</html>",
         ),
-        canned("/long", "500 Internal CannedServer Error", long.as_bytes()),
+        canned("/long", "500 Internal Server Error", long.as_bytes()),
         canned(
             "/other",
             "200 OK\r\nContent-Type: text/html",
@@ -891,7 +891,7 @@ fn a_refusal_is_told_in_one_line_with_the_server_s_reason() {
         ),
         (
             "/long",
-            &format!("the server refused: 500 Internal CannedServer Error: {long}"),
+            &format!("the server refused: 500 Internal Server Error: {long}"),
         ),
         (
             "/large",

@@ -1,11 +1,12 @@
-//! Columns of numbers: aligned to the right, however wide they turn out to be.
+//! Tables of numbers, aligned to the right.
 //!
-//! What every table needs and none is about.
+//! Every table needs it.
 
 use crate::text::units::Share;
 
-/// The rows with each cell as wide as the widest of its column, two spaces behind each; and how
-/// wide a row is. A row may have fewer cells than others.
+/// Pads each cell to the widest of its column, with two spaces between columns.
+///
+/// Returns the rows and their width. A row may have fewer cells than others.
 pub(super) fn aligned(rows: &[Vec<String>]) -> (Vec<String>, usize) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

@@ -1,20 +1,18 @@
-//! The one column of a profile that a report is of: each sample's value with its estimate, and what
-//! is known of all together.
+//! The values of one sample type, each with its estimate.
 //!
-//! Every report begins here, so that all of them leave out the same samples and say the same of
-//! errors.
+//! Every report begins here. So all of them leave out the same samples and state the same errors.
 
 use crate::SampleType;
 use crate::{Estimate, Sample, ValueType};
 
-/// A sample type of a profile.
+/// The values of one sample type.
 #[derive(Debug)]
 pub struct ReportColumn<'a> {
     sample_type: SampleType<'a>,
     /// What the numbers are.
     pub(super) value_type: &'a ValueType,
     estimates: Option<Vec<Estimate>>,
-    /// Why there are no errors, if that needs to be said.
+    /// The reason why there are no errors, if a reader needs to know it.
     pub(super) no_errors: Option<String>,
 }
 
@@ -32,7 +30,7 @@ impl<'a> ReportColumn<'a> {
     pub fn of(sample_type: SampleType<'a>) -> Self {
         let (estimates, no_errors) = match sample_type.estimates() {
             Ok(estimates) => (Some(estimates), None),
-            // Nobody expects an error of what no profiler samples.
+            // Nobody expects an error of a value that no profiler samples.
             Err(_) if !sample_type.is_sampled() => (None, None),
             Err(reason) => (None, Some(reason.to_string())),
         };
@@ -65,9 +63,9 @@ impl<'a> ReportColumn<'a> {
         })
     }
 
-    /// The samples that a sum has to know of, and what they add.
+    /// The samples that a sum needs, with what they add to it.
     pub(super) fn amounts(&self) -> impl Iterator<Item = (&'a Sample, Amount)> {
-        // The counterpart of a sample of nothing may have the error of both.
+        // A sample of value 0 in a difference may carry the error of its counterpart.
         let counting = self
             .samples()
             .filter(|(_, value, estimate)| *value != 0 || estimate.standard_error > 0.0);

@@ -1,7 +1,7 @@
-//! What has grown and what has shrunk between two profiles, as totals and function by function.
+//! What has grown and what has shrunk between two profiles.
 //!
-//! The rows and percentages are those of `go tool pprof -top -diff_base`. Whether a growth is more
-//! than chance, and whether it goes on, is not answered here.
+//! The rows and percentages are those of `go tool pprof -top -diff_base`. The report does not say
+//! whether a growth is more than chance, or whether it goes on: `leak` does.
 
 use super::{
     text::Text,
@@ -35,20 +35,19 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Diff {
-    /// The functions by what they have more (positive) or less (negative); 100 percent is the total
-    /// of the base, or that of the new profile where the base has nothing.
+    /// The functions by their change: positive is more, negative is less. 100 percent is the total
+    /// of the base. If the base is empty, it is the total of the new profile.
     pub top: Top,
-    /// What all samples of the base add up to.
+    /// The sum of all samples of the base.
     pub base_total: i64,
-    /// What all samples of the new profile add up to.
+    /// The sum of all samples of the new profile.
     pub new_total: i64,
     base_time_nanos: i64,
     new_time_nanos: i64,
 }
 
 impl Diff {
-    /// What a sample type of one profile has more or less than it had in an earlier profile,
-    /// `base`.
+    /// The change of a sample type since an earlier profile, `base`.
     ///
     /// # Errors
     ///
@@ -57,7 +56,7 @@ impl Diff {
         Self::with(base, new, &View::default())
     }
 
-    /// The same as the view asks for it: by line, by whole stack, as a share of another total.
+    /// The same with a view: by line, by whole stack, as a share of another total.
     ///
     /// # Errors
     ///
@@ -65,7 +64,7 @@ impl Diff {
     pub fn with(base: &Profile, new: SampleType<'_>, view: &View) -> Result<Self> {
         let difference = new.profile().diff_keeping_base(base)?;
         let mut top = Top::count(difference.sample_type_at(new.index())?, view, true);
-        // The sum of two durations is the length of nothing.
+        // The sum of the two durations has no meaning.
         top.header.duration_nanos = 0;
         Ok(Self {
             top,

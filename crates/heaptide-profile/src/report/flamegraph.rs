@@ -1,7 +1,7 @@
 //! Flame graphs as SVG, drawn by inferno from folded stacks.
 //!
-//! Apart from the other reports because it is behind the feature `flamegraph`. It draws; what a
-//! stack is called is for `folded`.
+//! It is separate from the other reports because it needs the feature `flamegraph`. `folded` names
+//! the frames.
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -31,13 +31,15 @@ pub fn write_flamegraph(sample_type: SampleType<'_>, writer: impl Write) -> Resu
     draw(&lines, kind, printable(&kind.kind), writer)
 }
 
-/// Draws the values of `new` as [`write_flamegraph`] does, in colors that say what has changed
-/// since `base`: red has grown, blue has shrunk, by how much each frame itself has; white stayed
-/// the same. What only the base has is not in the picture.
+/// Draws the values of `new` as [`write_flamegraph`] does, in colors that show the change since
+/// `base`.
+///
+/// Red frames have grown, blue ones have shrunk, and white ones are the same. The depth of the
+/// color shows how much. Frames that only the base has are not drawn.
 ///
 /// # Errors
 ///
-/// As [`write_flamegraph`] of each, and a mismatch if their sample types differ.
+/// Those of [`write_flamegraph`] for each profile, and a mismatch if the two sample types differ.
 ///
 /// # Examples
 ///
@@ -75,7 +77,7 @@ pub fn write_diff_flamegraph(
     draw(&lines, kind, title, writer)
 }
 
-/// The stacks that can be drawn: none is negative, and their sum is a number.
+/// The stacks, if they can be drawn: no value is negative, and the sum fits into 64 bits.
 fn stacks(sample_type: SampleType<'_>) -> Result<(&ValueType, Folded)> {
     let kind = sample_type.value_type();
     let folded = folded(sample_type)?;
@@ -86,7 +88,7 @@ fn stacks(sample_type: SampleType<'_>) -> Result<(&ValueType, Folded)> {
             kind.kind
         )));
     }
-    // The drawing adds up without looking.
+    // Inferno adds them up without a check for overflow.
     let sum = folded
         .iter()
         .try_fold(0_i64, |sum, (_, value)| sum.checked_add(value));
@@ -182,7 +184,7 @@ mod tests {
         let find = |name: &str| titles.iter().find(|title| title.starts_with(name)).copied();
         assert_eq!(find("main"), Some("main (4,509 bytes, 100.00%; 0.00%)"));
         assert_eq!(find("outer"), None);
-        // Red above 0, blue below, white at 0, as the part of the whole that each has changed by.
+        // The expected color: red above 0, blue below 0, white at 0.
         let color = |name: &str| {
             let (_, rest) = svg.split_once(&format!("<title>{name} ")).unwrap();
             let (_, rest) = rest.split_once("fill=\"rgb(").unwrap();

@@ -1,7 +1,7 @@
-//! Folded stacks: one line `root;...;leaf value` for each call stack, the format that flame graph
-//! tools share.
+//! Folded stacks: a line `root;...;leaf value` for each call stack.
 //!
-//! Separate from the drawing of flame graphs, which needs a library and a feature; this does not.
+//! It is the format that flame graph tools share. It is separate from `flamegraph`, which needs a
+//! library and a feature.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::SampleType;
 use crate::{Error, Result};
 use crate::{Frame, Function};
 
-/// Call stacks by name, root first, each with its value; in the order of their text.
+/// Call stacks by name, root first, each with its value. They are sorted by their text.
 ///
-/// Displayed, it is one line for each. Stacks of the same names are one, and those with value 0 are
-/// left out, so the values sum to the profile's total.
+/// `Display` writes a line for each stack. Stacks with the same names are one entry. Stacks of
+/// value 0 are left out. The values add up to the profile's total.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
     lines: BTreeMap<String, i64>,
@@ -92,8 +92,10 @@ impl fmt::Display for Folded {
     }
 }
 
-/// A frame's name as one field of a folded line. What reads such lines takes a number at the end
-/// for a second value, so a name may not end in a word of digits either.
+/// A frame's name as one field of a folded line.
+///
+/// Readers take a number at the end of the line for a second value. So a name may not end in a word
+/// of digits.
 fn frame_name(frame: &Frame<'_>) -> String {
     let name = frame.function.and_then(Function::shown_name);
     let Some(name) = name.filter(|name| !name.trim().is_empty()) else {

@@ -1,8 +1,7 @@
-//! Who calls whom, and how much goes through: the functions of a profile and the calls between
-//! them.
+//! The call graph: functions, their callers and callees, and the values of the calls.
 //!
-//! One model for all that is shown of it. It counts as `go tool pprof` does, and leaves out small
-//! functions and small calls by the same rules; how it is written is `tree`'s business.
+//! It counts as `go tool pprof` does, and leaves out small functions and small calls by the same
+//! rules. `tree` writes it.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -20,11 +19,11 @@ use super::{
 use crate::SampleType;
 use crate::{Error, Estimate, Result, Sample, ValueType, text::units::clamp};
 
-/// The functions of a profile, or its lines, each with its callers and with what it calls.
+/// The functions of a profile, or its lines, each with its callers and callees.
 ///
-/// What a call carries is the sum of the samples that it is on, once each, however often it recurs;
-/// a function that calls itself is no call. What a function has flat and cum is what
-/// [`Top`](super::Top) says.
+/// The value of a call is the sum of the samples that have it on their stack. Each sample counts
+/// once, however often the call recurs. A function that calls itself has no call to itself. The
+/// `flat` and `cum` values of functions are those of [`Top`](super::Top).
 ///
 /// # Examples
 ///
@@ -52,7 +51,7 @@ pub struct CallGraph {
     pub value_type: ValueType,
     /// What 100 percent is; see [`Top::total`](super::Top::total).
     pub total: i64,
-    /// What all samples add up to, with its error. `None` where no sampling error is known.
+    /// The sum of all samples with its error. `None` where no sampling error is known.
     pub estimate: Option<Estimate>,
     /// The functions, sorted as the rows of a [`Top`](super::Top).
     pub nodes: Vec<GraphNode>,
@@ -69,10 +68,9 @@ pub struct CallGraph {
 pub struct GraphNode {
     /// Its own numbers.
     pub row: TopRow,
-    /// The calls that lead to it, by falling size, then by the caller's name. Calls that carry
-    /// nothing are left out.
+    /// The calls to it, by falling size, then by the caller's name. Calls of value 0 are left out.
     pub callers: Vec<Call>,
-    /// The calls that it makes, in the same order.
+    /// The calls from it, in the same order.
     pub callees: Vec<Call>,
 }
 
@@ -82,13 +80,13 @@ pub struct GraphNode {
 pub struct Call {
     /// The function at the other end.
     pub name: Arc<str>,
-    /// What the samples with this call on their stack add up to.
+    /// The sum of the samples that have this call on their stack.
     pub value: i64,
     /// The value with its error; `None` where no sampling error is known.
     pub estimate: Option<Estimate>,
-    /// Whether the compiler has put the called function into its caller, wherever this call is.
+    /// Whether the compiler inlined the called function everywhere in this caller.
     pub is_inlined: bool,
-    /// Whether functions that were left out lie between, somewhere.
+    /// Whether functions that were left out lie between caller and callee on some stack.
     pub is_indirect: bool,
 }
 
@@ -96,14 +94,13 @@ pub struct Call {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// How many functions held less than [`least_node`](Self::least_node).
+    /// The number of functions whose `cum` is below [`least_node`](Self::least_node).
     pub small_nodes: usize,
     /// The least `cum` of a function that was kept.
     pub least_node: i64,
-    /// How many functions were too many.
+    /// The number of functions beyond the limit of functions.
     pub nodes_beyond: usize,
-    /// How many calls between functions that were kept carried less than
-    /// [`least_call`](Self::least_call).
+    /// The number of calls below [`least_call`](Self::least_call) between functions that were kept.
     pub small_calls: usize,
     /// The least value of a call that was kept.
     pub least_call: i64,
@@ -114,16 +111,16 @@ impl CallGraph {
     ///
     /// # Errors
     ///
-    /// None today: there are some only for a view that [`with`](Self::with) does not take.
+    /// None today. [`with`](Self::with) refuses some views.
     pub fn new(sample_type: SampleType<'_>) -> Result<Self> {
         Self::with(sample_type, &View::default(), &GraphLimits::default())
     }
 
-    /// The same as the view asks for it, within limits.
+    /// The same with a view, within limits.
     ///
     /// # Errors
     ///
-    /// A mismatch if the view asks for whole stacks, which nobody calls.
+    /// A mismatch if the view asks for whole stacks, which have no callers.
     pub fn with(sample_type: SampleType<'_>, view: &View, limits: &GraphLimits) -> Result<Self> {
         if view.granularity == Granularity::Stacks {
             return Err(Error::mismatch(
@@ -151,8 +148,8 @@ impl CallGraph {
             dropped.nodes_beyond = nodes.len().saturating_sub(limits.nodes);
             nodes.truncate(limits.nodes);
         }
-        // Functions whose values cancel are rows of no table, but stay on the way to others unless
-        // the way is laid anew, as in `pprof`.
+        // Functions whose values cancel are in no row. They stay on the way between others unless
+        // calls are computed anew, as in `pprof`.
         let calls = if nodes.len() == found {
             Calls::of(&all)
         } else {
@@ -183,7 +180,7 @@ impl CallGraph {
         })
     }
 
-    /// Only the functions whose name matches, with all their calls.
+    /// Keeps only the functions whose name matches, with all their calls.
     #[must_use]
     pub fn only(mut self, matches: impl Fn(&str) -> bool) -> Self {
         self.nodes.retain(|node| matches(&node.row.name));
@@ -191,7 +188,7 @@ impl CallGraph {
     }
 
     /// The report as text: header lines, and for each function a table of its callers, itself and
-    /// what it calls.
+    /// its callees.
     #[must_use]
     pub fn text(&self, text: &Text) -> String {
         text.tree(self)
@@ -205,11 +202,11 @@ fn filled<'a>(mut tally: Tally<'a>, column: &ReportColumn<'_>) -> Tally<'a> {
     tally
 }
 
-/// The calls of a tally that carry something, in a fixed order.
+/// The calls of a tally whose value is not 0, in a fixed order.
 struct Calls {
     /// Caller, callee, and the call without a name.
     all: Vec<(usize, usize, Call)>,
-    /// The same, as positions, by callee and by caller.
+    /// Positions in `all`, sorted by callee and by caller.
     by_callee: Vec<usize>,
     by_caller: Vec<usize>,
 }
@@ -296,7 +293,7 @@ mod tests {
     use super::*;
     use crate::testing::example::profile;
 
-    /// Two ways to one leaf, recursion, a call that is inlined here and there, and a small branch.
+    /// Two ways to one leaf, recursion, a call that is inlined only in places, and a small branch.
     const TEXT: &str = "
         main / a / leaf = 1 1 1 600
         main / b // leaf = 1 1 1 300
@@ -318,7 +315,7 @@ mod tests {
         found.expect("a node")
     }
 
-    /// Name and value of calls; `//` is inlined, `..` indirect.
+    /// Name and value of calls. `//` marks an inlined call, `..` an indirect one.
     fn shown(calls: &[Call]) -> String {
         let call = |call: &Call| {
             let inlined = if call.is_inlined { "//" } else { "" };
@@ -339,7 +336,7 @@ mod tests {
         let b = node(&graph, "b");
         assert_eq!(shown(&b.callers), "main 350, c 50");
         assert_eq!(shown(&b.callees), "//leaf 350, c 50");
-        // A function that calls itself is no call.
+        // A function that calls itself has no call to itself.
         assert_eq!(shown(&node(&graph, "walk").callers), "main 40");
         assert_eq!(
             shown(&node(&graph, "main").callees),

@@ -1,6 +1,6 @@
-//! What stands above every report: which program, what it says about itself, and when.
+//! The lines above every report: the program, its remarks, and the time.
 //!
-//! Taken from the profile when a report is computed, so that a report owns all it shows.
+//! They are copied from the profile when a report is computed, so that a report owns all its text.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ impl Header {
         }
     }
 
-    /// The program and the comments. By `pprof`'s convention comments with a leading `#` are for
-    /// machines.
+    /// The program and the comments. By `pprof`'s convention a comment with a leading `#` is for
+    /// machines and is left out.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.file.is_empty() {

@@ -1,7 +1,7 @@
 //! A [`Top`] as JSON: the fields are listed at [`Top::to_json`].
 //!
-//! Apart from `text` since programs rely on it: names are whole, numbers are exact, and nothing is
-//! left out.
+//! It is separate from `text` because programs rely on it: names are whole, numbers are exact, and
+//! nothing is left out.
 
 use super::top::{Inlined, Top, TopRow};
 use crate::{

@@ -1,7 +1,6 @@
-//! How much of a call graph is shown: how many functions, and how small they and their calls may
-//! be.
+//! How much of a call graph is shown.
 //!
-//! Apart from `view` because what is left out changes no number of what is shown.
+//! It is separate from `view` because a limit changes no number that is shown.
 
 /// What is left out of a [`CallGraph`](super::CallGraph); nothing unless set.
 ///
@@ -28,22 +27,23 @@ impl GraphLimits {
         self
     }
 
-    /// Leaves out functions whose `cum` is below this share of all that is flat, from 0 to 1.
+    /// Leaves out functions whose `cum` is below this share of the sum of all `flat` values. A
+    /// share is from 0 to 1.
     #[must_use]
     pub fn node_share(mut self, share: f64) -> Self {
         self.node_share = share;
         self
     }
 
-    /// Leaves out calls that carry less than this share of all that is flat, from 0 to 1.
+    /// Leaves out calls below this share of the sum of all `flat` values. A share is from 0 to 1.
     #[must_use]
     pub fn call_share(mut self, share: f64) -> Self {
         self.call_share = share;
         self
     }
 
-    /// The least size of a function and of a call that is kept, where all hold `flat` together: not
-    /// negative, and cut to a whole number as `pprof` cuts it.
+    /// The least size of a function and of a call that are kept, where all functions hold `flat`
+    /// together. Not negative, and cut to a whole number as `pprof` cuts it.
     pub(super) fn least(&self, flat: i64) -> (i64, i64) {
         #[expect(
             clippy::cast_possible_truncation,

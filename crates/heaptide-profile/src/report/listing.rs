@@ -1,7 +1,7 @@
-//! Source code with what each line holds.
+//! Source code with the values of each line.
 //!
-//! Counts lines as `pprof -list` does; where source texts come from is for the caller, since a
-//! report reads no files. How it is written is `listed`'s business.
+//! Lines count as in `pprof -list`. The caller gives the source texts, since a report reads no
+//! files. `listed` writes it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,11 +18,11 @@ use super::{
 use crate::SampleType;
 use crate::{Estimate, Function, Line, Location, Profile, Sample, ValueType, text::units::clamp};
 
-/// The source code of the functions that one asks for, with what each line holds.
+/// The source code of some functions, with the values of each line.
 ///
-/// A sample's value is *flat* for the line that the innermost call of its stack is at, and *cum*
-/// for each line on the stack, once. What a function has is the sum of its lines, as in `pprof`: a
-/// sample on which it recurs by another line counts once for each line.
+/// A sample's value is *flat* for the line of the innermost call on its stack. It is *cum* for each
+/// line on the stack, once. The values of a function are the sums over its lines, as in `pprof`. So
+/// a sample on which the function recurs at another line counts once for each line.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ pub struct Listing {
     pub value_type: ValueType,
     /// What 100 percent is; see [`Top::total`](super::Top::total).
     pub total: i64,
-    /// What all samples add up to, with its error. `None` where no sampling error is known.
+    /// The sum of all samples with its error. `None` where no sampling error is known.
     pub estimate: Option<Estimate>,
     /// The functions, by name and then by source file.
     pub routines: Vec<Routine>,
@@ -57,11 +57,11 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The functions whose name `matches`, by their values. The view's granularity and order do not
-    /// count.
+    /// The functions whose name `matches`, by their values. The view's granularity and order have
+    /// no effect.
     ///
-    /// `source` is given the path of a source file as the profile has it, and returns its text, or
-    /// a sentence that says why there is none. It is asked once for each file.
+    /// `source` takes the path of a source file as it stands in the profile. It returns the text,
+    /// or a sentence that says why there is none. It is called once for each file.
     #[must_use]
     pub fn new(
         sample_type: SampleType<'_>,
@@ -92,8 +92,8 @@ impl Listing {
     }
 }
 
-/// What tells lines apart, as in `pprof -list`: where a function is in two binaries, so are its
-/// lines.
+/// What tells lines apart, as in `pprof -list`. A function that is in two binaries has its lines
+/// twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {
     function: Arc<str>,
@@ -105,10 +105,10 @@ struct Place {
 
 /// Sums under construction.
 struct ListingSums {
-    /// The lines, with the functions that nobody asked for as `None`.
+    /// The lines. Functions that do not match are `None`.
     places: Places<Option<Place>>,
     lines: Vec<LineSums>,
-    /// What is summed up for functions, by name and file, in no order.
+    /// The sums of functions, by name and file, in no order.
     functions: Vec<FunctionSums>,
     samples: usize,
 }
@@ -123,7 +123,7 @@ struct LineSums {
 #[derive(Default)]
 struct FunctionSums {
     node: Node,
-    /// On how many of its lines the sample is that is being counted.
+    /// The number of its lines that the current sample is on.
     times: u32,
 }
 
@@ -183,7 +183,7 @@ impl ListingSums {
             if let Some(function) = self.functions.get_mut(function)
                 && function.times > 0
             {
-                // The lines are of one sample, so their errors are no independent ones.
+                // The lines are of one sample, so their errors are not independent.
                 function.node.add_cum(Amount {
                     value: amount.value * i128::from(function.times),
                     estimate: amount.estimate * f64::from(function.times),
@@ -205,7 +205,7 @@ impl ListingSums {
         let mut starts: Vec<i64> = vec![i64::MAX; self.functions.len()];
         for (place, sums) in self.places.keys.iter().zip(&self.lines) {
             let Some(place) = place else { continue };
-            // As in `pprof`, where a line that holds nothing is none.
+            // As in `pprof`, which leaves out lines that hold nothing.
             if sums.node.flat == 0 && sums.node.cum == 0 {
                 continue;
             }
@@ -259,7 +259,7 @@ impl ListingSums {
 }
 
 impl Place {
-    /// The first line to show for it: where the function starts, or some lines ahead.
+    /// The first line to show: the start of the function, or some lines before its first value.
     fn first_line(&self) -> i64 {
         if (1..=self.line).contains(&self.start_line) {
             self.start_line
@@ -286,7 +286,7 @@ fn place(
     })
 }
 
-/// The sum of two estimates of one line, which is in two binaries.
+/// The sum of two estimates of one line that is in two binaries.
 pub(super) fn both(a: Option<RowEstimates>, b: Option<RowEstimates>) -> Option<RowEstimates> {
     let (a, b) = (a?, b?);
     Some(RowEstimates {
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!((routine.flat, routine.cum), (800_000, 1_600_008));
         let lines: Vec<(i64, i64)> = routine.lines.iter().map(|l| (l.flat, l.cum)).collect();
         assert_eq!(lines, [(800_000, 800_008), (0, 800_000)]);
-        // What is counted twice is twice as uncertain: its lines are one sample.
+        // A sample that counts twice has twice the error: its lines are not independent.
         let errors = routine.estimates.expect("known");
         let once = routine.lines[1]
             .estimates

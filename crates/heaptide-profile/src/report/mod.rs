@@ -1,8 +1,8 @@
-//! Answers for people, from any profile: who holds the memory, and what has changed.
+//! Reports for people, from any profile: who holds the memory, and what has changed.
 //!
-//! A report is computed once as plain data ([`Top`], [`Diff`], [`CallGraph`], [`Traces`],
-//! [`Listing`], [`Folded`]) and then written as text with the choices of [`Text`], or drawn.
-//! Reports return values; nothing here prints, reads files or knows where a profile came from.
+//! A report is computed once as plain data: [`Top`], [`Diff`], [`CallGraph`], [`Traces`],
+//! [`Listing`] or [`Folded`]. Then it is drawn, or written as text with the choices of [`Text`].
+//! Reports return values. Nothing here prints, reads files or knows where a profile came from.
 
 mod aligned;
 mod column;
@@ -58,12 +58,12 @@ mod tests {
     };
     use crate::{Profile, testing::arbitrary};
 
-    /// What a terminal would act upon.
+    /// A character that a terminal would obey.
     fn commands(text: &str) -> Option<char> {
         text.chars().find(|&c| c.is_control() && c != '\n')
     }
 
-    /// Draws the profile; without a negative value there is nothing but a picture or a refusal.
+    /// Draws the profile. Without a negative value the result is a picture or a refusal.
     fn draw(profile: &Profile, index: usize) {
         #[cfg(feature = "flamegraph")]
         if let Err(error) =

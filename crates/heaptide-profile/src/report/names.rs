@@ -1,12 +1,12 @@
-//! Function names cut down to what tells them apart at a glance.
+//! Short function names.
 //!
-//! Only for showing, and only when asked for: two functions may have the same short name, so
-//! nothing may be counted by it.
+//! They are for showing only. Two functions may have the same short name, so nothing may be counted
+//! by it.
 
 /// Shortens a function name: generic arguments and leading modules go, the type and the function
 /// stay.
 ///
-/// Of Rust names the last two parts of the path are kept, closures not counted; of Go names what
+/// A Rust name keeps the last two parts of its path, not counting closures. A Go name keeps what
 /// follows the last `/`.
 ///
 /// # Examples
@@ -59,7 +59,7 @@ fn shorten_part(part: &str) -> String {
 
 /// The last part of a type's path.
 fn type_name(path: &str) -> String {
-    // `Fn(A) -> B`: what a function takes and gives is no part of its path.
+    // `Fn(A) -> B`: arguments and results are not part of the path.
     let end = path.find('(').filter(|&end| end > 0).unwrap_or(path.len());
     let path = path.get(..end).unwrap_or(path);
     let parts = split(path, "::");

@@ -1,24 +1,24 @@
-//! What a frame stands for in a report, and what that is called: function, line, or bare address.
+//! The place of a frame in a report, and its name: function, line, or bare address.
 //!
-//! Apart from the sums because names decide what is one and what is two, and sums only add. The
-//! names are `pprof`'s.
+//! It is separate from the sums because names decide which frames are the same, and sums only add.
+//! The names are `pprof`'s.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use super::{header::file_name, view::Granularity};
 use crate::{Function, Line, Location, Profile};
 
-/// The places that the locations of a profile are at, each of them once.
+/// The places of a profile's locations, each of them once.
 pub(super) struct Places<K> {
     /// What tells the places apart.
     pub(super) keys: Vec<K>,
-    /// The places of each location's lines, innermost first: positions in `keys`. A location
+    /// The places of each location's lines, innermost first, as positions in `keys`. A location
     /// without lines is a place too.
     pub(super) locations: Vec<Vec<usize>>,
 }
 
 impl<K: Clone + Eq + Hash> Places<K> {
-    /// The places of a profile, as `key` tells them apart.
+    /// The places of a profile, told apart by `key`.
     pub(super) fn of(profile: &Profile, key: impl Fn(&Location, Option<&Line>) -> K) -> Self {
         let mut keys: Vec<K> = Vec::new();
         let mut known: HashMap<K, usize> = HashMap::new();
@@ -62,7 +62,7 @@ fn function_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str
         .map_or_else(|| address_name(profile, location), Arc::clone)
 }
 
-/// `pprof`'s name for a line: the function, and what is known of its place.
+/// `pprof`'s name for a line: the function, and its file and line if they are known.
 fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
     let name = function_name(profile, location, line);
     let file = profile.functions.get(line.function.index());
@@ -74,7 +74,7 @@ fn line_name(profile: &Profile, location: &Location, line: &Line) -> Arc<str> {
     }
 }
 
-/// What to call a location without lines: its address, and the file that is mapped there.
+/// The name of a location without lines: its address, and the file that is mapped there.
 #[must_use]
 pub fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
     let file = file_name(mapped_file(profile, location));
@@ -82,7 +82,7 @@ pub fn address_name(profile: &Profile, location: &Location) -> Arc<str> {
     format!("{:#x} [{file}]", location.address).into()
 }
 
-/// The path of the file that is mapped at a location; empty where none is known.
+/// The path of the file that is mapped at a location; empty if it is not known.
 pub(super) fn mapped_file<'a>(profile: &'a Profile, location: &Location) -> &'a str {
     let mapping = location
         .mapping
@@ -90,8 +90,8 @@ pub(super) fn mapped_file<'a>(profile: &'a Profile, location: &Location) -> &'a 
     mapping.map_or("", |mapping| &mapping.file)
 }
 
-/// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it: a source file that
-/// was included by `#[path = "../src/..."]` has one name then.
+/// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` writes it. So a source file
+/// that was included by `#[path = "../src/..."]` has one name.
 #[must_use]
 pub fn clean(path: &str) -> String {
     let is_rooted = path.starts_with('/');

@@ -1,8 +1,8 @@
 //! A function in a listing: its lines, with and without their text.
 //!
-//! Which lines are shown is decided here: from where the function starts to some lines behind the
-//! last one that holds anything, as in `pprof -list`; never fewer than hold something, whatever a
-//! source file has or has not.
+//! This module decides which lines are shown: from the start of the function to some lines behind
+//! the last one that holds anything, as in `pprof -list`. Every line that holds something is shown,
+//! whatever the source file has.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,7 +14,7 @@ use super::{listing::both, top::RowEstimates};
 pub struct Routine {
     /// The function's name.
     pub name: Arc<str>,
-    /// The source file, as the profile has it; empty where it names none.
+    /// The source file as it stands in the profile; empty if it names none.
     pub file: Arc<str>,
     /// What the function holds itself.
     pub flat: i64,

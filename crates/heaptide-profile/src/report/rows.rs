@@ -1,8 +1,6 @@
-//! The rows of a table, from sums: with names, sorted as `pprof` sorts, without those that hold
-//! nothing.
+//! The rows of a table: named and sorted as `pprof` does, without those that hold nothing.
 //!
-//! Whole stacks are summed up here too, since all they need is a name for each; what is between the
-//! functions of a stack is `graph`'s.
+//! Whole stacks are summed up here too, since they only need a name each.
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
@@ -36,7 +34,7 @@ impl Rows {
         self.sorted(rows.collect())
     }
 
-    /// The rows of whole stacks; a sample without one has none.
+    /// The rows of whole stacks. A sample without a stack has no row.
     pub(super) fn of_stacks(
         self,
         column: &ReportColumn<'_>,

@@ -1,7 +1,7 @@
 //! The table of a [`Top`] as text.
 //!
-//! The layout is `pprof`'s (flat, flat%, sum%, cum, cum%, name), which people and scripts know,
-//! with a standard error behind each number where one is known.
+//! The layout is `pprof`'s: flat, flat%, sum%, cum, cum%, name. People and scripts know it. A
+//! standard error stands behind each number where one is known.
 
 use super::{
     aligned::{aligned, clamped, share},
@@ -14,11 +14,11 @@ use crate::{
     text::units::{Count, clamp},
 };
 
-/// Callers of a stack that are shown unless told otherwise.
+/// Callers of a stack that are shown by default.
 const SHOWN_CALLERS: usize = 7;
 
 impl Text {
-    /// `lines`, then how much is shown, then the table.
+    /// The header lines, then how much is shown, then the table.
     pub(super) fn render(&self, mut lines: Vec<String>, top: &Top) -> String {
         let shown = match self.rows {
             0 => &top.rows[..],
@@ -48,7 +48,7 @@ impl Text {
 
     fn table(&self, top: &Top, rows: &[TopRow]) -> Vec<String> {
         let with_errors = self.errors && top.estimate.is_some();
-        // Of a whole stack flat and cum are the same.
+        // Flat and cum of a whole stack are the same.
         let with_cum = top.granularity != Granularity::Stacks;
         let columns: &[&str] = match (with_errors, with_cum) {
             (true, true) => &["flat", "±", "flat%", "sum%", "cum", "±", "cum%"],
@@ -103,10 +103,10 @@ impl Text {
         lines
     }
 
-    /// The callers of a stack, a line each, below the function that they lead to.
+    /// The callers of a stack, a line each, below the function that they call.
     fn callers(&self, row: &TopRow, indent: usize) -> Vec<String> {
         let shown = match row.callers.get(..SHOWN_CALLERS) {
-            // A line that says "and 1 more" would be no shorter.
+            // The line "and 1 more" would save nothing.
             Some(few) if !self.whole_stacks && row.callers.len() > SHOWN_CALLERS + 1 => few,
             _ => &row.callers[..],
         };
@@ -130,7 +130,7 @@ impl Text {
         format!("{}{mark}{}", self.shown_name(&row.name), change(row))
     }
 
-    /// A function's name, and whether it has come or gone.
+    /// A function's name, and whether it is new or gone.
     pub(super) fn changed_name(&self, row: &TopRow) -> String {
         format!("{}{}", self.shown_name(&row.name), change(row))
     }
@@ -225,7 +225,7 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
         assert_eq!(table.len(), 10, "{text}");
         assert!(table[0].ends_with("flat%     sum%  stack"), "{text}");
         let start = table[1].find("y::leaf /src/").expect("the leaf");
-        // ± is two bytes long, and stands in the heading only.
+        // The sign ± takes two bytes, and is in the heading only.
         assert_eq!(table[2].find("b::f11 /src/"), Some(start + 2), "{text}");
         assert_eq!(table[8].find("b::f5 /src/"), Some(start + 2), "{text}");
         assert!(
@@ -253,7 +253,7 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
             .iter()
             .fold(colored, |text, code| text.replace(code, ""));
         assert_eq!(stripped, plain);
-        // Numbers that are no growth have no color.
+        // Numbers that are not growth have no color.
         let top = Top::new(new.sample_type_at(3).expect("four sample types"));
         assert!(!top.text(&Text::default().colored()).contains(RED));
     }

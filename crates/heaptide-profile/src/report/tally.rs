@@ -1,10 +1,9 @@
-//! Sums under construction: from samples to nodes and the calls between them, before any of it is a
-//! report.
+//! Sums under construction: from samples to nodes and the calls between them.
 //!
-//! Counting follows `go tool pprof` to the unit: a sample counts once for each node on its stack
-//! and once for each call between two of them, however often these recur. Where only some nodes are
-//! kept, what lies between two of them is one call; what each of them holds is asked of a tally
-//! that keeps all. What nodes are, their names and their order is not known here.
+//! Counting follows `go tool pprof` to the unit. A sample counts once for each node on its stack,
+//! and once for each call between two of them, however often these recur. If only some nodes are
+//! kept, everything between two of them is one call. The values of the nodes come from a tally that
+//! keeps all. This module does not know what nodes are, their names or their order.
 
 use std::collections::HashMap;
 
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::{Estimate, Sample};
 
-/// Sums under construction, of nodes that are numbers.
+/// Sums under construction. Nodes are numbers.
 pub(super) struct Tally<'a> {
     /// The nodes of each location's lines, innermost first.
     locations: &'a [Vec<usize>],
@@ -23,7 +22,7 @@ pub(super) struct Tally<'a> {
     samples: usize,
     /// The sums of each node.
     pub(super) nodes: Vec<Node>,
-    /// Caller and callee, and what went through.
+    /// The sums of each pair of caller and callee.
     pub(super) calls: HashMap<(usize, usize), CallSum>,
 }
 
@@ -33,7 +32,7 @@ pub(super) struct Node {
     pub(super) flat: i128,
     pub(super) cum: i128,
     pub(super) estimates: RowEstimates,
-    /// Whether it holds anything in a difference's base, and in what is compared with it.
+    /// Whether it holds anything in a difference's base, and in the new profile.
     is_in_base: bool,
     is_in_new: bool,
     last_sample: Option<usize>,
@@ -43,16 +42,16 @@ pub(super) struct Node {
 pub(super) struct CallSum {
     pub(super) value: i128,
     pub(super) estimate: Estimate,
-    /// Inlined wherever it occurs; within one sample its outermost occurrence decides, as in
-    /// `pprof`.
+    /// Whether it is inlined wherever it occurs. Within a sample the outermost occurrence decides,
+    /// as in `pprof`.
     pub(super) is_inlined: bool,
-    /// Whether nodes that are not kept lay between, somewhere.
+    /// Whether nodes that are not kept lie between, on some stack.
     pub(super) is_residual: bool,
     last_sample: Option<usize>,
 }
 
 impl<'a> Tally<'a> {
-    /// Sums over `nodes` nodes, of which the locations have those that are named for them.
+    /// Sums over `nodes` nodes. `locations` says which nodes each location has.
     pub(super) fn new(locations: &'a [Vec<usize>], nodes: usize) -> Self {
         Self {
             locations,
@@ -63,7 +62,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    /// The same, with only some of the nodes.
+    /// The same for some of the nodes only.
     pub(super) fn keeping(mut self, kept: &'a [bool]) -> Self {
         self.kept = Some(kept);
         self
@@ -128,7 +127,7 @@ impl<'a> Tally<'a> {
 }
 
 impl Node {
-    /// What it has in a difference: said of a difference only.
+    /// Whether it is new or gone. It has a meaning in a difference only.
     pub(super) fn change(&self) -> Change {
         match (self.is_in_base, self.is_in_new) {
             (false, true) => Change::Came,
@@ -165,7 +164,7 @@ impl CallSum {
     }
 }
 
-/// A call of which nothing is known yet, so nothing that says it is not inlined.
+/// A call before its first sample. Nothing shows yet that it is not inlined.
 impl Default for CallSum {
     fn default() -> Self {
         Self {

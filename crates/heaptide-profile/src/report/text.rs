@@ -1,15 +1,15 @@
-//! The choices one has when a report is written: how many rows, which numbers, which names.
+//! How a report is written: how many rows, which numbers, which names.
 //!
-//! And how a number, an error and a name are written under them, the same in every report. What is
-//! put where is for each report's own file.
+//! Numbers, errors and names look the same in every report because they are written here. Each
+//! report has a file for its layout.
 
 use super::{names::shorten, unit::Unit, value::ShownValue};
 use crate::{Estimate, ValueType, text::printable::printable};
 
-/// Rows shown unless told otherwise: a screenful with its header.
+/// Rows that are shown by default: a screenful with its header.
 const DEFAULT_ROWS: usize = 20;
 
-/// What a terminal is told: ECMA-48, select graphic rendition.
+/// Control sequences for a terminal: ECMA-48, select graphic rendition.
 pub(super) const BOLD: &str = "\x1b[1m";
 pub(super) const RED: &str = "\x1b[31m";
 pub(super) const GREEN: &str = "\x1b[32m";
@@ -59,7 +59,7 @@ impl Text {
         self
     }
 
-    /// Writes plain integers, without unit and separators, in the unit the profile counts in.
+    /// Writes plain integers in the profile's own unit, without separators.
     #[must_use]
     pub fn exact_numbers(mut self) -> Self {
         self.exact = true;
@@ -73,7 +73,7 @@ impl Text {
         self
     }
 
-    /// Leaves out the standard errors: the table is then exactly laid out as `pprof`'s.
+    /// Leaves out the standard errors. The table has exactly `pprof`'s layout then.
     #[must_use]
     pub fn without_errors(mut self) -> Self {
         self.errors = false;
@@ -87,22 +87,22 @@ impl Text {
         self
     }
 
-    /// Shows all callers of a stack; the 7 innermost unless set.
+    /// Shows all callers of a stack. The default is the 7 innermost.
     #[must_use]
     pub fn whole_stacks(mut self) -> Self {
         self.whole_stacks = true;
         self
     }
 
-    /// Colors for a terminal: what the columns are in bold, and in a difference what has grown in
-    /// red and what has shrunk in green.
+    /// Adds colors for a terminal: headings in bold, and in a difference growth in red and
+    /// shrinkage in green.
     #[must_use]
     pub fn colored(mut self) -> Self {
         self.colors = true;
         self
     }
 
-    /// Shows the sign of what has grown as well.
+    /// Shows the sign of growth too.
     pub(super) fn with_signs(&self) -> Self {
         Self {
             signs: true,
@@ -120,7 +120,7 @@ impl Text {
         }
     }
 
-    /// A value that is no difference.
+    /// A value that is not a difference.
     pub(super) fn plain(&self, value_type: &ValueType, value: i64) -> String {
         if self.exact {
             value.to_string()
@@ -129,7 +129,7 @@ impl Text {
         }
     }
 
-    /// What ± means, and that of the total.
+    /// Explains ± and gives that of the total.
     pub(super) fn legend(
         &self,
         value_type: &ValueType,
@@ -151,7 +151,7 @@ impl Text {
         ))
     }
 
-    /// A standard error in the unit of the numbers; never rounded down to nothing.
+    /// A standard error in the unit of the numbers. It is never rounded down to nothing.
     pub(super) fn error(&self, value_type: &ValueType, estimate: Estimate) -> String {
         #[expect(
             clippy::cast_possible_truncation,
@@ -169,12 +169,12 @@ impl Text {
         }
     }
 
-    /// A name of a function or a line, as a terminal may show it.
+    /// The name of a function or a line, made fit for a terminal.
     pub(super) fn shown_name(&self, name: &str) -> String {
         if !self.short {
             return printable(name);
         }
-        // Of a line only the function is shortened, and a function's name may have spaces too.
+        // Only the function of a line is shortened. A function's name may have spaces too.
         let place = name.rsplit_once(' ').filter(|(_, end)| {
             let line = end.rsplit_once(':').map_or("", |(_, line)| line);
             !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())

@@ -1,7 +1,7 @@
-//! The functions that hold the most: each one's own (flat) and its callees' (cum) values.
+//! The functions that hold the most, by their own (flat) and their callees' (cum) values.
 //!
-//! Counting follows `go tool pprof -top`, to the unit, so that both can be read side by side. How
-//! rows come about is `tally`'s and `rows`' business, and how they are written `table`'s.
+//! Counting follows `go tool pprof -top` to the unit, so that both can be read side by side.
+//! `tally` and `rows` make the rows, and `table` writes them.
 
 use std::sync::Arc;
 
@@ -19,12 +19,15 @@ use crate::{Estimate, Sample, ValueType, text::printable::printable, text::units
 
 /// The functions of a profile, the largest first.
 ///
-/// Or its lines, or its stacks: [`with`](Self::with). Functions are told apart by name alone. A
-/// sample's value is *flat* for the innermost function of its stack and *cum* for each function on
-/// it, once, however often it recurs. Inlined calls are functions of their own. A place without a
-/// function name is its address and the file mapped there, `0x40 [server]`, a row for each address;
-/// `pprof` sums these up for each file unless it is asked for `-addresses`. A profile's
-/// `drop_frames` are not applied.
+/// [`with`](Self::with) also gives lines or whole stacks.
+///
+/// - A sample's value is *flat* for the innermost function of its stack. It is *cum* for each
+///   function on the stack, once, however often the function recurs.
+/// - Functions are told apart by name alone. Inlined calls are functions of their own.
+/// - A place without a function name is shown by its address and the file mapped there,
+///   `0x40 [server]`. Each address is a row. `pprof` sums these up for each file unless it is
+///   called with `-addresses`.
+/// - A profile's `drop_frames` are not applied.
 ///
 /// # Examples
 ///
@@ -48,19 +51,19 @@ use crate::{Estimate, Sample, ValueType, text::printable::printable, text::units
 pub struct Top {
     /// What the numbers are.
     pub value_type: ValueType,
-    /// What 100 percent is: the sum of all samples, each taken as positive. In a profile with
-    /// samples that are labeled as a diff's base ([`Profile::diff_keeping_base`]) it is the sum of
-    /// those, unless that is 0.
+    /// What 100 percent is: the sum of all samples, each taken as positive. If samples are labeled
+    /// as a diff's base ([`Profile::diff_keeping_base`](crate::Profile::diff_keeping_base)), it is
+    /// the sum of those, unless that is 0.
     pub total: i64,
-    /// What all samples add up to, with its error; in a diff that is what the new profile has more
-    /// than the base. `None` where no sampling error is known, see [`Profile::estimates`].
+    /// The sum of all samples with its error. In a diff it is the growth since the base. `None`
+    /// where no sampling error is known, see [`SampleType::estimates`].
     pub estimate: Option<Estimate>,
-    /// The functions, by falling size of `flat`, then by name, then by falling size of `cum`, as in
+    /// The functions by falling size of `flat`, then by name, then by falling size of `cum`, as in
     /// `pprof`. Functions that hold nothing are left out.
     pub rows: Vec<TopRow>,
     pub(super) granularity: Granularity,
     pub(super) header: Header,
-    /// Why there are no errors, if that needs to be said.
+    /// The reason why there are no errors, if a reader needs to know it.
     pub(super) no_errors: Option<String>,
 }
 
@@ -68,17 +71,17 @@ pub struct Top {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TopRow {
-    /// The function's name; of a line or a stack, with file and line.
+    /// The function's name. For a line or a stack, with file and line.
     pub name: Arc<str>,
-    /// Who called, the innermost first: of a whole stack only.
+    /// The callers, innermost first. Only whole stacks have them.
     pub callers: Vec<Arc<str>>,
     /// What it holds itself.
     pub flat: i64,
-    /// What it and all it calls hold.
+    /// What it and all its callees hold.
     pub cum: i64,
-    /// Whether the compiler has put it into its callers.
+    /// Whether the compiler inlined it into its callers.
     pub inlined: Inlined,
-    /// Whether it has come or gone, in a difference.
+    /// Whether it is new or gone, in a difference.
     pub change: Change,
     /// The numbers with their errors; `None` where no sampling error is known.
     pub estimates: Option<RowEstimates>,
@@ -90,7 +93,7 @@ pub struct TopRow {
 pub struct RowEstimates {
     /// What the function holds itself.
     pub flat: Estimate,
-    /// What it and all it calls hold.
+    /// What it and all its callees hold.
     pub cum: Estimate,
 }
 
@@ -112,30 +115,30 @@ pub enum Change {
     /// It is in both, or nothing is compared.
     #[default]
     None,
-    /// The base has nothing of it: it is new.
+    /// It is new: the base has nothing of it.
     Came,
-    /// Only the base has it: it is gone.
+    /// It is gone: only the base has it.
     Went,
 }
 
 impl Top {
     /// Sums up the values of each function.
     ///
-    /// Sums beyond 64 bits are cut off there. References that lead nowhere are left out; a profile
-    /// that passes [`Profile::check`](crate::Profile::check) has none.
+    /// Sums are cut off at 64 bits. References that lead nowhere are left out. A profile that
+    /// passes [`Profile::check`](crate::Profile::check) has none.
     #[must_use]
     pub fn new(sample_type: SampleType<'_>) -> Self {
         Self::with(sample_type, &View::default())
     }
 
-    /// The same as the view asks for it.
+    /// The same with a view.
     #[must_use]
     pub fn with(sample_type: SampleType<'_>, view: &View) -> Self {
         let is_difference = sample_type.profile().samples.iter().any(Sample::is_base);
         Self::count(sample_type, view, is_difference)
     }
 
-    /// A difference is one too where the base has nothing.
+    /// `is_difference` is needed too: the base may be empty.
     pub(super) fn count(sample_type: SampleType<'_>, view: &View, is_difference: bool) -> Self {
         let profile = sample_type.profile();
         let column = ReportColumn::of(sample_type);
@@ -178,7 +181,7 @@ impl Top {
 }
 
 /// What 100 percent of a profile is: the sum of all values of a sample type, each taken as
-/// positive; where samples are labeled as a diff's base, the sum of those, unless that is 0.
+/// positive. If samples are labeled as a diff's base, it is the sum of those, unless that is 0.
 #[must_use]
 pub fn total(sample_type: SampleType<'_>) -> i64 {
     let (mut all, mut base) = (0_i128, 0);
@@ -353,7 +356,7 @@ mod tests {
             changes(Top::new(kept.sample_type_at(3).expect("four sample types"))),
             named(&expected)
         );
-        // Whichever of its samples come first, as in a difference that another tool has saved.
+        // The order of its samples does not matter, as in a difference that another tool saved.
         let mut turned = kept.clone();
         turned.samples.reverse();
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Every sample of a profile: its call stack, its labels and its value.
 //!
-//! The one report that adds nothing up, so what a table says can be traced to what was measured.
-//! Which samples, in which order and with which labels, is as in `pprof -traces`.
+//! It is the one report that adds nothing up. So the numbers of a table can be traced to the
+//! samples. Samples, their order and their labels are those of `pprof -traces`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     text::units::{Count, clamp},
 };
 
-/// The samples of a profile one by one, in its order, those of value 0 too.
+/// The samples of a profile one by one, in its order, including those of value 0.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ use crate::{
 pub struct Traces {
     /// What the numbers are.
     pub value_type: ValueType,
-    /// What all samples add up to, with its error. `None` where no sampling error is known.
+    /// The sum of all samples with its error. `None` where no sampling error is known.
     pub estimate: Option<Estimate>,
     /// The samples.
     pub traces: Vec<Trace>,
@@ -51,7 +51,7 @@ pub struct Traces {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Trace {
-    /// Its call stack, leaf first; empty where there is none.
+    /// Its call stack, leaf first; empty if it has none.
     pub frames: Vec<TraceFrame>,
     /// Its labels: those with texts by key, then those with numbers by key.
     pub labels: Vec<TraceLabel>,
@@ -65,9 +65,9 @@ pub struct Trace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TraceFrame {
-    /// The function's name; with file and line where the view is of lines.
+    /// The function's name. In a view of lines, with file and line.
     pub name: Arc<str>,
-    /// Whether the compiler has put it into the next frame.
+    /// Whether the compiler inlined it into the next frame.
     pub is_inlined: bool,
 }
 
@@ -89,7 +89,7 @@ impl Traces {
         Self::with(sample_type, &View::default())
     }
 
-    /// The same with the names that the view asks for: of functions, or of lines.
+    /// The same with a view: by function, or by line.
     #[must_use]
     pub fn with(sample_type: SampleType<'_>, view: &View) -> Self {
         let profile = sample_type.profile();

@@ -1,7 +1,7 @@
-//! A [`CallGraph`] as text: each function between its callers and what it calls.
+//! A [`CallGraph`] as text: each function between its callers and callees.
 //!
-//! `pprof -tree` in the columns of a table of functions: what a call carries stands below `cum`,
-//! with its share of the function's `cum`.
+//! It shows `pprof -tree` in the columns of a table of functions. The value of a call stands below
+//! `cum`, with its share of the function's `cum`.
 
 use super::{
     aligned::{aligned, clamped, share},
@@ -15,7 +15,7 @@ use crate::{
     text::units::{Count, clamp},
 };
 
-/// A line of the table: its cells, what stands behind them, and whether it is a function's.
+/// A line of the table: its cells, the text behind them, and whether it is the line of a function.
 struct TreeLine {
     cells: Vec<String>,
     name: String,
@@ -54,7 +54,7 @@ impl Text {
         lines.join("\n")
     }
 
-    /// What was left out, a line each.
+    /// What was left out, a line for each kind.
     fn dropped(&self, graph: &CallGraph) -> Vec<String> {
         let dropped = &graph.dropped;
         let mut lines = Vec::new();
@@ -117,7 +117,7 @@ impl Text {
             cells.extend(error(estimates.map(|e| e.cum)));
             cells.push(share(row.cum, graph.total).to_string());
             let call = |way: &str, call: &Call| {
-                // What comes before the numbers of the whole is empty.
+                // The cells before the numbers of the whole are empty.
                 let mut cells = vec![String::new(); if with_errors { 4 } else { 3 }];
                 cells.push(self.number(&graph.value_type, call.value));
                 cells.extend(error(call.estimate.filter(|_| with_errors)));

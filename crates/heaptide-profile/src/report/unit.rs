@@ -1,15 +1,15 @@
-//! The unit that bytes are written in, where one is asked for.
+//! The unit of bytes that a caller asks for.
 //!
-//! Apart from `value`, which chooses a unit for each number unless told otherwise.
+//! It is separate from `value`, which chooses a unit for each number by default.
 
 use std::str::FromStr;
 
 use crate::{Error, Result};
 
-/// A unit for bytes; numbers of other things are not scaled by it.
+/// A unit for bytes. Numbers of other kinds are not scaled by it.
 ///
-/// It is read from text as `pprof` reads it, in any case and with or without the `i`: `B`, `KiB` or
-/// `kB`, `MiB`, `GiB`, `TiB`. All are powers of 1024.
+/// Text is read as `pprof` reads it, in any case, with or without the `i`: `B`, `KiB` or `kB`,
+/// `MiB`, `GiB`, `TiB`. All are powers of 1024.
 ///
 /// # Examples
 ///
@@ -22,7 +22,7 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Unit {
-    /// For each number the greatest that it fills.
+    /// The largest unit that each number fills.
     #[default]
     Fitting,
     /// Bytes.
@@ -38,7 +38,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The name, and how many bytes it is; of none where the number decides.
+    /// The name and the number of bytes; `None` for [`Auto`](Self::Auto).
     pub(super) fn fixed(self) -> Option<(&'static str, u64)> {
         match self {
             Self::Fitting => None,

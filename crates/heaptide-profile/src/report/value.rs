@@ -1,4 +1,4 @@
-//! A profile's number in its own unit: what decides between bytes, counts and times.
+//! A number of a profile in its own unit: bytes, counts, times or others.
 
 use super::unit::Unit;
 use crate::{
@@ -8,13 +8,13 @@ use crate::{
 };
 use std::fmt::{self, Display, Formatter};
 
-/// A value of a profile in its unit: bytes, counts and nanoseconds as in `units`, another unit
-/// behind a plain number.
+/// A value of a profile in its unit. Bytes, counts and nanoseconds are written as in `units`, other
+/// units behind a plain number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShownValue<'a> {
     /// The number.
     pub(super) value: i64,
-    /// What it is.
+    /// What is counted.
     pub(super) value_type: &'a ValueType,
     /// The unit of bytes.
     pub(super) unit: Unit,

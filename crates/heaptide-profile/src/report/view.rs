@@ -1,6 +1,6 @@
-//! How a report is put together: what a row stands for, the order, and what 100 percent is.
+//! What a row of a report stands for, the order of rows, and what 100 percent is.
 //!
-//! Apart from `text`, which writes what is computed, because these choices change the numbers.
+//! It is separate from `text` because these choices change the numbers.
 
 /// What a row of a [`Top`](super::Top) stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ pub enum Granularity {
     Stacks,
 }
 
-/// How a report is put together.
+/// How a report is computed.
 ///
 /// # Examples
 ///
@@ -32,7 +32,7 @@ pub struct View {
 }
 
 impl View {
-    /// What a row stands for; a function unless set.
+    /// Sets what a row stands for. The default is a function.
     #[must_use]
     pub fn granularity(mut self, granularity: Granularity) -> Self {
         self.granularity = granularity;
@@ -46,8 +46,8 @@ impl View {
         self
     }
 
-    /// Makes `total` 100 percent, as that of a whole of which the profile is the part that a
-    /// [`Filter`](crate::Filter) has left; see [`total`](super::total).
+    /// Makes `total` 100 percent. It is meant for a part that a [`Filter`](crate::Filter) left;
+    /// `total` is then that of the whole, see [`total`](super::total).
     #[must_use]
     pub fn out_of(mut self, total: i64) -> Self {
         self.total = Some(total);
