@@ -1,13 +1,12 @@
-//! The one error of this crate: opaque, with a message that names the thing, the place and the way
-//! out, and the source kept.
+//! The one error type: opaque, with a message for people and the source kept.
 
 use std::{error, fmt, io};
 
-/// Why something could not be done.
+/// The reason why something could not be done.
 ///
-/// The message is for people: lower case, no full stop, naming what was being done and to what.
-/// Code that must tell causes apart uses the predicates; there are few on purpose, because each one
-/// is a promise.
+/// The message is for people. It is in lower case without a full stop, and names the thing, the
+/// place and the way out. Code that has to tell causes apart uses the predicates. There are few of
+/// them, because each one is a promise.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -45,7 +44,7 @@ impl Error {
         self.kind == ErrorKind::Unsupported
     }
 
-    /// The input is not a profile, or a damaged one.
+    /// The input is not a profile, or it is a damaged one.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         self.kind == ErrorKind::Malformed
@@ -57,14 +56,14 @@ impl Error {
         self.kind == ErrorKind::TooLarge
     }
 
-    /// Two inputs do not fit together, or a name asks for something the input does not have.
+    /// Two inputs do not fit together, or a name asks for something that the input does not have.
     #[must_use]
     pub fn is_mismatch(&self) -> bool {
         self.kind == ErrorKind::Mismatch
     }
 
-    /// A table stayed locked for too long, a fork was under way, or there is one already of what
-    /// may be only once; worth another try.
+    /// A table stayed locked for too long, a fork was under way, or something that may exist only
+    /// once exists already. It is worth another try.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.kind == ErrorKind::Busy
@@ -76,21 +75,21 @@ impl Error {
         self.kind == ErrorKind::Io
     }
 
-    /// A setting is missing, or has a value that is not accepted; the message says what is.
+    /// A setting is missing, or its value is not accepted. The message says which values are.
     #[must_use]
     pub fn is_setting(&self) -> bool {
         self.kind == ErrorKind::Setting
     }
 
-    /// What was asked does nothing in this process: it belongs to the one that this was forked
-    /// from.
+    /// The call has no effect in this process: its object belongs to the process that this one was
+    /// forked from.
     #[must_use]
     pub fn is_inert(&self) -> bool {
         self.kind == ErrorKind::Inert
     }
 }
 
-/// For the packages of heaptide: free to change in any release.
+/// For the packages of heaptide. It may change in any release.
 #[doc(hidden)]
 impl Error {
     #[cold]

@@ -8,9 +8,9 @@ use crate::Profile;
 
 /// The process that a profile is of.
 ///
-/// The id alone does not tell: inside of a container it is often 1 for every restart. Written as a
-/// profile's comment, `#heaptide process: pid=1 start=1700000000.12`, it is the same in all
-/// profiles of one process, and in those of no other.
+/// The id alone is not enough: inside a container it is often 1 after every restart. A profile
+/// states its process in a comment, `#heaptide process: pid=1 start=1700000000.12`. The comment is
+/// the same in all profiles of one process, and differs between processes.
 ///
 /// ```
 /// use heaptide_profile::Process;
@@ -23,17 +23,17 @@ use crate::Profile;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Process {
-    /// Its id, as it sees it itself.
+    /// Its id, as the process itself sees it.
     pub pid: u32,
-    /// When it started, since 1970-01-01 00:00 UTC, in whole hundredths of a second. Where the
-    /// system does not tell, when its first snapshot was taken.
+    /// When it started, since 1970-01-01 00:00 UTC, in whole hundredths of a second. On systems
+    /// that do not tell, the time of its first snapshot.
     pub start: Duration,
 }
 
-/// What the comment begins with; by `pprof`'s convention one with a leading `#` is for machines.
+/// The start of the comment. By `pprof`'s convention one with a leading `#` is for machines.
 const COMMENT: &str = "#heaptide process: ";
 
-/// Hundredths of a second in one: the unit in which Linux counts a process's start.
+/// Hundredths of a second in a second. Linux counts a process's start in them.
 const HUNDREDTHS: u64 = 100;
 const MILLIS_PER_HUNDREDTH: u64 = 10;
 
@@ -50,7 +50,7 @@ impl Process {
     pub fn from_comment(comment: &str) -> Option<Self> {
         let (pid, start) = comment.strip_prefix(COMMENT)?.split_once(' ')?;
         let (seconds, fraction) = start.strip_prefix("start=")?.split_once('.')?;
-        // Two digits, or another start would be read than is written.
+        // Exactly two digits. With any other number of them the start would be read as another one.
         let fraction: u64 = (fraction.len() == 2).then(|| fraction.parse().ok())??;
         let seconds: u64 = seconds.parse().ok()?;
         let hundredths = seconds.checked_mul(HUNDREDTHS)?.checked_add(fraction)?;
@@ -61,7 +61,7 @@ impl Process {
     }
 }
 
-/// As the comment.
+/// Written as the comment.
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hundredths = u64::from(self.start.subsec_millis()) / MILLIS_PER_HUNDREDTH;
@@ -75,8 +75,8 @@ impl fmt::Display for Process {
 }
 
 impl Profile {
-    /// The process that this is a profile of, if it states one. All profiles of heaptide do; a sum
-    /// of several processes gives `None`.
+    /// The process of this profile, if it states one. All profiles of heaptide do. A sum over
+    /// several processes gives `None`.
     #[must_use]
     pub fn process(&self) -> Option<Process> {
         let processes = self.processes();
@@ -85,9 +85,9 @@ impl Profile {
 
     /// Whether both profiles are of one process: the same process id, and the same start.
     ///
-    /// `None` if one of them does not state its process. This is the one rule for what profiles
-    /// state. For other profiles each caller looks at other signs, since a wrong guess costs
-    /// something else in each place:
+    /// `None` if one of them does not state its process. This is the one rule for stated processes.
+    /// For other profiles each caller looks at other signs, because a wrong guess has another cost
+    /// in each place:
     ///
     /// - [`LeakDetector`](crate::leak::LeakDetector) takes two profiles to be of two processes if
     ///   their known build ids differ, the executable lies elsewhere, or the bytes that a stack
@@ -118,8 +118,8 @@ impl Profile {
         Some(self.process()? == other.process()?)
     }
 
-    /// Whether this sum or difference states that it was made of profiles of several processes, by
-    /// the rule of [`is_same_process_as`](Self::is_same_process_as).
+    /// Whether this sum or difference states that it was made from profiles of several processes,
+    /// by the rule of [`is_same_process_as`](Self::is_same_process_as).
     pub(crate) fn is_of_several_processes(&self) -> bool {
         self.processes().len() > 1
     }

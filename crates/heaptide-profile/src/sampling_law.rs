@@ -1,9 +1,9 @@
 //! The sampling law: the probability that a block of some size is sampled at an interval.
 //!
-//! The recording side weighs samples by it, and the analysis side derives errors from it. Pure
-//! arithmetic: it may run inside malloc.
+//! The recording side weighs samples by it, and the analysis side derives errors from it. It is
+//! pure arithmetic, so it may run inside malloc.
 
-/// The interval at which every block is sampled. No sample is drawn at 0, which counts as 1 here.
+/// The interval at which every block is sampled. At 0 no sample is drawn, and 0 counts as 1 here.
 const EVERY_BLOCK: u64 = 1;
 
 /// The probability `1 - exp(-size/interval)` that a block of `size` bytes is sampled.
@@ -16,7 +16,7 @@ pub fn probability(size: f64, interval: u64) -> f64 {
     if interval <= EVERY_BLOCK {
         return 1.0;
     }
-    // Without cancellation: at 8 bytes and 1 TiB the exponent is 7e-12.
+    // `exp_m1` avoids cancellation: at 8 bytes and 1 TiB the exponent is 7e-12.
     -(-size / interval as f64).exp_m1()
 }
 
@@ -48,7 +48,8 @@ mod tests {
             }
         }
         assert!((probability(524_288.0, 524_288) - 0.632_120_558_828_557_7).abs() < 1e-15);
-        // 8 bytes at 1 TiB: the exponent itself, where 1 - exp would keep no more than five digits.
+        // 8 bytes at 1 TiB. The result is the exponent itself; 1 - exp would keep at most five
+        // digits.
         let tiny = 8.0 / (1_u64 << 40) as f64;
         assert!((probability(8.0, 1 << 40) / tiny - 1.0).abs() < 1e-11);
     }

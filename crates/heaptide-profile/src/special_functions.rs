@@ -1,15 +1,15 @@
 //! Incomplete gamma and beta functions, for intervals and p-values that hold for few samples.
 //!
-//! Both are sums or continued fractions with `libm`'s logarithm of the gamma function in front.
-//! The smaller of the two tails is always the one computed, so a tiny tail keeps its digits.
+//! Both are sums or continued fractions, multiplied by a factor from `libm`'s logarithm of the
+//! gamma function. They compute the smaller of the two tails, so that a tiny tail keeps its digits.
 
 use libm::lgamma;
 
 /// An expansion stops when a step changes it by less than this part.
 const PRECISION: f64 = 1e-15;
-/// More steps than any arguments of ours take; the most are some hundreds.
+/// More steps than any of our arguments takes: the most are some hundreds.
 const MOST_STEPS: u32 = 10_000;
-/// Stands for a denominator of 0 in a continued fraction.
+/// Replaces a denominator of 0 in a continued fraction.
 const TINY: f64 = 1e-300;
 
 /// The regularized lower incomplete gamma function `P(shape, x)`: the chance that a gamma variable
@@ -57,7 +57,7 @@ pub(crate) fn beta_lower(a: f64, b: f64, x: f64) -> f64 {
     if x >= 1.0 {
         return 1.0;
     }
-    // The fraction converges fast below this point; above it, the other tail does.
+    // Below this point the fraction converges fast. Above it, the fraction of the other tail does.
     if x < (a + 1.0) / (a + b + 2.0) {
         beta_tail(a, b, x)
     } else {
@@ -103,7 +103,7 @@ fn continued_fraction(first: f64, part: impl Fn(f64) -> (f64, f64)) -> f64 {
 mod tests {
     use super::{beta_lower, gamma_lower};
 
-    /// Far below any difference that a probability or a limit of ours shows.
+    /// Far below any difference that shows in our probabilities and limits.
     const ACCURACY: f64 = 1e-11;
 
     fn near(value: f64, expected: f64) {

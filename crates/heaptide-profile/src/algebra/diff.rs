@@ -1,7 +1,7 @@
-//! Subtracting profiles: what a program has more or less of than before.
+//! Differences of profiles: what a program has more or less of than before.
 //!
-//! A diff is a sum in which the base counts negative; `merge` says which samples cancel. How sure
-//! one can be of a difference between two estimates is not answered here.
+//! A difference is a sum in which the base counts negative. `merge` says which samples cancel.
+//! `estimates` says how sure a difference is.
 
 use std::sync::Arc;
 
@@ -14,20 +14,22 @@ use crate::Profile;
 use crate::Result;
 
 impl Profile {
-    /// This profile less `base`, sample by sample; see [`merge`](Self::merge) for which samples are
+    /// This profile less `base`, sample by sample. [`merge`](Self::merge) says which samples are
     /// the same.
     ///
-    /// Values are negative where `base` has more, and samples that do not differ are dropped, so
-    /// `a.diff(&a)` has none. The header is that of the merge of both, so the time is the earlier
-    /// one and durations are added; who makes a delta over a time span sets both. A comment,
-    /// `#heaptide difference`, tells [`estimates`](Self::estimates) that live values are growths.
-    /// Of heaps that were sampled at different intervals the period is that of this profile, and
-    /// samples that were drawn at another have it in the label `sample_interval`: so one that was
-    /// there before the interval changed cancels.
+    /// - Values are negative where `base` has more. Samples that do not differ are dropped, so
+    ///   `a.diff(&a)` has none.
+    /// - The header is that of the merge of both. So the time is the earlier one, and durations are
+    ///   added. A caller that makes a delta over a time span sets both.
+    /// - The comment `#heaptide difference` tells [`estimates`](crate::SampleType::estimates) that
+    ///   live values are growths.
+    /// - For heaps that were sampled at different intervals, the period is that of this profile.
+    ///   Samples that were drawn at another interval have the label `sample_interval`. So a block
+    ///   that was there before the interval changed cancels.
     ///
     /// # Errors
     ///
-    /// As [`merge`](Self::merge).
+    /// Those of [`merge`](Self::merge).
     ///
     /// # Examples
     ///
@@ -53,15 +55,17 @@ impl Profile {
         Ok(difference)
     }
 
-    /// This profile less `base`, with the samples of `base` kept apart by the label `pprof::base`
-    /// with the text `true`, as `pprof -diff_base` does it.
+    /// This profile less `base`, with the samples of `base` kept separate, as `pprof -diff_base`
+    /// does it.
     ///
-    /// The sums are those of [`diff`](Self::diff), and the label still tells how much the base had,
-    /// which is what reports relate a growth to. `pprof` opens such a profile as a diff.
+    /// They have the label `pprof::base` with the text `true`.
+    ///
+    /// The sums are those of [`diff`](Self::diff). The label still tells how much the base had, and
+    /// reports give a growth as a share of that. `pprof` opens such a profile as a diff.
     ///
     /// # Errors
     ///
-    /// As [`merge`](Self::merge).
+    /// Those of [`merge`](Self::merge).
     pub fn diff_keeping_base(&self, base: &Profile) -> Result<Profile> {
         self.less(base, Term::Base)
     }
@@ -82,7 +86,7 @@ mod tests {
     use super::*;
     use crate::{LabelValue, testing::example::profile};
 
-    /// What a profile says, whatever the order and the ids it says it with.
+    /// The content of a profile, whatever the order of its entries and their ids.
     fn content(profile: &Profile) -> Vec<(Vec<String>, Vec<i64>)> {
         let mut content: Vec<_> = profile
             .samples

@@ -1,8 +1,8 @@
-//! Looking at a part of a profile: some of its samples, or some of the frames of all.
+//! A part of a profile: some of its samples, or some of the frames of all.
 //!
-//! The rules are those of `pprof`'s options of the same names, with a predicate in place of a
-//! regular expression, so that the library needs none. What a part is a share of, the whole, is for
-//! the caller to keep: nothing here counts.
+//! The rules are those of `pprof`'s options of the same names. A predicate takes the place of a
+//! regular expression, so that the library needs none. The caller keeps the total that a part is a
+//! share of.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::{Label, Location, LocationId, Profile, Sample};
 type OnText<'a> = Box<dyn Fn(&str) -> bool + 'a>;
 type OnLabels<'a> = Box<dyn Fn(&[Label]) -> bool + 'a>;
 
-/// Which samples and frames to look at; without any choice, all of them.
+/// Which samples and frames to look at; all of them by default.
 ///
-/// Names are matched by a function of yours. It is given, one after another, the function names and
-/// file names of a location's lines and the file mapped there, and the location matches if any of
-/// these does.
+/// A function of the caller matches names. It gets the function names and file names of a
+/// location's lines and the file mapped there, one by one. The location matches if any of them
+/// does.
 ///
 /// # Examples
 ///
@@ -37,41 +37,41 @@ pub struct Filter<'a> {
     ignore_labels: Option<OnLabels<'a>>,
 }
 
-/// What a [`Filter`] has left of a profile.
+/// The part of a profile that a [`Filter`] leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filtered {
     /// The profile without what was left out. Its tables may have entries that no sample uses.
     pub profile: Profile,
-    /// The choices that matched nothing, by name, as a misspelled one does: `focus`, `ignore`,
+    /// The names of the choices that matched nothing, which may be misspelled: `focus`, `ignore`,
     /// `hide`, `show`, `tagfocus`, `tagignore`.
     pub unmatched: Vec<&'static str>,
 }
 
 impl<'a> Filter<'a> {
-    /// Keeps only the samples with a location on their stack that matches.
+    /// Keeps only the samples with a matching location on their stack.
     #[must_use]
     pub fn focus(mut self, matches: impl Fn(&str) -> bool + 'a) -> Self {
         self.focus = Some(Box::new(matches));
         self
     }
 
-    /// Leaves out the samples with a location on their stack that matches.
+    /// Leaves out the samples with a matching location on their stack.
     #[must_use]
     pub fn ignore(mut self, matches: impl Fn(&str) -> bool + 'a) -> Self {
         self.ignore = Some(Box::new(matches));
         self
     }
 
-    /// Takes the frames that match off all stacks, and leaves out samples without any other. What a
-    /// hidden leaf holds is its caller's.
+    /// Takes matching frames off all stacks, and leaves out samples without any other frame. The
+    /// value of a hidden leaf goes to its caller.
     #[must_use]
     pub fn hide(mut self, matches: impl Fn(&str) -> bool + 'a) -> Self {
         self.hide = Some(Box::new(matches));
         self
     }
 
-    /// Takes all frames off the stacks but those that match, and leaves out samples without one.
+    /// Takes all frames off the stacks except those that match, and leaves out samples without one.
     #[must_use]
     pub fn show(mut self, matches: impl Fn(&str) -> bool + 'a) -> Self {
         self.show = Some(Box::new(matches));
@@ -112,7 +112,7 @@ impl fmt::Debug for Filter<'_> {
     }
 }
 
-/// Which choices have matched anything so far.
+/// The choices that have matched anything so far.
 #[derive(Default)]
 struct Matched {
     focus: bool,
@@ -123,14 +123,14 @@ struct Matched {
     ignore_labels: bool,
 }
 
-/// What becomes of the samples that a location is on.
+/// What a location means for the samples that it is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FocusMatch {
-    /// Nothing by this location.
+    /// Nothing.
     Nothing,
-    /// Kept, if no location is ignored.
+    /// They are kept, if no location is ignored.
     Focused,
-    /// Left out.
+    /// They are left out.
     Ignored,
 }
 
@@ -138,8 +138,8 @@ impl Profile {
     /// The part of the profile that the filter leaves.
     ///
     /// A sample without a stack is left out by any filter on names, as in `pprof`. Values stay as
-    /// they are, so the estimates of the part are those its samples had in the whole; the total is
-    /// no longer that of the program ([`View::out_of`](crate::report::View::out_of)).
+    /// they are, so the estimates of the part are those that its samples had in the whole. The
+    /// total is no longer that of the program ([`View::out_of`](crate::report::View::out_of)).
     #[must_use]
     pub fn filter(&self, filter: &Filter<'_>) -> Filtered {
         let mut profile = self.clone();
@@ -196,8 +196,8 @@ impl Profile {
         Filtered { profile, unmatched }
     }
 
-    /// What becomes of a location's samples, and whether the location is still shown; its lines
-    /// that are not are taken out.
+    /// What a location means for its samples, and whether it is still shown. Its lines that are not
+    /// shown are taken out.
     fn judge(
         &self,
         location: &mut Location,
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(unmatched, [""; 0]);
         let few = Filter::default().show(|name| name == "push" || name.ends_with("libz.so"));
         assert_eq!(left(&few), (vec!["push".into(), "inflate".into()], vec![]));
-        // An address has no line that could match, and is hidden with its file.
+        // A bare address has no line that could match. It is hidden with its file.
         let server = Filter::default().hide(|name| name.ends_with("server"));
         assert_eq!(left(&server).0, ["inflate"]);
         let both = Filter::default()

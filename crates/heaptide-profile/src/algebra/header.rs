@@ -1,15 +1,14 @@
-//! The header of a sum of profiles: which profiles fit together, and what their sum says about
-//! itself.
+//! The header of a sum of profiles: which profiles fit together, and what the sum states.
 //!
-//! Apart from the sums so that the rules, which are `pprof`'s, stand in one place. Nothing here
-//! looks at samples.
+//! It is separate from the sums, so that the rules, which are `pprof`'s, are in one place. It does
+//! not look at samples.
 
 use std::{collections::HashSet, sync::Arc};
 
 use crate::{Error, Result};
 use crate::{Profile, ValueType};
 
-/// A profile without samples and tables that says what the sum of `profiles` is.
+/// The header of the sum of `profiles`, as a profile without samples and tables.
 pub(super) fn combine(profiles: &[&Profile]) -> Result<Profile> {
     let Some((first, others)) = profiles.split_first() else {
         return Err(Error::mismatch("there is no profile to merge"));
@@ -25,8 +24,8 @@ pub(super) fn combine(profiles: &[&Profile]) -> Result<Profile> {
             .find(|kind| !kind.is_empty())
             .cloned()
             .unwrap_or_default(),
-        // `pprof` documents "the earliest nonzero one". Its code gives a later profile's time where
-        // one in between has none, which is not associative; this is the documented rule.
+        // `pprof` documents "the earliest nonzero one". Its code gives the time of a later profile
+        // if one in between has none, which is not associative. This is the documented rule.
         time_nanos: profiles
             .iter()
             .map(|p| p.time_nanos)

@@ -1,8 +1,8 @@
-//! Adding profiles up: the public face and the rules of the algebra.
+//! Sums of profiles: the public face and the rules of the algebra.
 //!
-//! The rules are those of `pprof`, so that a sum made here and one made by `go tool pprof` are the
-//! same, but for the sample intervals of heaps, of which `pprof` forgets all but one. `sum` does
-//! the work, for this and for `diff`.
+//! The rules are those of `pprof`, so a sum made here equals one made by `go tool pprof`. One thing
+//! differs: the sample intervals of heaps, since `pprof` forgets all but one. `sum` does the work,
+//! for this and for `diff`.
 
 use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
@@ -14,9 +14,9 @@ use super::{
 use crate::Profile;
 use crate::{Error, Result};
 
-/// A sum of profiles that are added one after the other, by the rules of [`Profile::merge`].
+/// A sum of profiles that are added one by one, by the rules of [`Profile::merge`].
 ///
-/// None of them is held: memory grows with the different samples there are, not with the profiles.
+/// It does not keep the profiles. Memory grows with the number of different samples.
 ///
 /// ```
 /// use heaptide_profile::{Merge, Profile, Sample, ValueType};
@@ -35,8 +35,8 @@ use crate::{Error, Result};
 #[derive(Default)]
 pub struct Merge {
     sum: Option<Sum>,
-    /// Apart from the sum's header: each process has one of its own, and looking through all of
-    /// them for each profile would take the square of their number.
+    /// Separate from the sum's header. Each process has a comment of its own, and a search through
+    /// all of them for each profile would take time with the square of their number.
     comments: Vec<Arc<str>>,
     known: HashSet<Arc<str>>,
 }
@@ -46,7 +46,8 @@ impl Merge {
     ///
     /// # Errors
     ///
-    /// Those of [`Profile::merge`]. After one the sum may have a part of the profile: give it up.
+    /// Those of [`Profile::merge`]. After an error the sum may have a part of the profile, so it is
+    /// of no use.
     pub fn add(&mut self, profile: &Profile) -> Result<()> {
         let mut header = match &self.sum {
             Some(sum) => header::combine(&[sum.header(), profile])?,
@@ -61,9 +62,9 @@ impl Merge {
         let sum = match &mut self.sum {
             Some(sum) => {
                 if let Cow::Owned(so_far) = with_period(sum.header(), header.period) {
-                    // The period has risen. What is in the sum was drawn at others, and its samples
-                    // have other labels now, so it is begun again: as often as there are intervals,
-                    // each above the last.
+                    // The period has risen. The samples in the sum were drawn at other intervals,
+                    // and have other labels now. So the sum is begun anew. This happens at most
+                    // once for each interval, since each is larger than the last.
                     *sum = Sum::new(header);
                     sum.add(&so_far, Term::Plus)?;
                 } else {
@@ -99,40 +100,45 @@ impl fmt::Debug for Merge {
 }
 
 impl Profile {
-    /// The text label, with the value `true`, by which `pprof` knows the samples of a diff's base.
+    /// The text label that marks the samples of a diff's base for `pprof`; its value is `true`.
     pub(crate) const BASE_LABEL: &str = "pprof::base";
 
     /// Adds profiles up: the values of equal samples are summed, and only what samples use is kept.
     ///
-    /// Two samples are equal if their locations and their labels are; labels of different keys may
-    /// be in any order. Two locations are equal if their mappings, their distance from the
-    /// mapping's start, their lines and their folding are. Two mappings are equal if their sizes,
-    /// rounded up to 4 KiB, their file offsets and their build ids (their file names, where they
-    /// have none) are. So the same program under another address layout lines up, and the sum has
-    /// the addresses of the first profile that knows the mapping.
+    /// - Two samples are equal if their locations and labels are. Labels of different keys may be
+    ///   in any order.
+    /// - Two locations are equal if their mappings, their distance from the mapping's start, their
+    ///   lines and their folding are.
+    /// - Two mappings are equal if their sizes, rounded up to 4 KiB, their file offsets and their
+    ///   build ids are. Without a build id the file name counts.
     ///
-    /// Samples whose values are all zero are dropped. Of the mappings that no sample uses only the
-    /// main executable stays: the first mapping of the first profile that has any. Merging one
-    /// profile therefore compacts it.
+    /// So the same program under another address layout lines up. The sum has the addresses of the
+    /// first profile that knows the mapping.
     ///
-    /// The header is put together as `pprof` does it: the greatest period, the sum of the
-    /// durations, the earliest time (profiles without a time do not count), the comments of all
-    /// without repeats, the first default sample type that is not empty, and the frame filters and
-    /// the documentation address of the first profile.
+    /// Samples whose values are all zero are dropped. A mapping that no sample uses is dropped,
+    /// unless it is the main executable: the first mapping of the first profile that has any. So
+    /// the merge of one profile compacts it.
     ///
-    /// Of heaps that were sampled at different intervals, samples that were drawn at another than
-    /// that period have it in the label `sample_interval`, and so the right errors; of what `pprof`
-    /// adds up only the greatest is known. A heap that tells no interval is taken to have that of
-    /// the sum.
+    /// The header is made as `pprof` makes it:
     ///
-    /// Merging is associative: with `+` for it, `(a + b) + c` and `a + (b + c)` have the same
-    /// header, apart from what the first profile decides, and the same samples. Their order is that
-    /// of first appearance, so it may differ where samples cancel.
+    /// - the greatest period, the sum of the durations, and the earliest time, not counting
+    ///   profiles without a time;
+    /// - the comments of all without repeats, and the first default sample type that is not empty;
+    /// - the frame filters and the documentation address of the first profile.
+    ///
+    /// Heaps may be sampled at different intervals. Samples that were drawn at another interval
+    /// than the period of the sum have the label `sample_interval`, and so the right errors. In a
+    /// sum made by `pprof` only the greatest interval is known. A heap that states no interval is
+    /// taken to have that of the sum.
+    ///
+    /// Merging is associative: `(a + b) + c` and `a + (b + c)` have the same samples and the same
+    /// header, except for what the first profile decides. Samples are in the order of first
+    /// appearance, so their order may differ if samples cancel.
     ///
     /// # Errors
     ///
-    /// A mismatch if there is no profile, or if period types or sample types differ; malformed if a
-    /// profile refers to something it does not have, or if a sum does not fit into 64 bits.
+    /// A mismatch if there is no profile, or if period types or sample types differ. Malformed if a
+    /// profile refers to something that it does not have, or if a sum does not fit into 64 bits.
     ///
     /// # Examples
     ///
@@ -205,8 +211,8 @@ mod tests {
         }
     }
 
-    /// Heaps of different intervals, each with samples of one object that were drawn at their
-    /// heap's interval or, by their label, at one of three.
+    /// Heaps of different intervals, each with samples of one object. The objects were drawn at
+    /// their heap's interval or, by their label, at one of three.
     fn heaps() -> impl Strategy<Value = Vec<Profile>> {
         let samples = proptest::collection::vec((0..3_usize, 0..6_usize), 0..6);
         let heap = (0..INTERVALS.len(), samples).prop_map(|(period, samples)| {
@@ -229,7 +235,7 @@ mod tests {
         proptest::collection::vec(heap, 1..5)
     }
 
-    /// How many objects there are by stack and by the interval they were drawn at.
+    /// The number of objects by stack and by the interval at which they were drawn.
     fn drawn(profiles: &[&Profile]) -> BTreeMap<(String, i64), i64> {
         let mut drawn = BTreeMap::new();
         for profile in profiles {

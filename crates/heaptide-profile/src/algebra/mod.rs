@@ -1,8 +1,8 @@
 //! Sums, differences and parts of profiles.
 //!
-//! `merge` and `diff` are the public faces of `sum`, which decides by `tables` which entries of two
-//! profiles are the same one. `header` combines what describes a whole profile, and `period` what
-//! describes its sampling. `filter` takes a part of a profile.
+//! `merge` and `diff` are the public faces of `sum`. By `tables`, `sum` decides which entries of
+//! two profiles are the same one. `header` combines what describes a whole profile, and `period`
+//! what describes its sampling. `filter` takes a part of a profile.
 
 mod diff;
 mod filter;

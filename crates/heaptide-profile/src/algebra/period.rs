@@ -1,16 +1,16 @@
-//! Which sample interval a profile's samples were drawn at: its period, or what a label says.
+//! The sample interval of each sample: the profile's period, or the value of a label.
 //!
-//! Shared by sums and differences of heaps whose intervals differ: the result has one period, and
-//! what was drawn at another interval has to say so. It moves no value, and knows nothing of
-//! errors.
+//! Sums and differences of heaps with different intervals share it. Their result has one period,
+//! and each sample that was drawn at another interval has a label. It changes no value, and knows
+//! nothing of errors.
 
 use std::borrow::Cow;
 
 use crate::model::heap::INTERVAL_LABEL;
 use crate::{Label, LabelValue, Profile};
 
-/// The heap as it would be written while the sample interval is `period`: what was drawn at another
-/// says so by its label. Other profiles, and those that tell no interval, as they are.
+/// The heap as it would be written if its period were `period`: samples that were drawn at another
+/// interval get the label. Other profiles, and those without an interval, stay as they are.
 pub(super) fn with_period(heap: &Profile, period: i64) -> Cow<'_, Profile> {
     let counts = heap.period_type.as_ref();
     let is_heap = counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"));

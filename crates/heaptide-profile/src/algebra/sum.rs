@@ -1,8 +1,7 @@
 //! A sum of profiles under construction: which samples of two profiles are the same one.
 //!
-//! Shared by `merge`, which documents the identities, and by `diff`, which adds with a minus sign.
-//! Nothing here looks at names to decide what belongs together beyond the stated identities, and
-//! nothing here knows what the values mean.
+//! `merge`, which documents the identities, and `diff`, which adds with a minus sign, share it. It
+//! compares nothing beyond these identities, and does not know what the values mean.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -17,8 +16,7 @@ pub(super) enum Term {
     Plus,
     /// Its values are subtracted.
     Minus,
-    /// Its values are subtracted, and its samples are kept apart from the others by
-    /// [`Profile::BASE_LABEL`].
+    /// Its values are subtracted, and its samples are kept separate by [`Profile::BASE_LABEL`].
     Base,
 }
 
@@ -30,7 +28,7 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// A sum of nothing yet; `header` has no samples and no tables.
+    /// An empty sum. `header` has no samples and no tables.
     pub(super) fn new(header: Profile) -> Self {
         Self {
             merged: header,
@@ -39,12 +37,12 @@ impl Sum {
         }
     }
 
-    /// The sum so far: what it says about itself, and what it has, zeros too.
+    /// The sum so far, including zeros.
     pub(super) fn header(&self) -> &Profile {
         &self.merged
     }
 
-    /// Replaces what the sum says about itself; the tables of `header` are left aside.
+    /// Replaces the header of the sum. The tables of `header` are not used.
     pub(super) fn set_header(&mut self, header: Profile) {
         let merged = &mut self.merged;
         let tables = Profile {
@@ -59,7 +57,7 @@ impl Sum {
 
     pub(super) fn add(&mut self, profile: &Profile, term: Term) -> Result<()> {
         let mut source = Source::new(profile);
-        // The first mapping is the main executable by convention, so it must stay the first one,
+        // The first mapping is the main executable by convention. So it must stay the first,
         // whichever sample comes first.
         if self.merged.mappings.is_empty() && !profile.mappings.is_empty() {
             self.known.mapping(&mut self.merged, &mut source, 0)?;
@@ -79,7 +77,7 @@ impl Sum {
         Ok(())
     }
 
-    /// The sum, without samples that have become zero and without what only they used.
+    /// The sum, without samples that became zero and without entries that only those used.
     pub(super) fn finish(self) -> Result<Profile> {
         if !self.merged.samples.iter().any(is_zero) {
             return Ok(self.merged);
@@ -106,7 +104,7 @@ impl Sum {
             .collect::<Result<Vec<_>>>()?;
         let labels = labels(sample, term);
         let mut identity = labels.clone();
-        // A stable sort, since values of one key are an ordered list.
+        // A stable sort, because the values of one key are an ordered list.
         identity.sort_by(|a, b| order(a).cmp(&order(b)));
 
         match self.samples.entry((locations.clone(), identity)) {

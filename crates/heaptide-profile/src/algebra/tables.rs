@@ -1,8 +1,7 @@
-//! The tables of a sum of profiles: where the locations, functions and mappings of each profile are
-//! in them.
+//! The tables of a sum: where the locations, functions and mappings of each profile are in them.
 //!
-//! Apart from `sum`, which adds values: here is what makes two places the same one, as `merge`
-//! documents it. It sees no sample.
+//! It is separate from `sum`, which adds values. It decides by the rules in `merge` which two
+//! places are the same one. It does not look at samples.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -12,10 +11,10 @@ use std::{
 use crate::{Error, Result};
 use crate::{Function, FunctionId, Line, Location, LocationId, Mapping, MappingId, Profile};
 
-/// Sizes of mappings are compared in whole pages: loaders round them differently.
+/// Sizes of mappings are compared in whole pages, because loaders round them differently.
 const PAGE: u64 = 0x1000;
 
-/// What is in the tables of a sum, and where.
+/// The entries of a sum's tables, and their positions.
 #[derive(Default)]
 pub(super) struct Known {
     locations: HashMap<Location, LocationId>,
@@ -70,7 +69,7 @@ impl Known {
                 Ok(Line { function, ..*line })
             })
             .collect::<Result<Vec<_>>>()?;
-        // In the merged profile all locations of a mapping are relative to the same start, so equal
+        // In the merged profile all locations of a mapping are relative to the same start. So equal
         // addresses there are equal distances.
         let shift = mapping.map_or(0, |mapped| mapped.shift);
         let location = Location {
@@ -141,7 +140,7 @@ impl Known {
     }
 }
 
-/// A profile being added, with where its tables' entries have gone.
+/// A profile that is being added, with the new positions of its entries.
 pub(super) struct Source<'a> {
     profile: &'a Profile,
     locations: Vec<Option<LocationId>>,
@@ -149,7 +148,7 @@ pub(super) struct Source<'a> {
     mappings: Vec<Option<Mapped>>,
 }
 
-/// Where a mapping has gone, and what to add to its addresses.
+/// The new position of a mapping, and what to add to its addresses.
 #[derive(Clone, Copy)]
 pub(super) struct Mapped {
     id: MappingId,

@@ -1,7 +1,7 @@
-//! Any valid profile, for property tests: every field takes part, references stay in range.
+//! Any valid profile, for property tests.
 //!
-//! For tests of whatever reads, writes, merges or filters profiles. It knows the rules of
-//! [`Profile::check`] and nothing of what consumers want beyond them.
+//! Every field takes part, and references stay in range. It follows the rules of [`Profile::check`]
+//! and nothing beyond them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     Profile, Sample, ValueType,
 };
 
-/// How many entries each table has: sample types, mappings, functions, locations, samples.
+/// The number of entries of each table: sample types, mappings, functions, locations, samples.
 type Sizes = (usize, usize, usize, usize, usize);
 
 /// Any valid profile.
@@ -52,7 +52,7 @@ fn tables(sizes: Sizes) -> impl Strategy<Value = Profile> {
     })
 }
 
-/// Empty, common (so that strings repeat), fit to trick a terminal, or anything else.
+/// Empty, common (so that strings repeat), made to trick a terminal, or anything else.
 fn text() -> impl Strategy<Value = Arc<str>> {
     let anything = any::<String>().prop_map(Arc::from);
     prop_oneof![
@@ -62,7 +62,7 @@ fn text() -> impl Strategy<Value = Arc<str>> {
     ]
 }
 
-/// Small numbers as often as any: 0 is what is left out on the wire.
+/// Half of the numbers are small: 0 is left out in the encoding.
 fn number() -> impl Strategy<Value = i64> {
     prop_oneof![-1..3_i64, any::<i64>()]
 }

@@ -1,5 +1,6 @@
-//! An HTTP server on loopback that gives each path its fixed answer, and remembers what it was
-//! asked.
+//! An HTTP server on loopback with a fixed answer for each path.
+//!
+//! It remembers the requests.
 
 use std::{
     io::{Read, Write},
@@ -8,7 +9,7 @@ use std::{
     thread,
 };
 
-/// A server under way; it ends with the process.
+/// A running server. It ends with the process.
 pub struct CannedServer {
     /// `http://127.0.0.1:PORT`.
     pub url: String,
@@ -16,7 +17,7 @@ pub struct CannedServer {
     pub requests: Receiver<String>,
 }
 
-/// The whole of an answer but for its length.
+/// An answer without its length.
 pub struct Canned {
     pub path: &'static str,
     /// The status line without the protocol, and further header lines.
@@ -50,7 +51,7 @@ fn answer(mut connection: TcpStream, answers: &[Canned], seen: &Sender<String>) 
     }
     let head = String::from_utf8(head).expect("a request of text");
     let path = head.split(' ').nth(1).expect("a path").to_owned();
-    // A test that looks at no requests has let go of them.
+    // A test that does not look at requests has dropped the receiver.
     let _unread = seen.send(head);
     let bare = path.split('?').next().unwrap_or_default();
     let Some(canned) = answers.iter().find(|canned| canned.path == bare) else {
@@ -66,6 +67,6 @@ fn answer(mut connection: TcpStream, answers: &[Canned], seen: &Sender<String>) 
         canned.head
     );
     let sent = connection.write_all(head.as_bytes());
-    // A client that refuses a body goes away in the middle of it.
+    // A client that refuses a body closes the connection in the middle of it.
     let _cut = sent.and_then(|()| connection.write_all(&canned.body));
 }

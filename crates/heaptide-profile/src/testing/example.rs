@@ -6,10 +6,9 @@
 //! main / 0x40 = 1 16 1 16
 //! ```
 //!
-//! ` / ` is a call, ` // ` a call that was inlined, `name.so!` puts a frame into another mapping,
-//! `0x` is an address that has no name. Values are for Go's four sample types. The same text gives
-//! the same profile, moved by `shift` as address space randomization would. Integration tests
-//! include this file too, so it uses public names only.
+//! ` / ` is a call, ` // ` an inlined call, `name.so!` puts a frame into another mapping, and `0x`
+//! is an address without a name. Values are for Go's four sample types. The same text always gives
+//! the same profile, moved by `shift` as address space randomization would.
 
 use crate::{
     Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, MappingId,
@@ -19,11 +18,11 @@ use crate::{
 /// Size of the mappings.
 const SIZE: u64 = 0x10_0000;
 
-/// The profile of `text`, with every mapping `shift` bytes from where it would be.
+/// The profile of `text`, with every mapping moved by `shift` bytes.
 ///
 /// # Panics
 ///
-/// If the text is not of the form that the module describes.
+/// If the text does not have the form that the module describes.
 #[must_use]
 pub fn profile(text: &str, shift: u64) -> Profile {
     let mut made = Profile {
@@ -142,7 +141,7 @@ fn line(made: &mut Profile, name: &str) -> Line {
     }
 }
 
-/// FNV-1a, so that a frame is at the same place in every profile.
+/// FNV-1a, so that a frame is at the same address in every profile.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

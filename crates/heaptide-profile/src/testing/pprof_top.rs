@@ -1,4 +1,4 @@
-//! `go tool pprof -top` and the `heaptide` command on the same files, and their tables compared.
+//! The tables of `go tool pprof -top` and of the `heaptide` command, compared.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +10,7 @@ pub const KINDS: [&str; 4] = [
     "inuse_space",
 ];
 
-/// What a report says: what its functions account for, of which total, and each row's flat, cum and
-/// name, in their order.
+/// A table: the sum of its functions, the total, and flat, cum and name of each row, in order.
 #[derive(Debug, PartialEq)]
 pub struct PprofTable {
     pub accounted: i64,
@@ -36,7 +35,7 @@ pub fn parse(output: &str) -> PprofTable {
     }
 }
 
-/// `flat flat% sum% cum cum%  name`, where the name may have spaces.
+/// A line `flat flat% sum% cum cum%  name`. The name may have spaces.
 pub fn row(line: &str) -> (i64, i64, String) {
     let mut rest = line;
     let mut word = || {
@@ -45,14 +44,14 @@ pub fn row(line: &str) -> (i64, i64, String) {
         word
     };
     let (flat, _, _, cum, _) = (word(), word(), word(), word(), word());
-    // That a function is new or gone is ours to say.
+    // Only heaptide marks functions that are new or gone.
     let name = rest.trim();
     let name = name.strip_suffix(" (new)").unwrap_or(name);
     let name = name.strip_suffix(" (gone)").unwrap_or(name);
     (number(flat), number(cum), name.to_owned())
 }
 
-/// A plain number, with a sign or not, or one with pprof's unit of one byte.
+/// A plain number, with a sign or without, or one with pprof's unit of one byte.
 pub fn number(text: &str) -> i64 {
     let digits = text.trim_start_matches('+').trim_end_matches('B');
     digits

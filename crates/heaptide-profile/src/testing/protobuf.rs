@@ -1,4 +1,6 @@
-//! A protobuf walker of the tests' own, so that a mistake in encoding cannot be undone by the same
+//! A protobuf reader for tests alone.
+//!
+//! It shares no code with the package, so that a mistake in encoding cannot be undone by the same
 //! one in decoding.
 
 use std::collections::BTreeMap;

@@ -1,15 +1,16 @@
-//! Readers of our files that others have written, from npm: what they make of one.
+//! Other people's readers of our files, from npm.
 
 use std::{path::Path, process::Command};
 
-/// `kind` is `speedscope` or `pprof`; `read.cjs` says what it gives. The packages are in
-/// target/readers.
+/// What a reader makes of a file, in JSON.
+///
+/// `kind` is `speedscope` or `pprof`, as `read.cjs` explains. The packages are in target/readers.
 #[must_use]
 pub fn read(kind: &str, file: &Path) -> String {
     run("read.cjs", kind, file)
 }
 
-/// What a script of tests/readers says of a file, in JSON.
+/// What a script of tests/readers prints about a file, in JSON.
 #[must_use]
 pub fn run(script: &str, argument: &str, file: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

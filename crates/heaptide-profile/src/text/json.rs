@@ -1,7 +1,7 @@
-//! JSON values as text, by hand: the bottom layer of what is written for programs.
+//! JSON values as text, made by hand.
 //!
-//! No serializer: the library would depend on one for a few dozen fields. What the fields are
-//! called is for who writes them; nothing here knows what they mean.
+//! A serializer would be a dependency for a few dozen fields. The callers choose the names of the
+//! fields.
 
 use std::fmt::Write as _;
 
@@ -43,7 +43,7 @@ fn join<T>(
 #[must_use]
 pub fn number(value: f64) -> String {
     if value.is_finite() {
-        // Rust writes floats in digits only, which is JSON; an exact 0 never as `-0`.
+        // Rust writes floats in digits only, which is valid JSON. Adding 0 turns `-0` into `0`.
         format!("{}", value + 0.0)
     } else {
         "null".into()
@@ -61,7 +61,8 @@ pub fn string(text: &str) -> String {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             control if control.is_control() => {
-                // Controls are below U+00A0: one unit of UTF-16. Writing to a string cannot fail.
+                // Control characters are below U+00A0, so each is one unit of UTF-16. Writing to a
+                // string cannot fail.
                 let escaped = write!(quoted, "\\u{:04x}", u32::from(control));
                 debug_assert_eq!(escaped, Ok(()));
             }

@@ -1,13 +1,12 @@
-//! How numbers are written for people: bytes, counts, shares, times. Once, for everything that is
-//! read by people; the bottom layer, so it knows nothing of what is measured.
+//! Numbers as people read them: bytes, counts, shares, times.
 //!
-//! Each kind of number is a type whose `Display` chooses the unit; `{:+}` shows the sign of
-//! positive numbers too, and width and alignment work as for strings. Exact figures for scripts are
-//! plain integers and need nothing from here.
+//! Each kind of number is a type whose `Display` chooses the unit. `{:+}` shows the sign of
+//! positive numbers too. Width and alignment work as for strings. Programs get plain integers, and
+//! need nothing from here.
 
 use std::fmt::{self, Display, Formatter};
 
-/// A number of bytes, in the greatest binary unit it fills: `0 B`, `1023 B`, `1.50 KiB`,
+/// A number of bytes, in the largest binary unit that it fills: `0 B`, `1023 B`, `1.50 KiB`,
 /// `-3.00 GiB`.
 ///
 /// # Examples
@@ -22,7 +21,7 @@ use std::fmt::{self, Display, Formatter};
 pub struct Bytes(pub i64);
 
 impl Bytes {
-    /// An estimate, to the nearest byte.
+    /// An estimate, rounded to the nearest byte.
     #[must_use]
     pub fn nearest(estimate: f64) -> Self {
         #[expect(
@@ -38,7 +37,7 @@ impl Display for Bytes {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
         let size = self.0.unsigned_abs();
-        // What would be shown as 1024.00 of a unit is 1.00 of the next.
+        // A value that would be shown as 1024.00 of a unit is shown as 1.00 of the next.
         let rounds_up = |value: f64| value >= 1023.995;
         let mut text = format!("{size} B");
         let mut scaled = size as f64;
@@ -53,8 +52,7 @@ impl Display for Bytes {
     }
 }
 
-/// An estimate of bytes with its standard error, both in the unit that suits the larger:
-/// `8.71 ± 0.69 MiB`.
+/// An estimate of bytes with its standard error, both in the unit of the larger: `8.71 ± 0.69 MiB`.
 ///
 /// # Examples
 ///
@@ -127,7 +125,7 @@ impl Display for Count {
 }
 
 /// A part of a total in percent, with the part's sign: `42.86%`. A part below a hundredth of a
-/// percent is `<0.01%`, whatever its sign; a part of nothing is `-`.
+/// percent is `<0.01%`, whatever its sign. A part of a total of 0 is `-`.
 ///
 /// # Examples
 ///
@@ -161,7 +159,7 @@ impl Display for Share {
     }
 }
 
-/// A length of time in its two greatest units: `1h 5m`, `2.50s`, `10.00ms`.
+/// A length of time in its two largest units: `1h 5m`, `2.50s`, `10.00ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Nanos(pub i64);
 
@@ -169,7 +167,7 @@ impl Display for Nanos {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let nanos = self.0.unsigned_abs();
         let seconds = nanos.saturating_add(500_000_000) / 1_000_000_000;
-        // As for `Bytes`: nothing is shown as 1000.00 of a unit, nor as 60 of one.
+        // As for `Bytes`: nothing is shown as 1000.00 of a unit, or as 60 of one.
         let text = match nanos {
             0..1_000 => format!("{nanos}ns"),
             1_000..999_995 => format!("{:.2}us", nanos as f64 / 1e3),
@@ -207,14 +205,14 @@ impl Display for Instant {
     }
 }
 
-/// The nearest number that 64 bits hold.
+/// The nearest number that fits into 64 bits.
 #[must_use]
 pub fn clamp(value: i128) -> i64 {
     let limits = (i128::from(i64::MIN), i128::from(i64::MAX));
     i64::try_from(value.clamp(limits.0, limits.1)).unwrap_or_default()
 }
 
-/// Puts the sign, and the padding asked for, around a number without its sign.
+/// Adds the sign and the requested padding to a number without its sign.
 pub(crate) fn signed(f: &mut Formatter<'_>, sign: i64, text: &str) -> fmt::Result {
     let sign = match sign {
         -1 => "-",
@@ -248,8 +246,7 @@ pub fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// The inverse of [`civil`], by the same source: the day of a year, month and day, whose values are
-/// not checked.
+/// The inverse of [`civil`], by the same source. The values of year, month and day are not checked.
 #[must_use]
 pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
