@@ -575,8 +575,8 @@ mod tests {
         ] {
             let mut profile = library_stack(&mut symbolizer, run);
             let before = names(&profile).len();
-            trim(&mut profile, Trim::Plumbing);
-            assert_eq!(names(&profile).len(), before, "there is no plumbing in it");
+            trim(&mut profile, Trim::Allocator);
+            assert_eq!(names(&profile).len(), before, "none is of the allocator");
             assert_ne!(short(&profile)[0], user, "there is nothing to trim");
             trim(&mut profile, Trim::Containers);
             assert_eq!(short(&profile)[0], user);

@@ -219,7 +219,7 @@ fn a_real_profile_keeps_the_rules() {
     }
     for function in &profile.functions {
         assert_ne!(function.name, function.system_name);
-        let plumbing = [
+        let allocator_frames = [
             "__rust_",
             "alloc::alloc::",
             "alloc::raw_vec::",
@@ -229,7 +229,7 @@ fn a_real_profile_keeps_the_rules() {
             let leaf = profile.frames(sample).next().unwrap().function;
             let name = &*leaf.unwrap().name;
             assert!(
-                !plumbing
+                !allocator_frames
                     .iter()
                     .any(|p| name.trim_start_matches('<').starts_with(p)),
                 "{name}"

@@ -55,7 +55,7 @@ pub(crate) struct SymbolizeArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FramesToKeep {
     Containers,
-    Plumbing,
+    Allocator,
     Nothing,
 }
 

@@ -259,7 +259,7 @@ fn has_names(profile: &Profile) -> bool {
 fn trim(arguments: &args::SymbolizeArgs, profile: &Profile) -> Trim {
     match arguments.trim {
         Some(FramesToKeep::Containers) => Trim::Containers,
-        Some(FramesToKeep::Plumbing) => Trim::Plumbing,
+        Some(FramesToKeep::Allocator) => Trim::Allocator,
         Some(FramesToKeep::Nothing) => Trim::Nothing,
         None if profile.is_untrimmed() || arguments.force => Trim::Containers,
         None => Trim::Nothing,

@@ -30,7 +30,7 @@
 //! | look at a part of a profile | [`Profile::filter`], [`Filter`] |
 //! | add up and compare profiles | [`Profile::merge`], [`Profile::diff`]; many, one at a time: [`Merge`] |
 //! | give a raw profile its names | [`Profile::symbolize`], [`SymbolLine`], [`Trim`] |
-//! | know how far a number may be off | [`Profile::estimates`], [`Estimate`], [`Population`] |
+//! | know how far a number may be off | [`SampleType::estimates`], [`SampleType::estimate`], [`Estimate`], [`Population`] |
 //! | show who holds memory, and what grew | [`report`] |
 //! | find leaks | [`leak::find`], [`leak::LeakDetector`] |
 //! | tell processes apart | [`Profile::process`], [`Profile::is_same_process_as`] |

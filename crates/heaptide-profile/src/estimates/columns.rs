@@ -1,7 +1,9 @@
-//! A heap profile's four columns, read sample by sample: as a population, or one of them as an
-//! estimate.
+//! A heap profile's four columns, read sample by sample.
 //!
-//! Separate from `population`, which knows what the numbers mean and nothing of samples and labels.
+//! A sample becomes a population, or one of its values an estimate.
+//!
+//! It is separate from `population`, which knows what the numbers mean and nothing of samples and
+//! labels.
 
 use super::estimate::Estimate;
 use super::interval::Mass;
@@ -32,12 +34,12 @@ impl HeapColumn {
 }
 
 impl Profile {
-    /// The comment of a difference without its base, which a filter leaves in; by `pprof`'s
-    /// convention one with a leading `#` is for machines.
+    /// The comment of a difference without its base. A filter leaves it in. By `pprof`'s convention
+    /// a comment with a leading `#` is for machines.
     #[doc(hidden)]
     pub const DIFFERENCE: &str = "#heaptide difference";
 
-    /// The four values of a heap profile's sample, with what its labels say of the blocks.
+    /// The four values of a heap profile's sample, with what its labels say about the blocks.
     ///
     /// # Errors
     ///
@@ -53,8 +55,8 @@ impl Profile {
         })
     }
 
-    /// The value of a sample in a column as an estimate of its own, in a profile or in a difference
-    /// without its base ([`is_difference`](Self::is_difference)).
+    /// The value of a sample in a column, as an estimate of its own. The profile may be a
+    /// difference without its base ([`is_difference`](Self::is_difference)).
     pub(super) fn estimate_of(
         &self,
         sample: &Sample,
@@ -79,8 +81,7 @@ impl Profile {
             let added = mass(space as f64);
             return Ok(Estimate::new(value as f64, added, Mass::default()));
         }
-        // As much as was allocated meanwhile may have come, and what of it is not in the growth has
-        // gone.
+        // At most what was allocated meanwhile came. Everything of it beyond the growth went.
         let allocated = if live {
             self.value(sample, "alloc_space").unwrap_or(0)
         } else {
@@ -91,11 +92,11 @@ impl Profile {
         Ok(Estimate::new(value as f64, added, removed))
     }
 
-    /// Whether the live values are growths and no amounts: the profile says so, or some of them are
-    /// less than nothing, beside those of a base that is kept apart.
+    /// Whether the live values are growths instead of amounts. The profile says so, or some of them
+    /// are negative without a base that is kept separate.
     ///
-    /// A duration does not tell, as there are profiles of what was allocated during some time and
-    /// of all that is live. Of another's difference in which nothing fell it cannot be known.
+    /// A duration proves nothing: some profiles cover what was allocated in a time span and all
+    /// that is live. Another program's difference in which nothing fell cannot be recognized.
     pub(super) fn is_difference(&self) -> bool {
         if self
             .comments
@@ -140,7 +141,7 @@ impl Profile {
     }
 }
 
-/// Value of a numeric label in whatever unit: Go writes `bytes` without one.
+/// The value of a numeric label in any unit. Go writes `bytes` without one.
 fn number(sample: &Sample, key: &str) -> Option<i64> {
     sample.labels.iter().find_map(|label| match label.value {
         LabelValue::Number { value, .. } if &*label.key == key => Some(value),
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn one_large_block_as_go_writes_it_has_the_error_of_one_sample() {
-        // Go cuts the weight 1.58 to one object, so space / objects is 1.58 blocks.
+        // Go cuts the weight 1.58 to one object, so `space / objects` is 1.58 blocks.
         let go = sample([1, 829_411, 1, 829_411], &[("bytes", BLOCK)]);
         let estimate = heap(INTERVAL)
             .sample_type_at(3)
@@ -266,7 +267,7 @@ mod tests {
         assert!(heap(INTERVAL).sample_type_at(4).unwrap_err().is_mismatch());
     }
 
-    /// Four that came and sixteen that went, as far as four columns say: a growth of twelve less.
+    /// Four blocks came and sixteen went, as far as four columns show it: a growth of minus twelve.
     #[test]
     fn a_fall_has_the_error_of_all_that_may_have_come_and_gone() {
         let p = -(-4096.0 / INTERVAL as f64).exp_m1();

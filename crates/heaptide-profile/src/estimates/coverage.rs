@@ -1,8 +1,10 @@
-//! How often the 95 % intervals hold the truth: simulated profiles, sampled as the real thing
-//! samples.
+//! How often the 95 % intervals hold the truth, in simulated profiles.
 //!
-//! `cargo test --lib coverage -- --nocapture` prints the table of docs/sampling.md. Seeds are
-//! fixed. With 2,000 profiles a case a share of 95 % is known to 0.5 points.
+//! The simulation samples as the allocator does.
+//!
+//! `cargo test -p heaptide-profile --lib coverage -- --nocapture` prints the table of
+//! docs/sampling.md. Seeds are fixed. With 2,000 profiles for each case a share of 95 % is known to
+//! 0.5 points.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
@@ -13,10 +15,10 @@ const INTERVAL: f64 = 512.0 * 1024.0;
 const RUNS: u32 = 2000;
 const KIB: f64 = 1024.0;
 
-/// The number of a stack that nothing is asked of.
+/// The number of a stack that no case looks at.
 const BYSTANDER: usize = 15;
 
-/// What is asked of each profile.
+/// The number that a case looks at in each profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum CoverageColumn {
     Objects = 2,
@@ -24,7 +26,7 @@ enum CoverageColumn {
 }
 
 /// Blocks of one size on one stack: how many came, went and stayed between two profiles, and how
-/// many passed, which came and went again.
+/// many came and went again in between.
 #[derive(Clone, Copy)]
 struct Blocks {
     stack: usize,
@@ -35,8 +37,8 @@ struct Blocks {
     passed: u32,
 }
 
-/// How often the interval held the truth, of the profiles with at least one sample that matters,
-/// and how wide it was on average in parts of the truth (or of all that changed, where that is 0).
+/// How often the interval held the truth, among the profiles with at least one sample that matters.
+/// And its average width relative to the truth, or to all changes if the truth is 0.
 #[derive(Clone, Copy, Debug)]
 struct Coverage {
     held: f64,
@@ -56,11 +58,11 @@ fn whole(value: f64) -> u32 {
     value.round() as u32
 }
 
-/// How many of `blocks` have a sample point in them.
+/// The number of `blocks` with a sample point in them.
 fn sampled(random: &mut Xoshiro256PlusPlus, blocks: u32, size: f64) -> u32 {
     let (mut at, mut hits) = (0.0, 0);
     loop {
-        // In (0, 1]: the logarithm is finite.
+        // In (0, 1], so that the logarithm is finite.
         let uniform = ((random.next_u64() >> 11) + 1) as f64 / 2_f64.powi(53);
         at += (-uniform.ln() * INTERVAL / size).floor() + 1.0;
         if at > f64::from(blocks) {
@@ -80,7 +82,7 @@ fn number(key: &str, value: f64) -> Label {
     }
 }
 
-/// A profile with counts of sampled blocks, ever allocated and live, as the library would write it.
+/// A profile with counts of sampled blocks, ever allocated and live, as heaptide would write it.
 fn profile(samples: &[(Blocks, u32, u32)]) -> Profile {
     let kinds = [
         "alloc_objects",
@@ -149,7 +151,7 @@ fn coverage(all: &[Blocks], column: CoverageColumn, seed: u64) -> Coverage {
         runs += 1;
         let mut shown = profile(&after);
         if is_difference {
-            // A bystander, or a base without samples would be no base.
+            // Without a bystander, a base without samples would not be a base.
             let bystander = (stack(BYSTANDER, 64.0, 1.0), 1, 1);
             before.push(bystander);
             after.push(bystander);
@@ -183,7 +185,7 @@ fn coverage(all: &[Blocks], column: CoverageColumn, seed: u64) -> Coverage {
     }
 }
 
-/// A stack of blocks of which `samples` are expected to be sampled.
+/// A stack of blocks, of which `samples` are expected to be sampled.
 fn stack(stack: usize, size: f64, samples: f64) -> Blocks {
     Blocks {
         stack,
@@ -203,9 +205,9 @@ const SIZES: [(&str, f64); 4] = [
     ("2 MiB", 2048.0 * KIB),
 ];
 
-/// Checks one case at 3, 10, 30 and 300 expected samples: at least 93 % for few, 93 to 98 % for
-/// many unless what is known of a difference is a bound. Blocks of 2 MiB are missed so seldom that
-/// at 30 of them counts are as discrete as at 3 of others.
+/// Checks one case at 3, 10, 30 and 300 expected samples. The share has to be at least 93 % for few
+/// samples, and 93 to 98 % for many, unless the profiles give only a bound. Blocks of 2 MiB are so
+/// rarely missed that at 30 of them counts are as discrete as at 3 of others.
 fn check(name: &str, column: CoverageColumn, is_bound: bool, case: impl Fn(f64) -> Vec<Blocks>) {
     let mut line = format!("| {name} | {} |", format!("{column:?}").to_lowercase());
     let mut wrong = vec![];
@@ -232,7 +234,8 @@ fn coverage_of_a_stack_of_one_size() {
     }
 }
 
-/// 64 B, 4 KiB, 64 KiB, 512 KiB and 2 MiB on one stack, with as many samples of each.
+/// Blocks of 64 B, 4 KiB, 64 KiB, 512 KiB and 2 MiB on one stack, with the same number of samples
+/// of each.
 fn mixed(samples: f64) -> Vec<Blocks> {
     [64.0, 4.0 * KIB, 64.0 * KIB, 512.0 * KIB, 2048.0 * KIB]
         .map(|size| stack(0, size, samples))
@@ -250,7 +253,7 @@ fn coverage_of_a_stack_of_mixed_sizes() {
         false,
         |m| vec![stack(0, 64.0, m / 2.0), stack(0, 256.0 * KIB, m / 2.0)],
     );
-    // Each group has the samples named.
+    // Each group has that number of samples.
     check("a stack, five sizes", CoverageColumn::Objects, false, mixed);
 }
 
@@ -298,7 +301,7 @@ fn coverage_of_a_difference() {
                 vec![Blocks { stayed, ..new }]
             };
             check(&format!("a diff, grown, {name}"), column, false, leak);
-            // Half as many go as come; all that was there is replaced.
+            // Half as many go as come. Then everything is replaced.
             let replaced = |m: f64| {
                 let new = stack(0, size, m / 1.5);
                 let went = new.came / 2;
@@ -312,7 +315,7 @@ fn coverage_of_a_difference() {
             );
         }
     }
-    // What stayed may have been replaced by what passed, for all that the profiles say.
+    // For all that the profiles show, the blocks that stayed may have been replaced.
     check(
         "a diff, with as much passing, 64 B",
         CoverageColumn::Bytes,

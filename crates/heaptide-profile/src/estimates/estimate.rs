@@ -1,20 +1,19 @@
-//! A number that is known up to sampling noise: its standard error, and an interval that holds.
+//! A number with sampling noise: its standard error, and an interval that holds.
 //!
-//! A value of a heap profile is an estimate. How far it may be off follows from block sizes and
-//! sample intervals alone; `population` reads these from profiles, `interval` turns them into
-//! limits. This type adds such numbers up, and decides nothing: what is significant is for its
-//! callers.
+//! A value of a heap profile is an estimate. Its possible error follows from block sizes and sample
+//! intervals alone. `population` reads these from profiles, and `interval` turns them into limits.
+//! This type adds such numbers up. It does not decide what is significant.
 
 use std::iter::Sum;
 use std::ops::{Add, Mul, RangeInclusive};
 
 use super::interval::{self, Mass};
 
-/// A number known up to sampling noise, in the unit of the column it comes from.
+/// A number with sampling noise, in the unit of its column.
 ///
-/// It comes from a profile ([`Profile::estimate`](crate::Profile::estimate)); the default is an
-/// exact 0. Estimates of different samples are independent, so those of a function, of a filter or
-/// of a whole profile are added up.
+/// It comes from a profile ([`SampleType::estimate`](crate::SampleType::estimate)). The default is
+/// an exact 0. Estimates of different samples are independent. So those of a function, of a filter
+/// or of a whole profile can be added up.
 ///
 /// ```
 /// use heaptide_profile::{Estimate, Profile, Sample, ValueType};
@@ -43,17 +42,18 @@ use super::interval::{self, Mass};
 pub struct Estimate {
     /// The best guess.
     pub value: f64,
-    /// Square root of the estimated variance of `value`; 0 if it is exact, or if nothing was
-    /// sampled.
+    /// Square root of the estimated variance of `value`. It is 0 if the value is exact, or if
+    /// nothing was sampled.
     pub standard_error: f64,
     /// The sampled blocks that add to the value.
     added: Mass,
-    /// Those that take away from it.
+    /// The sampled blocks that take away from the value.
     removed: Mass,
 }
 
 impl Estimate {
-    /// `value` is what a profile says, which may be cut to a whole number; the masses are not.
+    /// `value` is the number in the profile, which may be cut to a whole number. The masses are
+    /// not.
     pub(super) fn new(value: f64, added: Mass, removed: Mass) -> Self {
         Self {
             value,
@@ -65,19 +65,22 @@ impl Estimate {
 
     /// A range that holds the true number 95 times in 100.
     ///
-    /// It holds for few samples too, where it reaches further up than down: Garwood's interval for
-    /// a Poisson count where all blocks weigh the same and are sampled rarely, Fay and Feuer's
-    /// gamma interval for those of several sizes, and for differences both sides' limits put
-    /// together. What no interval can know is a kind of blocks of which none was sampled.
-    /// `docs/sampling.md` has the sources, and how often the true number was measured to lie
-    /// within.
+    /// It holds for few samples too, and then reaches further up than down.
+    ///
+    /// - Blocks that weigh the same and are rarely sampled: Garwood's interval for a Poisson count.
+    /// - Blocks of several sizes: the gamma interval of Fay and Feuer.
+    /// - Differences: the limits of both sides, put together.
+    ///
+    /// No interval can know of a kind of blocks of which none was sampled. `docs/sampling.md` has
+    /// the sources, and measured shares.
     #[must_use]
     pub fn interval_95(self) -> RangeInclusive<f64> {
         interval::of_difference(&self.added, &self.removed)
     }
 
-    /// How many samples of equal weight would have the same values and variances: those that add,
-    /// and those that take away. Not whole, as samples weigh differently.
+    /// The number of samples of equal weight that would have the same values and variances: those
+    /// that add, and those that take away. They are not whole numbers, because samples weigh
+    /// differently.
     pub(crate) fn effective_samples(&self) -> (f64, f64) {
         let variance = self.standard_error * self.standard_error;
         let values = self.added.value() + self.removed.value();
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn samples_of_equal_weight_are_counted() {
-        // Twelve that come and four that go, each for 1000 blocks of a byte.
+        // Twelve samples come and four go. Each stands for 1000 blocks of a byte.
         let mass = |samples: f64| Mass::of(samples * 1000.0, 1.0, 999.0);
         let estimate = Estimate::new(8000.0, mass(12.0), mass(4.0));
         let (came, went) = estimate.effective_samples();

@@ -1,63 +1,65 @@
-//! Limits of what sampled blocks stand for: intervals that hold for few samples as well as for
-//! many.
+//! Limits of what sampled blocks stand for: intervals for few samples as well as for many.
 //!
-//! Apart from `estimate` so that the method stands in one place with its sources. It knows masses
-//! of sampled blocks, no profiles.
+//! It is separate from `estimate`, so that the method is in one place with its sources. It knows
+//! masses of sampled blocks, and nothing of profiles.
 //!
-//! A block of `s` bytes is sampled with probability `p`, so before the n-th sampled one there come
-//! `F` blocks that are not, and `F` is negative binomial with mean `n (1-p)/p` and variance
-//! `n (1-p)/p²`. The number of unsampled blocks that `n` samples leave possible lies between the
-//! lower quantile of `F` at `n` and the upper quantile of `F` at `n + 1`, since the one after the
-//! last may have been about to come. This is the construction of
-//! [Clopper and Pearson, 1934](https://doi.org/10.1093/biomet/26.4.404); for rare samples (`p` to
-//! 0) `F` times `p` is a gamma variable and the interval the one of
-//! [Garwood, 1936](https://doi.org/10.1093/biomet/28.3-4.437) for a Poisson count. Blocks of
-//! several sizes have a weighted sum of such variables, for which the gamma distribution of the
-//! same mean and variance is taken, with one more sample of the heaviest unseen weight at the upper
-//! limit: the interval of
+//! A block of `s` bytes is sampled with probability `p`. Before the n-th sampled block come `F`
+//! blocks that are not sampled. `F` is negative binomial with mean `n (1-p)/p` and variance
+//! `n (1-p)/p²`.
+//!
+//! With `n` samples, the number of unsampled blocks lies between the lower quantile of `F` at `n`
+//! and the upper quantile of `F` at `n + 1`, since the next sample may have been about to come.
+//! This is the construction of
+//! [Clopper and Pearson, 1934](https://doi.org/10.1093/biomet/26.4.404). For rare samples (`p` to
+//! 0), `F` times `p` is a gamma variable, and the interval is the one of
+//! [Garwood, 1936](https://doi.org/10.1093/biomet/28.3-4.437) for a Poisson count.
+//!
+//! Blocks of several sizes have a weighted sum of such variables. The gamma distribution of the
+//! same mean and variance is used for it, with one more sample of the heaviest unseen weight at the
+//! upper limit. This is the interval of
 //! [Fay and Feuer, 1997](https://doi.org/10.1002/(SICI)1097-0258(19970415)16:7%3C791::AID-SIM500%3E3.0.CO;2-%23).
-//! The same gamma distribution stands in for the negative binomial where `p` is large, with half a
-//! block of room for the count being whole.
+//! The same gamma distribution replaces the negative binomial where `p` is large, with a margin of
+//! half a block because counts are whole.
 //!
-//! A difference has the limits of its two parts, put together by the squares of their distances:
-//! the method of variance estimates recovery
+//! A difference has the limits of its two parts, combined by the squares of their distances. This
+//! is the method of variance estimates recovery
 //! ([Zou and Donner, 2008](https://doi.org/10.1002/sim.3095)).
 
 use std::ops::{Add, Mul, RangeInclusive};
 
 use crate::special_functions::gamma_lower;
 
-/// Chance left on either side of an interval that holds 95 times in 100.
+/// The chance on either side of an interval that holds 95 times in 100.
 const TAIL: f64 = 0.025;
 /// The standard normal value that is exceeded with chance `TAIL`.
 const NORMAL_TAIL: f64 = 1.959_963_984_540_054;
 
-/// How much too large `seen` may be: 2 blocks in the file for the 1.58 that a sampled one of 512
-/// KiB stands for are taken for blocks a fifth smaller, of which 1.09 were sampled.
+/// How much too large `seen` may be. A sampled block of 512 KiB stands for 1.58 blocks, and the
+/// file says 2. Two blocks look a fifth smaller, and 1.09 of them would have been sampled.
 const ROUNDING: f64 = 0.1;
 
-/// From this shape on a gamma quantile is taken by the approximation of Wilson and Hilferty, which
-/// errs there by less than a thousandth of the distance to the mean.
+/// From this shape on the approximation of Wilson and Hilferty gives the gamma quantile. Its error
+/// there is less than a thousandth of the distance to the mean.
 const SHAPE_IS_LARGE: f64 = 200.0;
 
-/// What a number of sampled blocks stands for, in bytes or in blocks.
+/// What some sampled blocks stand for, in bytes or in blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Mass {
-    /// The sampled blocks themselves: the truth is no less.
+    /// The sampled blocks themselves. The truth is at least this.
     pub(super) seen: f64,
-    /// The estimate of those that were not sampled.
+    /// The estimate of the blocks that were not sampled.
     pub(super) unseen: f64,
     /// The variance of `unseen`.
     pub(super) variance: f64,
-    /// A block of the kind that leaves most unseen.
+    /// A block of the kind that leaves the most unseen.
     pub(super) block: f64,
     /// How much such a block leaves unseen for each sampled one: `block (1-p)/p`.
     pub(super) behind: f64,
 }
 
 impl Mass {
-    /// Estimated `bytes` of blocks of `size` bytes, `odds` being `(1-p)/p`. 0 bytes are a mass too:
-    /// of nothing sampled where such blocks may have been.
+    /// Estimated `bytes` of blocks of `size` bytes, where `odds` is `(1-p)/p`. 0 bytes are a mass
+    /// too: nothing was sampled, but such blocks may have been there.
     pub(super) fn of(bytes: f64, size: f64, odds: f64) -> Self {
         let seen = bytes / (1.0 + odds);
         let behind = size * odds;
@@ -70,9 +72,9 @@ impl Mass {
         }
     }
 
-    /// The same blocks as evidence of the rate they come at: that those sampled are there says
-    /// nothing of it, and each comes and is sampled as a point of a Poisson process, with variance
-    /// `weight²`.
+    /// The same blocks as evidence of the rate at which they come. That the sampled ones exist says
+    /// nothing about the rate. Each comes and is sampled as a point of a Poisson process, with
+    /// variance `weight²`.
     pub(super) fn of_arrivals(bytes: f64, size: f64, odds: f64) -> Self {
         let weighs = size * (1.0 + odds);
         Self {
@@ -97,11 +99,12 @@ impl Mass {
             self.variance + self.behind * weight,
             1.0 - TAIL,
         );
-        // Blocks are whole, gamma variables are not: half a block either way, unless it is certain
-        // enough that none was missed. Where blocks are rarely sampled that is next to nothing.
+        // Blocks are whole, gamma variables are not. So there is a margin of half a block either
+        // way, unless it is certain enough that none was missed. For blocks that are rarely sampled
+        // the margin is negligible.
         let none_missed = self.unseen + self.behind <= TAIL * self.block;
         let room = if none_missed { 0.0 } else { 0.5 * self.block };
-        // The size of the blocks is known from rounded counts, and `seen` through it to a tenth.
+        // The size of the blocks is known from rounded counts, so `seen` is known to a tenth.
         let least = (1.0 - ROUNDING) * self.seen;
         let low = (self.seen + low - room).max(least);
         (low, self.seen + high + room)
@@ -128,7 +131,7 @@ impl Add for Mass {
     }
 }
 
-/// The same in another unit; the factor is not negative.
+/// The same in another unit. The factor is not negative.
 impl Mul<f64> for Mass {
     type Output = Self;
 
@@ -154,7 +157,7 @@ pub(super) fn of_difference(added: &Mass, removed: &Mass) -> RangeInclusive<f64>
     net - down..=net + up
 }
 
-/// The value that a gamma variable of this mean and variance stays below with chance `p`.
+/// The value that a gamma variable of this mean and variance does not exceed with chance `p`.
 fn gamma_quantile(mean: f64, variance: f64, p: f64) -> f64 {
     if !(mean > 0.0 && variance > 0.0) {
         return mean.max(0.0);
@@ -165,8 +168,8 @@ fn gamma_quantile(mean: f64, variance: f64, p: f64) -> f64 {
         let cube_root = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * shape.sqrt());
         return mean * cube_root.powi(3);
     }
-    // The distribution function grows, so halving finds where it passes p. Far above the mean
-    // nothing is left: the tail falls as exp(-x), so 40 more than ten deviations leave 1e-17.
+    // The distribution function grows, so bisection finds where it passes `p`. The tail falls as
+    // exp(-x), so 40 above ten deviations leave 1e-17.
     let (mut low, mut high) = (0.0, shape + 10.0 * shape.sqrt() + 40.0);
     for _ in 0..50 {
         let middle = 0.5 * (low + high);

@@ -1,7 +1,7 @@
 //! Estimates for the samples of a profile: each by itself, or paired with its base in a difference.
 //!
-//! Apart from `population`, which knows one stack at a time, because a difference is about two
-//! profiles: whether they are of one process shows only in all of their samples together.
+//! It is separate from `population`, which knows one stack at a time. A difference is about two
+//! profiles, and only all of their samples together show whether they are of one process.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,11 @@ impl SampleType<'_> {
     /// The sample type has to be one of a heap profile: `alloc_objects`, `alloc_space`,
     /// `inuse_objects` or `inuse_space`.
     ///
-    /// Works on any heap profile whose values are scaled up from the sampled ones, Go's included.
-    /// The block size comes from the label `bytes` together with the mean `space / objects`, the
-    /// sample interval from the label `sample_interval` or else from [`period`](Self::period). For
-    /// all samples ask [`estimates`](Self::estimates), which looks through the profile once.
+    /// It works on any heap profile whose values are scaled up from the sampled ones, Go's
+    /// included. The block size comes from the label `bytes` together with the mean
+    /// `space / objects`. The sample interval comes from the label `sample_interval`, or else from
+    /// [`Profile::period`]. For all samples call [`estimates`](Self::estimates), which goes through
+    /// the profile once.
     ///
     /// ```
     /// use heaptide_profile::{Profile, Sample, ValueType};
@@ -49,20 +50,20 @@ impl SampleType<'_> {
 
     /// The values of all samples, each with its standard error, in their order.
     ///
-    /// They are independent, so the estimates of any selection of samples may be summed: those of a
-    /// function, of what a filter leaves, of all of them.
+    /// They are independent. So the estimates of any selection of samples can be summed: those of a
+    /// function, of what a filter leaves, of all.
     ///
-    /// In a difference without its base ([`diff`](Profile::diff), Go's `?seconds=N`), known by a
-    /// comment of heaptide's or by values less than nothing, what came is at most what was
-    /// allocated, and all of that beyond the growth has gone.
+    /// A difference without its base ([`diff`](Profile::diff), Go's `?seconds=N`) is known by a
+    /// comment of heaptide, or by negative values. At most what was allocated came, and everything
+    /// of it beyond the growth went.
     ///
-    /// In a difference whose base is kept apart ([`diff_keeping_base`](Profile::diff_keeping_base))
-    /// blocks live in both profiles were sampled in both or in neither and cancel, see
-    /// [`Population::growth_since`]. There the first sample of a stack and size has the estimate of
-    /// the whole difference, and the other, its counterpart in the base, an exact 0. This takes
-    /// both profiles to be of one process. If they say of themselves that they are not
-    /// ([`Profile::process`]), or what was ever allocated fell for one stack and rose for another,
-    /// the variances of both add up.
+    /// In a difference with its base kept separate
+    /// ([`diff_keeping_base`](Profile::diff_keeping_base)), blocks that live in both profiles were
+    /// sampled in both or in neither. They cancel, see [`Population::growth_since`]. The first
+    /// sample of a stack and size has the estimate of the whole difference. Its counterpart in the
+    /// base has an exact 0. This holds for two profiles of one process. The variances of both add
+    /// up if the profiles state two processes ([`Profile::process`]), or if the bytes ever
+    /// allocated fell for one stack and rose for another.
     ///
     /// ```
     /// use heaptide_profile::{Profile, Sample, ValueType};
@@ -87,7 +88,7 @@ impl SampleType<'_> {
     ///
     /// # Errors
     ///
-    /// As [`estimate`](Self::estimate).
+    /// Those of [`estimate`](Self::estimate).
     pub fn estimates(self) -> Result<Vec<Estimate>> {
         let column = self.column()?;
         let profile = self.profile();
@@ -108,7 +109,7 @@ impl SampleType<'_> {
             may_be_later: false,
             may_be_earlier: false,
         };
-        // What says so is as good as what shows it, and a filter leaves it in.
+        // A statement is as good as a sign in the values, and a filter leaves it in.
         let start = if profile.is_of_several_processes() {
             none
         } else {
@@ -126,7 +127,7 @@ impl SampleType<'_> {
         Ok(estimates)
     }
 
-    /// Whether the sample type is one whose sampling error can be known.
+    /// Whether the sampling error of this sample type can be known.
     pub(crate) fn is_sampled(self) -> bool {
         self.column().is_ok()
     }
@@ -150,7 +151,7 @@ impl Profile {
         let mut known: HashMap<(&[LocationId], Vec<&Label>), usize> = HashMap::new();
         for (first, sample) in self.samples.iter().enumerate() {
             let mut labels: Vec<&Label> = sample.labels.iter().filter(|l| !is_base(l)).collect();
-            // A stable sort, since values of one key are an ordered list.
+            // A stable sort, because the values of one key are an ordered list.
             labels.sort_by(|a, b| a.key.cmp(&b.key));
             let at = *known.entry((&sample.locations, labels)).or_insert_with(|| {
                 pairs.push(Pair {
@@ -181,7 +182,7 @@ struct Pair {
 }
 
 impl Sample {
-    /// Whether it is of a difference's base, which counts negative.
+    /// Whether it belongs to a difference's base, which counts negative.
     pub fn is_base(&self) -> bool {
         self.labels.iter().any(is_base)
     }
@@ -249,12 +250,12 @@ mod tests {
 
     #[test]
     fn in_two_processes_nothing_cancels() {
-        // The cache was allocated more of, the log less.
+        // More of the cache was allocated, and less of the log.
         near(&errors(OTHER, BASE, 3), [24e6, 8e6]);
         near(&errors(OTHER, BASE, 1), [24e6, 12e6]);
     }
 
-    /// What shows that it is another process may be filtered out; that it says so is not.
+    /// A filter may take out the values that show another process, but not the statement.
     #[test]
     fn two_processes_are_told_by_what_they_say_too() {
         let told = |starts: [&str; 2]| {
@@ -273,7 +274,8 @@ mod tests {
         near(&told(["1700000000.12", "1700000000.13"]), [24e6, 0.0]);
     }
 
-    /// Of 20 MB that were allocated for the cache one stayed, or all of them did and 19 went.
+    /// Of 20 MB that were allocated for the cache, one stayed. Or all of them stayed, and 19 others
+    /// went.
     #[test]
     fn a_difference_without_its_base_is_no_surer_than_its_columns_allow() {
         let new = "
@@ -304,7 +306,7 @@ mod tests {
         );
     }
 
-    /// Where nothing fell, or a filter left nothing that did, no value shows what the profile is.
+    /// If nothing fell, or a filter left nothing that fell, no value shows what the profile is.
     #[test]
     fn a_difference_is_known_by_what_it_says_too() {
         let new = "
@@ -318,7 +320,7 @@ mod tests {
             part.sample_type_at(3).unwrap().estimates().unwrap(),
             all[..1]
         );
-        // Nor does what is added to it make a profile of it.
+        // A sum of differences is still a difference.
         let twice = Profile::merge(&[&part, &part]).unwrap();
         let ratio = twice.sample_type_at(3).unwrap().estimates().unwrap()[0].standard_error
             / all[0].standard_error;

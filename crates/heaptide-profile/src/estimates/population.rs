@@ -1,14 +1,15 @@
-//! What the four columns of a heap profile say of the blocks of one call stack and size, and how
-//! sure one can be of it, and of what changed between two profiles.
+//! The blocks of one call stack and size, as the four columns of a heap profile show them.
 //!
-//! Separate from the model because it gives four columns a meaning that the model does not know. It
-//! turns numbers into estimates; reading them is for `columns`, adding up for `estimate`.
+//! It computes how sure these numbers are, and how sure their change between two profiles is.
 //!
-//! A block of `s` bytes is sampled with probability `p = 1 - exp(-s/R)`, `R` being the sample
-//! interval, independently of the others, and then counts `1/p` times (the estimator of
+//! It is separate from the model because it gives four columns a meaning that the model does not
+//! know. It turns numbers into estimates. `columns` reads them, and `estimate` adds them up.
+//!
+//! A block of `s` bytes is sampled with probability `p = 1 - exp(-s/R)`, independently of the
+//! others, where `R` is the sample interval. It then counts `1/p` times (the estimator of
 //! [Horvitz and Thompson, 1952](https://doi.org/10.1080/01621459.1952.10483446)). If `n` of `N`
-//! such blocks are sampled, `n` is binomial with variance `N p (1-p)`, so the estimated count
-//! `C = n/p` has variance `N (1-p)/p`, whose unbiased estimate is `C (1-p)/p`; for bytes it is `s²`
+//! such blocks are sampled, `n` is binomial with variance `N p (1-p)`. So the estimated count
+//! `C = n/p` has variance `N (1-p)/p`, whose unbiased estimate is `C (1-p)/p`. For bytes it is `s²`
 //! times that.
 
 use std::ops::AddAssign;
@@ -18,12 +19,13 @@ use super::estimate::Estimate;
 use super::interval::Mass;
 use crate::sampling_law;
 
-/// Smallest block of a size group relative to its largest. Groups come four to a doubling; spaced
-/// evenly the widest one goes from 4 to 5 units, spaced geometrically every one from 0.84 to 1.
+/// Smallest block of a size group relative to its largest. A doubling has four groups. Spaced
+/// evenly, the widest one goes from 4 to 5 units. Spaced geometrically, each one goes from 0.84 to
+/// 1.
 const SMALLEST_IN_GROUP: f64 = 0.8;
 
-/// What a heap profile says of the blocks of one call stack and one size group, all sampled at one
-/// interval. Empty by default.
+/// The blocks of one call stack and one size group, all sampled at one interval, as a heap profile
+/// shows them. Empty by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Population {
     /// Estimated number of blocks ever allocated.
@@ -36,7 +38,7 @@ pub struct Population {
     pub inuse_space: i64,
     /// The sample's label `bytes`: the largest block of the size group; 0 if it has none.
     pub largest_block: i64,
-    /// The sample interval in bytes that these blocks were sampled at; 1 means all of them were.
+    /// The sample interval in bytes of these blocks. At 1 every block was sampled.
     pub interval_bytes: i64,
 }
 
@@ -52,13 +54,13 @@ impl AddAssign for Population {
     }
 }
 
-/// What one profile, or two, tell of a column: bytes that add to it and bytes that take away from
-/// it, besides its own value.
+/// What one profile, or two, show of a column besides its value: bytes that add to it and bytes
+/// that take away from it.
 #[derive(Clone, Copy, Debug)]
 struct PopulationChange {
     value: f64,
     added: f64,
-    /// `None` where nothing can have been taken away.
+    /// `None` if nothing can have been taken away.
     removed: Option<f64>,
 }
 
@@ -76,32 +78,35 @@ impl Population {
         }
     }
 
-    /// By how many live bytes this population grew since `base`, an earlier profile of the same
-    /// process; an empty population stands for one that a profile does not list.
+    /// How many live bytes this population gained since `base`, an earlier profile of the same
+    /// process. An empty population stands for one that a profile does not list.
     ///
-    /// Blocks that are live in both profiles are sampled in both or in neither: they cancel, and
-    /// only what came and what went carries noise. The profiles do not say which blocks these are,
-    /// but they bound them. With live bytes `S0`, `S1` and `D` bytes allocated in between, what is
-    /// newly live is part of both `S1` and `D`, so at most `new = min(S1, D)`; since
-    /// `S1 - S0 = new - gone`, what went is then `gone = new - (S1 - S0)`. Hence the variance is at
-    /// most `(new + gone) s (1-p)/p`. It is exact if nothing came and went again in between (a pure
-    /// leak) or nothing stayed (a churning cache), and the tightest bound that the columns allow.
-    /// These inequalities hold for the estimates too, as both sides sum the same blocks with the
-    /// same weights.
+    /// Blocks that live in both profiles are sampled in both or in neither. They cancel, and only
+    /// the blocks that came or went carry noise. The profiles do not say which blocks these are,
+    /// but they bound them.
     ///
-    /// If less was ever allocated than in `base`, the two are not of one process, nothing cancels,
+    /// The live bytes are `S0` and `S1`, and `D` bytes were allocated in between. The newly live
+    /// bytes are part of both `S1` and `D`, so they are at most `new = min(S1, D)`. Since
+    /// `S1 - S0 = new - gone`, what went is `gone = new - (S1 - S0)`. So the variance is at most
+    /// `(new + gone) s (1-p)/p`.
+    ///
+    /// The bound is exact if nothing came and went again in between (a pure leak) or nothing stayed
+    /// (a churning cache). It is the tightest one that the columns allow. The inequalities hold for
+    /// the estimates too, because both sides sum the same blocks with the same weights.
+    ///
+    /// If less was ever allocated than in `base`, the two are of two processes. Nothing cancels,
     /// and both variances add up.
     #[must_use]
     pub fn growth_since(&self, base: &Self) -> Estimate {
         self.change_of(base, HeapColumn::InuseSpace, self.later_than(base))
     }
 
-    /// The same growth with the standard error it has as evidence of a trend: blocks that come and
-    /// go at random would make the live bytes wander even if every one was sampled.
+    /// The same growth, with its standard error as evidence of a trend. Blocks that come and go at
+    /// random would make the live bytes wander even if every one was sampled.
     ///
     /// If the numbers of blocks that came and went are Poisson, each of them adds `s²` to the
-    /// variance, and sampling `s² (1-p)/p`, together `s²/p`. For blocks much smaller than the
-    /// sample interval this is nearly the error of [`growth_since`](Self::growth_since).
+    /// variance. Sampling adds `s² (1-p)/p`. Together that is `s²/p`. For blocks much smaller than
+    /// the sample interval this is nearly the error of [`growth_since`](Self::growth_since).
     #[must_use]
     pub fn drift_since(&self, base: &Self) -> Estimate {
         let change = self.change_since(base, HeapColumn::InuseSpace, self.later_than(base));
@@ -111,8 +116,8 @@ impl Population {
         Estimate::new(change.value, mass(change.added), removed)
     }
 
-    /// How two profiles of this population may be related, going by what was ever allocated, which
-    /// never falls. A byte for each of a few roundings, or half a block, is no fall.
+    /// How two profiles of this population may be related, by what was ever allocated, which never
+    /// falls. A byte for each of a few roundings, or half a block, does not count as a fall.
     pub(super) fn relation_to(&self, base: &Self) -> Relation {
         let allocated = self.alloc_space as f64 - base.alloc_space as f64;
         let (size, _) = self.block_since(base);
@@ -123,7 +128,7 @@ impl Population {
         }
     }
 
-    /// The relation to a base that is said to be earlier.
+    /// The relation to a base that is stated to be earlier.
     fn later_than(&self, base: &Self) -> Relation {
         Relation {
             may_be_earlier: false,
@@ -131,7 +136,7 @@ impl Population {
         }
     }
 
-    /// What a column has more than in `base`.
+    /// The change of a column since `base`.
     pub(super) fn change_of(
         &self,
         base: &Self,
@@ -140,8 +145,9 @@ impl Population {
     ) -> Estimate {
         let change = self.change_since(base, column, relation);
         let (size, odds) = self.block_since(base);
-        // The count behind the bytes is taken as space / size, not as the column: Go cuts it to a
-        // whole number, which for one sampled block of 512 KiB is 1 where the weight is 1.58.
+        // The count behind the bytes is taken as space / size instead of the column. Go cuts the
+        // column to a whole number: for one sampled block of 512 KiB it is 1 where the weight is
+        // 1.58.
         let unit = match column {
             HeapColumn::AllocSpace | HeapColumn::InuseSpace => 1.0,
             HeapColumn::AllocObjects | HeapColumn::InuseObjects => size.recip(),
@@ -158,7 +164,7 @@ impl Population {
         relation: Relation,
     ) -> PopulationChange {
         if !relation.may_be_later && relation.may_be_earlier {
-            // The base is the later one: what it has more, this has less.
+            // The base is the later one, so the change goes the other way.
             let back = Relation {
                 may_be_later: true,
                 may_be_earlier: false,
@@ -194,8 +200,9 @@ impl Population {
                 removed: None,
             };
         }
-        // A profile that is a difference itself has no live bytes but a growth: then what is newly
-        // live is part of what was allocated alone. Never less than the growth, nor than nothing.
+        // A profile that is a difference itself has a growth in place of live bytes. The newly live
+        // bytes are then part of what was allocated alone. They are at least the growth, and at
+        // least nothing.
         let is_difference = is < 0.0 || was < 0.0;
         let newly_live = if is_difference {
             allocated
@@ -204,7 +211,7 @@ impl Population {
         };
         let added = newly_live.max(growth).max(0.0);
         let removed = (added - growth).max(0.0);
-        // Also where none of them was sampled in the base, some may have been there, and gone.
+        // Even if none of them was sampled in the base, some may have been there, and went.
         PopulationChange {
             value,
             added,
@@ -212,7 +219,7 @@ impl Population {
         }
     }
 
-    /// With the signs of a difference's base turned.
+    /// The same with the sign of a difference's base turned.
     pub(super) fn negated(self) -> Self {
         Self {
             alloc_objects: self.alloc_objects.saturating_neg(),
@@ -233,7 +240,7 @@ impl Population {
         value as f64
     }
 
-    /// Size of the blocks of either, and `(1-p)/p` of it.
+    /// The size of the blocks of either, and `(1-p)/p` of it.
     fn block_since(&self, base: &Self) -> (f64, f64) {
         let mut both = *base;
         both += *self;
@@ -245,7 +252,7 @@ impl Population {
     }
 }
 
-/// Which of two profiles may be the later one of a process.
+/// Which of two profiles may be the later one of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Relation {
     /// The first may be the later one.
@@ -255,7 +262,7 @@ pub(super) struct Relation {
 }
 
 impl Relation {
-    /// What holds for every population of two profiles.
+    /// The relation that holds for all populations of two profiles.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             may_be_later: self.may_be_later && other.may_be_later,
@@ -264,8 +271,8 @@ impl Relation {
     }
 }
 
-/// Mean size of the blocks, kept within their size group: counts are rounded, so that for few large
-/// blocks `space / objects` alone can be off by half. At least 1.
+/// Mean size of the blocks, kept within their size group. Counts are rounded, so for few large
+/// blocks `space / objects` alone can be off by half. It is at least 1.
 pub(super) fn block_size(space: i64, objects: i64, largest: i64) -> f64 {
     let largest = largest as f64;
     let mean = if objects == 0 {
@@ -281,7 +288,7 @@ pub(super) fn block_size(space: i64, objects: i64, largest: i64) -> f64 {
     within.max(1.0)
 }
 
-/// `(1-p)/p` of a block at an interval as a profile states it. At 1 or less, every block is
+/// `(1-p)/p` of a block, at an interval as a profile states it. At 1 or less, every block is
 /// sampled.
 pub(super) fn odds_unsampled(size: f64, interval_bytes: i64) -> f64 {
     sampling_law::odds_unsampled(size, u64::try_from(interval_bytes).unwrap_or(0))
@@ -301,7 +308,7 @@ mod tests {
         assert!(off < 1e-4, "{value} instead of {expected}");
     }
 
-    /// Counts of sampled blocks that came, went and stayed, as the two profiles show them.
+    /// Two profiles of sampled blocks that came, went and stayed.
     fn populations(block: i64, sampled: [i64; 3]) -> (Population, Population) {
         let weight = 1.0 / -(-(block as f64) / INTERVAL as f64).exp_m1();
         #[expect(
@@ -389,10 +396,11 @@ mod tests {
         }
     }
 
-    /// Over many samplings the estimated variance of the growth must be, on average, the one the
-    /// growth shows: exactly for a pure leak and for full replacement, at least that in between.
+    /// Over many samplings the mean of the estimated variance has to match the growth's variance.
+    /// It has to be equal for a pure leak and for full replacement, and at least as large in
+    /// between.
     ///
-    /// The variance of 2,000 runs is itself known to 3.2 %; 13 % are four standard errors.
+    /// The variance of 2,000 runs is itself known to 3.2 %. 13 % are four standard errors.
     #[test]
     fn the_estimated_variance_is_the_one_that_sampling_shows() {
         const RUNS: u32 = 2000;

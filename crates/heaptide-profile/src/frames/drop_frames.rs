@@ -1,24 +1,24 @@
-//! The plumbing as a regular expression of names, for profiles that leave without symbols.
+//! The allocator's frames as a regular expression of names, for profiles without symbols.
 //!
-//! Such a profile cannot be trimmed by line, so it tells whoever symbolizes it what to leave out.
-//! Apart from `frame_class`, which decides about lines whose paths are known: here are only names,
-//! and they are those other programs print.
+//! Such a profile cannot be trimmed by line, so it states which frames to leave out once it has
+//! names. It is separate from `frame_class`, which decides about lines whose paths are known. Here
+//! are only names, as other programs print them.
 
 /// For [`Profile::drop_frames`](crate::Profile::drop_frames) of a profile without symbols: the
-/// names of the plumbing, as symbolizers print them for either mangling.
+/// names of the allocator's frames, as symbolizers print them for either mangling.
 ///
-/// `pprof` puts it between `^(` and `)$`, matches it with a name cut at its first `(`, and drops a
-/// frame that matches together with everything below it. So it must match only what never calls
-/// back into user code: the plumbing, not the containers. A profile that is symbolized when written
-/// is trimmed line by line instead, and needs none.
+/// `pprof` puts it between `^(` and `)$`, and matches it with a name cut at its first `(`. It drops
+/// a frame that matches together with everything below it. So the expression must match only
+/// functions that never call back into user code: the allocator's frames, not the containers. A
+/// profile that is symbolized when written is trimmed line by line instead, and needs none.
 pub const DROP_FRAMES: &str = concat!(
     // A method of a type starts with one `<` in the new mangling, a nested one with two.
     r"<*(alloc::alloc::|alloc::raw_vec::|hashbrown::raw::alloc::|heaptide::record::).*",
-    // Any allocator's methods, as the new mangling and the old write the header of an `impl`.
+    // Methods of any allocator, as the new mangling and the old write the header of an `impl`.
     r"|<.* as core::alloc::global::GlobalAlloc>::.*",
     r"|.*<impl core::alloc::global::GlobalAlloc for .*",
     r"|core::alloc::global::GlobalAlloc::.*",
-    // Without its path where a symbolizer drops it, with the crate's number where it shows it.
+    // Some symbolizers drop the path, and some show the crate's number.
     r"|(__rustc(\[[0-9a-f]*\])?::)?__(rust|rg|rdl)_(alloc|alloc_zeroed|realloc|dealloc)",
 );
 
@@ -28,7 +28,7 @@ mod tests {
     use prost::Message;
     use std::process::Command;
 
-    /// As much of `profile.proto` as a list of named frames needs.
+    /// The part of `profile.proto` that a list of named frames needs.
     #[derive(Message)]
     struct Profile {
         #[prost(message, repeated, tag = "1")]
@@ -87,7 +87,8 @@ mod tests {
         system_name: i64,
     }
 
-    /// One sample for each name: `leaf`, the name, `root`. What `pprof` drops has no `leaf` either.
+    /// One sample for each name: `leaf`, the name, `root`. If `pprof` drops the name, it drops
+    /// `leaf` too.
     fn profile(names: &[&str]) -> Profile {
         let mut profile = Profile {
             sample_type: vec![ValueType { kind: 1, unit: 2 }],
@@ -101,7 +102,7 @@ mod tests {
         for (id, name) in (1..).zip(all) {
             let at = i64::try_from(profile.string_table.len()).unwrap();
             profile.string_table.push((*name).into());
-            // As a symbolizer of binaries leaves it: the symbol in both fields.
+            // As a symbolizer of binaries leaves it: the symbol is in both fields.
             profile.function.push(Function {
                 id,
                 name: at,
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs go tool pprof (golang-go)"]
-    fn pprof_drops_the_plumbing_and_nothing_else() {
+    fn pprof_drops_the_allocator_and_nothing_else() {
         let table = [
             (true, "__rust_alloc"),
             (true, "__rustc::__rust_realloc"),
@@ -165,7 +166,7 @@ mod tests {
             (false, "app::__rust_alloc"),
             (false, "__rust_alloc_more"),
             (false, "malloc"),
-            // Symbols, which pprof demangles itself before it looks.
+            // Symbols. pprof demangles them before it matches.
             (true, "_RNvCsfLfy6EI15iL_7___rustc12___rust_alloc"),
             (
                 true,

@@ -1,17 +1,17 @@
-//! Whose code a line is: the allocation plumbing, the standard library's containers, or anyone
-//! else's.
+//! Whose code a line is: the allocator's, the standard library's containers', or other code.
 //!
-//! The path of the source file decides, since it is the same for both manglings, for every generic
-//! instance, and right even with `debug = "line-tables-only"`, where names lose their modules. The
-//! name decides only for a line without a path (`debug = 0`), and for the shims that
-//! `#[global_allocator]` generates, whose path is that of the user's file with the attribute.
+//! The path of the source file decides. It is the same for both manglings and for every generic
+//! instance. It is right even with `debug = "line-tables-only"`, where names lose their modules.
+//! The name decides only for a line without a path (`debug = 0`), and for the shims that
+//! `#[global_allocator]` generates. Their path is that of the user's file with the attribute.
+//!
 //! Counting frames would be wrong: `GlobalAlloc::alloc` is inlined into user code in most places.
 
 use super::trim::Trim;
 use crate::Function;
 
-/// Modules of the plumbing, where only names are known.
-const PLUMBING: [&str; 4] = [
+/// Modules of the allocator's frames, where only names are known.
+const ALLOCATOR: [&str; 4] = [
     "alloc::alloc::",
     "alloc::raw_vec::",
     "hashbrown::raw::alloc::",
@@ -23,23 +23,23 @@ const CONTAINERS: [&str; 4] = ["alloc::", "core::", "hashbrown::", "std::collect
 /// Whether a line of this function is cut from the leaf of a stack.
 pub(super) fn is_cut(function: &Function, level: Trim) -> bool {
     let (path, name) = (&*function.file, &*function.name);
-    let is_plumbing = is_shim(name)
+    let is_allocator = is_shim(name)
         || if path.is_empty() {
-            is_named(name, &PLUMBING)
+            is_named(name, &ALLOCATOR)
         } else {
-            is_recording_path(path) || is_plumbing_path(path)
+            is_recording_path(path) || is_allocator_path(path)
         };
     match level {
         Trim::Nothing => false,
-        Trim::Plumbing => is_plumbing,
-        Trim::Containers if path.is_empty() => is_plumbing || is_named(name, &CONTAINERS),
-        Trim::Containers => is_plumbing || is_container_path(path),
+        Trim::Allocator => is_allocator,
+        Trim::Containers if path.is_empty() => is_allocator || is_named(name, &CONTAINERS),
+        Trim::Containers => is_allocator || is_container_path(path),
     }
 }
 
-/// What stands between `alloc::alloc::alloc` and an allocator's code, known by name alone: the
-/// functions `#[global_allocator]` generates, and the methods of any `GlobalAlloc`, which includes
-/// an allocator that a program wraps around this one.
+/// Whether it stands between `alloc::alloc::alloc` and an allocator's code, which only the name
+/// shows. These are the functions that `#[global_allocator]` generates, and the methods of any
+/// `GlobalAlloc`, also of an allocator that a program wraps around this one.
 fn is_shim(name: &str) -> bool {
     let generated = name.strip_prefix("__rustc::").unwrap_or(name);
     let generated = ["__rust_", "__rg_", "__rdl_"]
@@ -118,7 +118,7 @@ fn is_recording_path(path: &str) -> bool {
     })
 }
 
-fn is_plumbing_path(path: &str) -> bool {
+fn is_allocator_path(path: &str) -> bool {
     matches!(
         in_library(path),
         Some("alloc/src/alloc.rs" | "alloc/src/raw_vec/mod.rs" | "alloc/src/raw_vec.rs")
@@ -131,8 +131,8 @@ fn is_container_path(path: &str) -> bool {
         || in_hashbrown(path).is_some()
 }
 
-/// Whether the path is that of a source file of the standard library or of what it is built from:
-/// hashbrown, and its other dependencies in `/rust/deps`.
+/// Whether the path is of a source file of the standard library, or of its dependencies: hashbrown,
+/// and the others in `/rust/deps`.
 pub(crate) fn is_standard_library(path: &str) -> bool {
     const FOLDERS: [&str; 3] = ["alloc/src/", "core/src/", "std/src/"];
     in_library(path).is_some_and(|rest| FOLDERS.iter().any(|folder| rest.starts_with(folder)))
@@ -142,8 +142,8 @@ pub(crate) fn is_standard_library(path: &str) -> bool {
 
 /// The rest of a path behind the `library/` folder of Rust's source tree.
 ///
-/// It lies in `/rustc/<commit>` or, where the sources are installed, in `…/rustlib/src/rust`;
-/// distributions have `…/rustc-1.95.0-src` and the like. The folder above is looked at so that a
+/// It lies in `/rustc/<commit>` or, where the sources are installed, in `…/rustlib/src/rust`.
+/// Distributions have `…/rustc-1.95.0-src` and the like. The folder above is looked at, so that a
 /// user's own `library/core/src` is not taken for it.
 fn in_library(path: &str) -> Option<&str> {
     path.match_indices("/library/").find_map(|(at, found)| {
@@ -153,7 +153,7 @@ fn in_library(path: &str) -> Option<&str> {
     })
 }
 
-/// The rest of a path behind the `src/` of the crate hashbrown, which std's maps are made of.
+/// The rest of a path behind the `src/` of the crate hashbrown, which the maps of std are made of.
 fn in_hashbrown(path: &str) -> Option<&str> {
     path.match_indices("/hashbrown").find_map(|(at, found)| {
         let (version, rest) = path.get(at + found.len()..)?.split_once('/')?;
@@ -167,10 +167,11 @@ fn in_hashbrown(path: &str) -> Option<&str> {
 
 /// Whether a demangled name is of a function in one of `modules`.
 ///
-/// For a method of a trait, `<S as Trait>::f`, the code is in the crate of the type or of the
-/// trait, and the name does not say which. It counts if both are in the standard library, or if the
-/// trait is and the type belongs to nobody: a primitive, or a type parameter as the old mangling
-/// leaves it. Otherwise `<user::Key as core::hash::Hash>::hash`, user code, would be cut.
+/// The code of a trait's method, `<S as Trait>::f`, is in the crate of the type or of the trait,
+/// and the name does not say which. It counts in two cases: both are in the standard library, or
+/// the trait is and the type has no crate. Such a type is a primitive, or a type parameter as the
+/// old mangling leaves it. Otherwise `<user::Key as core::hash::Hash>::hash`, user code, would be
+/// cut.
 fn is_named(name: &str, modules: &[&str]) -> bool {
     let within = |path: &str| modules.iter().any(|module| path.starts_with(module));
     let Some((self_type, of_trait)) = impl_header(name) else {
@@ -178,14 +179,14 @@ fn is_named(name: &str, modules: &[&str]) -> bool {
     };
     let self_type = bare(self_type);
     match of_trait {
-        // Only the standard library may give methods to types that are nobody's.
-        None => within(self_type) || (is_nobodys(self_type) && modules == CONTAINERS),
+        // Only the standard library may give methods to types without a crate.
+        None => within(self_type) || (has_no_crate(self_type) && modules == CONTAINERS),
         Some(of_trait) => {
             let of_std = ["alloc::", "core::"]
                 .iter()
                 .any(|c| of_trait.starts_with(c));
             let of_modules = within(of_trait);
-            (within(self_type) && (of_std || of_modules)) || (is_nobodys(self_type) && of_modules)
+            (within(self_type) && (of_std || of_modules)) || (has_no_crate(self_type) && of_modules)
         }
     }
 }
@@ -226,8 +227,8 @@ fn bare(mut name: &str) -> &str {
     name
 }
 
-/// A primitive, a tuple, a slice, a function, or a type parameter.
-fn is_nobodys(name: &str) -> bool {
+/// Whether a type has no crate: a primitive, a tuple, a slice, a function, or a type parameter.
+fn has_no_crate(name: &str) -> bool {
     name.starts_with(['(', '[']) || name.starts_with("fn(") || !name.contains("::")
 }
 
@@ -245,7 +246,7 @@ mod tests {
         };
         assert!(!is_cut(&function, Trim::Nothing));
         (
-            is_cut(&function, Trim::Plumbing),
+            is_cut(&function, Trim::Allocator),
             is_cut(&function, Trim::Containers),
         )
     }
@@ -305,14 +306,14 @@ mod tests {
             ),
             (false, false, format!("/home/u/{CHECKOUT}/src/http/mod.rs")),
         ];
-        for (plumbing, containers, file) in table {
-            // A name that says otherwise has no say.
-            let name = if plumbing {
+        for (allocator, containers, file) in table {
+            // The path decides against the name.
+            let name = if allocator {
                 "app::run"
             } else {
                 "alloc::alloc::alloc"
             };
-            assert_eq!(levels(&file, name), (plumbing, containers), "{file}");
+            assert_eq!(levels(&file, name), (allocator, containers), "{file}");
         }
     }
 
@@ -423,8 +424,8 @@ mod tests {
             (false, false, ""),
             (false, false, "<broken"),
         ];
-        for (plumbing, containers, name) in table {
-            assert_eq!(levels("", name), (plumbing, containers), "{name}");
+        for (allocator, containers, name) in table {
+            assert_eq!(levels("", name), (allocator, containers), "{name}");
         }
     }
 

@@ -1,9 +1,8 @@
 //! Cuts the allocator's own frames, and those of containers, from the leaf of every stack.
 //!
-//! The stack of a sampled allocation begins inside the allocator; what people look for is who asked
-//! for the memory. As in Go, only the leading run goes: a container further up the stack stays, and
-//! a stack that would vanish is kept whole. Which lines count is decided in `frame_class`; here is
-//! only where to cut.
+//! The stack of a sampled allocation begins inside the allocator. People look for the code that
+//! asked for the memory. As in Go, only the leading frames go: a container further up the stack
+//! stays, and a stack that would vanish is kept whole. `frame_class` decides which lines count.
 
 use super::frame_class;
 use crate::{FunctionId, Label, LocationId, Profile, Sample};
@@ -11,36 +10,41 @@ use std::collections::{HashMap, hash_map::Entry};
 
 /// Which frames are left out at the leaf of each stack of a symbolized profile.
 ///
-/// Nothing else is cut from the middle or the root of a stack, but for the same calls where they
-/// were inlined into a function and stand innermost in its line: those are not shown anywhere.
-/// Values never change.
+/// Frames in the middle and at the root stay, with one exception. If a call of this kind was
+/// inlined into a function, and stands innermost in its line, it is left out everywhere. Values
+/// never change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trim {
     /// None: every stack begins inside the allocator.
     Nothing,
-    /// The allocation plumbing: this crate, the functions made by `#[global_allocator]`, and the
+    /// The allocator's frames: this crate, the functions made by `#[global_allocator]`, and the
     /// standard library's `alloc` functions and raw buffers. Stacks begin in `Vec::push`,
     /// `Box::new`, `HashMap::insert`.
-    Plumbing,
-    /// The plumbing, and the containers above it: what is in `alloc`, `core`, `std::collections`
-    /// and hashbrown. Stacks begin in the function that used the container. The rest of `std`
-    /// stays, so a stack may begin in `std::fs::read`, as one of Go begins in `io.ReadAll`.
+    Allocator,
+    /// The allocator's frames, and the containers above them: functions in `alloc`, `core`,
+    /// `std::collections` and hashbrown. Stacks begin in the function that used the container. The
+    /// rest of `std` stays, so a stack may begin in `std::fs::read`, as one of Go begins in
+    /// `io.ReadAll`.
     #[default]
     Containers,
 }
 
 /// Cuts the leading run of such lines from every sample.
 ///
-/// A stack that consists of nothing else is kept whole. Where the run ends inside of a location,
-/// between inlined calls and the function they were inlined into, those calls go from that location
-/// wherever it stands, also further up other stacks. A location is shared by all samples and known
-/// to consumers by its address, so there cannot be a cut and a whole one. And what is cut must not
-/// depend on what else was sampled: if `collect` vanished from a stack only once a later profile
-/// has it at a leaf, two profiles of one process would not line up.
+/// A stack that consists of nothing else is kept whole.
 ///
-/// Samples whose stacks and labels became equal are summed. Locations and functions that nothing
-/// refers to any more are removed, and the rest renumbered.
+/// The cut may end inside a location, between inlined calls and the function they were inlined
+/// into. Then those calls go from that location everywhere, also further up other stacks. There are
+/// two reasons:
+///
+/// - All samples share the location, and other programs know it by its address. So it cannot be cut
+///   in one stack and whole in another.
+/// - The cut must not depend on what else was sampled. If `collect` vanished from a stack only once
+///   a later profile has it at a leaf, two profiles of one process would not line up.
+///
+/// Samples whose stacks and labels became equal are summed. Entries that nothing refers to any more
+/// are removed, and the rest is renumbered.
 pub fn trim(profile: &mut Profile, level: Trim) {
     if level == Trim::Nothing {
         return;
@@ -82,7 +86,7 @@ pub fn trim(profile: &mut Profile, level: Trim) {
     remove_unused(profile);
 }
 
-/// Sums samples of equal stacks and labels, each in the place of the first of them.
+/// Sums samples of equal stacks and labels, at the position of the first of them.
 fn sum_equal(samples: &mut Vec<Sample>) {
     let mut places: HashMap<(Vec<LocationId>, Vec<Label>), usize> = HashMap::new();
     let mut summed: Vec<Sample> = Vec::with_capacity(samples.len());
@@ -105,16 +109,16 @@ fn sum_equal(samples: &mut Vec<Sample>) {
     *samples = summed;
 }
 
-/// What the leading run takes of a location.
+/// The part of a location that the cut takes.
 struct Leading {
-    /// How many of its innermost lines.
+    /// The number of its innermost lines.
     lines: usize,
-    /// Whether that is all of them. A location without lines is nobody's and ends the run.
+    /// Whether these are all of its lines. A location without lines ends the cut.
     is_all: bool,
 }
 
-/// Removes locations without a sample and functions without a location, keeping the order of the
-/// rest.
+/// Removes locations without a sample and functions without a location. The order of the rest
+/// stays.
 fn remove_unused(profile: &mut Profile) {
     let mut is_used = vec![false; profile.locations.len()];
     for id in profile.samples.iter().flat_map(|sample| &sample.locations) {
@@ -142,7 +146,7 @@ fn mark(is_used: &mut [bool], at: usize) {
     }
 }
 
-/// Keeps the used entries of a table, and tells the new id for each old position.
+/// Keeps the used entries of a table, and returns the new id of each old position.
 fn renumber<T, Id>(
     table: &mut Vec<T>,
     is_used: &[bool],
@@ -167,8 +171,9 @@ mod tests {
     use super::*;
     use crate::{Function, Line, Location, Mapping, Sample};
 
-    /// One letter for a function: `p` and `q` are plumbing, `v` and `w` containers, others a
-    /// user's. A location is a word of them, innermost first; `-` is one without lines.
+    /// One letter for each function: `p` and `q` are the allocator's, `v` and `w` containers,
+    /// others the user's. A location is a word of them, innermost first. `-` is a location without
+    /// lines.
     fn profile(stacks: &[&str]) -> Profile {
         let mut profile = Profile {
             mappings: vec![Mapping::default()],
@@ -252,7 +257,7 @@ mod tests {
         let mut profile = profile(before);
         trim(&mut profile, level);
         assert_eq!(stacks(&profile), after);
-        // No entry is left that nothing uses, and each id is in range, or `stacks` had failed.
+        // Every entry is used by something. Every id is in range, or `stacks` would have failed.
         for at in 0..profile.locations.len() {
             let id = LocationId::new(at).unwrap();
             assert!(
@@ -273,8 +278,8 @@ mod tests {
         check(Trim::Containers, &["pq v a b"], &["a b"]);
         check(Trim::Containers, &["pqva b"], &["a b"]);
         check(Trim::Containers, &["p qv wva b"], &["a b"]);
-        check(Trim::Plumbing, &["p qv wva b"], &["v wva b"]);
-        check(Trim::Plumbing, &["pqva b"], &["va b"]);
+        check(Trim::Allocator, &["p qv wva b"], &["v wva b"]);
+        check(Trim::Allocator, &["pqva b"], &["va b"]);
         check(Trim::Nothing, &["pqva b"], &["pqva b"]);
         assert_eq!(Trim::default(), Trim::Containers);
     }
@@ -289,7 +294,7 @@ mod tests {
     #[test]
     fn a_stack_of_nothing_else_is_kept_whole() {
         check(Trim::Containers, &["pq v w", "p a"], &["pq v w", "a"]);
-        check(Trim::Plumbing, &["p q"], &["p q"]);
+        check(Trim::Allocator, &["p q"], &["p q"]);
         check(Trim::Containers, &[""], &[""]);
     }
 
@@ -301,14 +306,14 @@ mod tests {
 
     #[test]
     fn what_is_cut_of_a_location_does_not_depend_on_the_other_samples() {
-        // `va` ends the run of the first sample, and calls back into `c` in the second.
+        // `va` ends the cut of the first sample, and calls back into `c` in the second.
         let both = ["p va b", "p c va b"];
         check(Trim::Containers, &both, &["a b", "c a b"]);
         check(Trim::Containers, &both[..1], &["a b"]);
         check(Trim::Containers, &both[1..], &["c a b"]);
         // The same in one recursive stack.
         check(Trim::Containers, &["p va b va"], &["a b a"]);
-        // A location that goes whole at a leaf stays elsewhere.
+        // A location that is cut whole at a leaf stays in other places.
         check(Trim::Containers, &["v a", "c v a"], &["a", "c v a"]);
     }
 

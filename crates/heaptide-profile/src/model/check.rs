@@ -1,14 +1,14 @@
-//! What must hold for a [`Profile`]: the whole list, in one place.
+//! The rules that every [`Profile`] has to follow.
 //!
-//! Apart from the model so that it can be read as a list. Whoever builds, merges or filters a
-//! profile may break a rule in between; encoding checks before the first byte, decoding before it
-//! gives a profile out. Nothing is repaired here.
+//! They are separate from the model so that they can be read as a list. Code that builds, merges or
+//! filters a profile may break a rule in between. Encoding checks before the first byte, and
+//! decoding before it returns a profile. Nothing is repaired here.
 
 use super::{Line, Location, MappingId, Profile, Sample};
 use crate::{Error, Result};
 
 impl Profile {
-    /// Whether this profile is one that can be written and read back unchanged.
+    /// Checks that this profile can be written and read back unchanged.
     ///
     /// - A profile with samples has sample types.
     /// - Every sample has one value for each sample type.
@@ -16,8 +16,8 @@ impl Profile {
     ///   the profile's tables.
     /// - Every label has a key.
     ///
-    /// What consumers ask for beyond the format (which sample types, which addresses) is the matter
-    /// of whoever builds the profile, since profiles of other programs are read too.
+    /// What programs ask for beyond the format, such as certain sample types or addresses, is not
+    /// checked, since profiles of other programs are read too.
     ///
     /// ```
     /// use heaptide_profile::{Profile, Sample, ValueType};
@@ -37,7 +37,8 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [Malformed](Error::is_malformed), naming the first entry that breaks a rule, counted from 0.
+    /// [Malformed](Error::is_malformed). The message names the first entry that breaks a rule,
+    /// counted from 0.
     pub fn check(&self) -> Result<()> {
         for (at, location) in self.locations.iter().enumerate() {
             self.check_location(at, location)?;
@@ -74,8 +75,8 @@ impl Profile {
     }
 }
 
-/// The rule for the values of the sample at `at`; apart because decoding must apply it before it
-/// makes room for the sample, to keep its memory bound.
+/// The rule for the values of the sample at `at`. Decoding applies it before it allocates the
+/// sample, to keep its memory bound.
 pub(crate) fn check_values(at: usize, values: usize, types: usize) -> Result<()> {
     if types == 0 {
         return Err(Error::malformed(
@@ -92,7 +93,7 @@ pub(crate) fn check_values(at: usize, values: usize, types: usize) -> Result<()>
     )))
 }
 
-/// The rule for label `nth` of the sample at `at`; apart for the same reason.
+/// The rule for label `nth` of the sample at `at`. Decoding applies it on its own too.
 pub(crate) fn check_label_key(at: usize, nth: usize, key: &str) -> Result<()> {
     if key.is_empty() {
         return Err(Error::malformed(format!(
@@ -102,7 +103,7 @@ pub(crate) fn check_label_key(at: usize, nth: usize, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// Inlined: it is asked of each frame of each sample, and nearly always right.
+/// Inlined, because each frame of each sample is checked and nearly always right.
 #[inline]
 fn in_range(place: impl Fn() -> String, table: &str, index: usize, length: usize) -> Result<()> {
     if index < length {

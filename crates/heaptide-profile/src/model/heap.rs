@@ -1,4 +1,4 @@
-//! What the samples of a heap profile are called: its columns and its labels.
+//! The names of a heap profile's columns and labels.
 
 /// Names and units of a heap profile's columns, in Go's order. Consumers also know them by
 /// position.

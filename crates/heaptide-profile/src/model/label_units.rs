@@ -1,15 +1,15 @@
-//! What the numbers of labels are counted in.
+//! The units of number labels.
 //!
-//! A rule of `pprof` about whole profiles, which filters on labels and reports of them share.
+//! It is a rule of `pprof` about whole profiles. Filters on labels and reports of them share it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{LabelValue, Profile};
 
 impl Profile {
-    /// The unit of each number label's key, as `pprof` takes it: the first that is stated for a key
-    /// in the order of samples, and otherwise the key itself, but `bytes` for `request` and
-    /// `alignment`.
+    /// The unit of each number label's key, by `pprof`'s rule. It is the first unit that is stated
+    /// for the key, in the order of samples. If none is stated, it is the key itself, but `bytes`
+    /// for `request` and `alignment`.
     ///
     /// # Examples
     ///

@@ -23,7 +23,7 @@ pub use sample_type::SampleType;
 pub struct Profile {
     /// What each value of a sample means, in order.
     pub sample_types: Vec<ValueType>,
-    /// The sample type to show when none is asked for; empty means the last one.
+    /// The sample type to show by default. Empty means the last one.
     pub default_sample_type: Arc<str>,
     /// The measurements.
     pub samples: Vec<Sample>,
@@ -35,19 +35,19 @@ pub struct Profile {
     pub functions: Vec<Function>,
     /// When the profile was taken, in nanoseconds since the Unix epoch.
     pub time_nanos: i64,
-    /// How long was measured, in nanoseconds: 0 for a cumulative profile, set for a delta.
+    /// The time that was measured, in nanoseconds: 0 for a cumulative profile, set for a delta.
     pub duration_nanos: i64,
     /// What [`period`](Self::period) counts; `space`/`bytes` for a heap profile.
     pub period_type: Option<ValueType>,
-    /// Mean distance between samples; for a heap profile the sample interval in bytes.
+    /// Mean distance between samples. For a heap profile this is the sample interval in bytes.
     pub period: i64,
-    /// Remarks for people, shown by viewers; with a leading `#`, for machines.
+    /// Remarks for people, shown by viewers. Those with a leading `#` are for machines.
     pub comments: Vec<Arc<str>>,
     /// Regular expression of frames that viewers drop from the leaf.
     pub drop_frames: Arc<str>,
-    /// Regular expression of frames that [`drop_frames`](Self::drop_frames) spares.
+    /// Regular expression of frames that [`drop_frames`](Self::drop_frames) must not drop.
     pub keep_frames: Arc<str>,
-    /// Where this kind of profile is explained.
+    /// Address of a description of this kind of profile.
     pub doc_url: Arc<str>,
 }
 
@@ -56,7 +56,7 @@ pub struct Profile {
 pub struct ValueType {
     /// What is counted.
     pub kind: Arc<str>,
-    /// In which unit.
+    /// The unit.
     pub unit: Arc<str>,
 }
 
@@ -67,7 +67,7 @@ pub struct Sample {
     pub locations: Vec<LocationId>,
     /// One value for each of the profile's sample types.
     pub values: Vec<i64>,
-    /// What else is known about this measurement.
+    /// Further facts about this measurement.
     pub labels: Vec<Label>,
 }
 
@@ -80,7 +80,7 @@ pub struct Label {
     pub value: LabelValue,
 }
 
-/// What a [`Label`] says.
+/// The value of a [`Label`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LabelValue {
     /// A text.
@@ -105,7 +105,7 @@ pub struct Mapping {
     pub file_offset: u64,
     /// Path of the file.
     pub file: Arc<str>,
-    /// The file's build id in hexadecimal; empty where it has none.
+    /// The file's build id in hexadecimal; empty if it has none.
     pub build_id: Arc<str>,
     /// Its locations have function names.
     pub has_functions: bool,
@@ -117,7 +117,7 @@ pub struct Mapping {
     pub has_inline_frames: bool,
 }
 
-/// A place in the machine code; with several lines where calls were inlined.
+/// A place in the machine code. It has several lines if calls were inlined.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Location {
     /// The mapping that holds the address, if it is known.
@@ -135,9 +135,9 @@ pub struct Location {
 pub struct Line {
     /// The function.
     pub function: FunctionId,
-    /// Line number in the function's file; 0 where it is not known.
+    /// Line number in the function's file; 0 if it is not known.
     pub line: i64,
-    /// Column; 0 where it is not known.
+    /// Column; 0 if it is not known.
     pub column: i64,
 }
 
@@ -146,12 +146,12 @@ pub struct Line {
 pub struct Function {
     /// The name people read, demangled.
     pub name: Arc<str>,
-    /// The symbol as the linker knows it, mangled. Never equal to `name` in what this crate makes:
-    /// `pprof` strips everything in `<>` and `()` from names where the two are equal.
+    /// The mangled symbol, as the linker knows it. In profiles that heaptide makes it never equals
+    /// `name`, because `pprof` then strips everything in `<>` and `()` from the name.
     pub system_name: Arc<str>,
     /// Path of the source file.
     pub file: Arc<str>,
-    /// Line where the function starts; 0 where it is not known.
+    /// Line where the function starts; 0 if it is not known.
     pub start_line: i64,
 }
 
@@ -195,17 +195,17 @@ position! {
 pub struct Frame<'a> {
     /// The location the frame belongs to.
     pub location: &'a Location,
-    /// The function, or `None` where the location is not symbolized.
+    /// The function, or `None` if the location is not symbolized.
     pub function: Option<&'a Function>,
-    /// Line number; 0 where it is not known.
+    /// Line number; 0 if it is not known.
     pub line: i64,
     /// Whether this call was inlined into the next frame.
     pub inlined: bool,
 }
 
 impl Function {
-    /// What to call it: its name, or its symbol where it has no name, as `pprof` does; `None` if it
-    /// has neither.
+    /// The name to show: the name, or the symbol if there is no name, as in `pprof`; `None` if both
+    /// are empty.
     #[must_use]
     pub fn shown_name(&self) -> Option<&Arc<str>> {
         [&self.name, &self.system_name]
@@ -226,8 +226,8 @@ impl ValueType {
 }
 
 impl Profile {
-    /// The logical calls of a sample, leaf first, inlined ones expanded. A location without lines
-    /// gives one frame without a function.
+    /// The logical calls of a sample, leaf first, with inlined ones expanded. A location without
+    /// lines gives one frame without a function.
     pub fn frames<'a>(&'a self, sample: &'a Sample) -> impl Iterator<Item = Frame<'a>> {
         sample
             .locations

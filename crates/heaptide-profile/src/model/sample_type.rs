@@ -3,9 +3,9 @@
 use super::{Profile, Sample, ValueType};
 use crate::{Error, Result};
 
-/// One sample type of a profile: which of the values of each sample to look at.
+/// One sample type of a profile. It says which of the values of each sample to look at.
 ///
-/// Reports and estimates take it. It holds the profile, so the two cannot be mixed up.
+/// Reports and estimates take it. It refers to its profile, so the two cannot be mixed up.
 ///
 /// ```
 /// use heaptide_profile::{Profile, ValueType, report::Top};

@@ -78,7 +78,7 @@ pub struct TraceLabel {
     /// The key.
     pub key: Arc<str>,
     /// The values, in the sample's order: all texts, or all numbers in the unit of the key
-    /// ([`Profile::label_units`]).
+    /// ([`Profile::label_units`](crate::Profile::label_units)).
     pub values: Vec<LabelValue>,
 }
 

@@ -1,8 +1,9 @@
-//! What was found for addresses, put into a profile: names, files, lines, and what mappings say of
-//! it.
+//! Puts the lines that were found for addresses into a profile.
 //!
-//! Shared by the symbolizer of this process and by whoever symbolizes from files, so that both
-//! write the same for the same finding. How something is found is not known here.
+//! It also sets the flags of mappings.
+//!
+//! The symbolizer of this process and the one that reads files share it, so that both write the
+//! same for the same lines. It does not know how lines are found.
 
 use crate::{Function, FunctionId, Line, Location, MappingId, Profile};
 use std::collections::{HashMap, HashSet};
@@ -32,8 +33,8 @@ impl FoundLine {
             Some(demangled) => format!("{demangled:#}").into(),
             None => symbol.map(String::from_utf8_lossy).unwrap_or_default(),
         };
-        // A symbol of C is its own name. Were both fields equal, pprof would take the name for one
-        // of C++ and strip what is in brackets.
+        // A symbol of C is its own name. If both fields were equal, pprof would take the name for
+        // one of C++ and strip everything in brackets.
         let system_name = raw.filter(|&raw| raw != name).unwrap_or_default();
         Self {
             name: intern(texts, &name),
@@ -54,7 +55,7 @@ fn intern(texts: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
     text
 }
 
-/// Replaces the lines of each location for which `lines_of` gives any answer, innermost line first.
+/// Replaces the lines of each location for which `lines_of` gives some, innermost line first.
 pub fn add<'a>(
     profile: &mut Profile,
     mut lines_of: impl FnMut(&Location) -> Option<&'a [FoundLine]>,
@@ -98,17 +99,17 @@ pub fn add<'a>(
     }
 }
 
-/// Says for each mapping what its locations have.
+/// Sets the flags of each mapping by what its locations have.
 ///
-/// * All have a name: all four flags, as Go sets `has_functions`. Nobody symbolizes again.
-/// * Some have: all but `has_functions`. It keeps `pprof` from reading the file and replacing the
-///   lines of every location with its own, which lack inlined calls and types, since it does so
-///   only where `has_functions`, `has_filenames` and `has_line_numbers` are all unset; and it has
-///   no file to miss then, so it does not warn. The unset one is true, and lets those fill the gaps
-///   who ask only for locations without lines: `pprof` at `/debug/pprof/symbol`, and servers with
-///   debug files. libc is nearly always such a mapping: its exported functions have names, the
-///   others do not.
-/// * None has, or there are no locations: no flag. There is nothing to lose by trying again.
+/// * All have a name: all four flags, as Go sets `has_functions`. Then no program symbolizes it
+///   again.
+/// * Some have a name: all flags except `has_functions`. `pprof` replaces the lines of every
+///   location with its own, which lack inlined calls and types, only if `has_functions`,
+///   `has_filenames` and `has_line_numbers` are all unset. So it leaves the lines alone, and does
+///   not warn about a missing file. Programs that ask only for locations without lines can still
+///   fill the gaps: `pprof` at `/debug/pprof/symbol`, and servers with debug files. libc is nearly
+///   always such a mapping: only its exported functions have names.
+/// * None has a name, or there are no locations: no flag. Another attempt loses nothing.
 pub fn set_flags(profile: &mut Profile) {
     let mut named = vec![(0_usize, 0_usize); profile.mappings.len()];
     let functions = &profile.functions;

@@ -1,8 +1,7 @@
-//! Symbolizing a profile of another process, or of another machine, with what someone found in
-//! files.
+//! Names for a profile of another process or machine, from what the caller found in files.
 //!
-//! The other half of `resolve`, which asks the process it runs in. It does not open files: which
-//! file belongs to a mapping, and where it is, is for who calls.
+//! `capture` of the package `heaptide` does the same in the process itself. This module does not
+//! open files. The caller decides which file belongs to a mapping, and where it is.
 
 use super::lines::{self, FoundLine};
 use crate::frames::{self, Trim};
@@ -10,10 +9,10 @@ use crate::{Location, Profile};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// What debug information says about an address: a function, and a line in it.
+/// A function and a line in it, as debug information has them for an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SymbolLine {
-    /// The function's symbol, mangled as it stands in the file; empty if it is not known.
+    /// The function's mangled symbol, as it stands in the file; empty if it is not known.
     pub symbol: Vec<u8>,
     /// Path of the source file; empty if it is not known.
     pub file: String,
@@ -22,17 +21,17 @@ pub struct SymbolLine {
 }
 
 impl Profile {
-    /// Gives locations the lines that `look_up` found for them, and returns how many got any.
+    /// Gives locations the lines that `look_up` finds for them, and returns how many got any.
     ///
-    /// `look_up` is asked for every location and answers innermost inlined call first; with
-    /// nothing, the location stays as it is. Names are written as this crate writes those of its
-    /// own process: demangled, with the symbol beside them where it differs, and the mappings'
+    /// `look_up` is called for every location, and returns the innermost inlined call first. If it
+    /// returns nothing, the location stays as it is. Names are written as heaptide writes those of
+    /// its own process: demangled, with the symbol in `system_name` if it differs. The mappings'
     /// `has_*` flags follow.
     ///
-    /// If a leaf got its name, [`trim`](Trim) cuts plumbing and containers as in a profile that was
-    /// symbolized in its process, and [`drop_frames`](Self::drop_frames) of a raw heaptide profile,
-    /// which does the same by names, goes. So a raw profile becomes what its process would have
-    /// written.
+    /// If a leaf got its name, [`trim`](Trim) cuts the allocator's frames and containers as in a
+    /// profile that was symbolized in its process. A raw heaptide profile has
+    /// [`drop_frames`](Self::drop_frames) for the same purpose, and loses them. So a raw profile
+    /// becomes what its process would have written.
     ///
     /// ```
     /// use heaptide_profile::{Profile, SymbolLine, Trim, Location, LocationId, Sample, ValueType};
@@ -96,15 +95,14 @@ impl Profile {
         named
     }
 
-    /// Whether this is a heaptide profile without names, which is to be trimmed once it has them.
+    /// Whether this is a heaptide profile without names, which has to be trimmed once it has them.
     #[must_use]
     pub fn is_untrimmed(&self) -> bool {
         self.drop_frames.contains(OWN)
     }
 }
 
-/// By what the [`DROP_FRAMES`](crate::frames::DROP_FRAMES) of any version are told from another
-/// program's.
+/// Tells [`DROP_FRAMES`](crate::frames::DROP_FRAMES) of any version from those of other programs.
 const OWN: &str = "heaptide::record::";
 
 impl SymbolLine {
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_leaf_s_plumbing_goes_with_what_asked_for_it_to_go() {
+    fn the_allocators_frames_go_with_the_drop_frames() {
         let mut profile = raw(&[1, 2, 3]);
         assert!(profile.is_untrimmed());
         let named = profile.symbolize(Trim::Containers, |location| match location.address {
