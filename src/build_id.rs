@@ -1,17 +1,17 @@
-//! The GNU build id among the notes of an ELF file: plain bytes in, plain bytes out.
+//! The GNU build id among the notes of an ELF file.
 //!
-//! The one parser of such notes: for modules of this process, inside malloc and outside, and for
-//! files. It needs no `unsafe`, allocates nothing, and trusts no size that it reads.
+//! It is the one parser of such notes: for modules of this process, inside malloc and outside, and
+//! for files. It needs no `unsafe`, allocates nothing, and trusts no size that it reads.
 
-/// Type of the note that carries a build id (`NT_GNU_BUILD_ID` of `elf.h`).
+/// Type of the note with a build id (`NT_GNU_BUILD_ID` of `elf.h`).
 const BUILD_ID: u32 = 3;
 /// Name of the note's owner, with its closing zero.
 const OWNER: &[u8] = b"GNU\0";
 
 /// The build id among `notes`, the content of a `PT_NOTE` segment.
 ///
-/// `align` is the segment's alignment: 8 pads names and descriptions to 8 bytes, as
-/// `.note.gnu.property` wants it; every other value means 4, as the GNU tools read it.
+/// `align` is the segment's alignment. 8 pads names and descriptions to 8 bytes, as
+/// `.note.gnu.property` needs it. Every other value means 4, as the GNU tools read it.
 pub(crate) fn find(mut notes: &[u8], align: u64) -> Option<&[u8]> {
     let align = if align == 8 { 8 } else { 4 };
     loop {
@@ -19,7 +19,7 @@ pub(crate) fn find(mut notes: &[u8], align: u64) -> Option<&[u8]> {
         let (desc_size, rest) = word(rest)?;
         let (kind, rest) = word(rest)?;
         let header = notes.len().saturating_sub(rest.len());
-        // The padding counts from the note's start, so that the header is part of it.
+        // The padding counts from the note's start, which includes the header.
         let desc_at = header
             .checked_add(usize::try_from(name_size).ok()?)?
             .checked_next_multiple_of(align)?;

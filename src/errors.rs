@@ -1,4 +1,4 @@
-//! The errors that say that this program does not record.
+//! The errors of a program that does not record.
 
 use heaptide_profile::Error;
 

@@ -1,13 +1,14 @@
-//! What is tried with bytes from outside: each function takes any bytes, must not panic, and checks
-//! what has to hold of whatever came out.
+//! The targets of the fuzzer: functions that take any bytes from outside.
 //!
-//! Built for `cargo fuzz` (`fuzz/`), which looks for bytes that break it, and for a unit test that
-//! replays the committed ones in `fuzz/corpus/`. Not a part of the public interface.
+//! Each must not panic, and checks what has to hold for the result.
+//!
+//! They are built for `cargo fuzz` (`fuzz/`), and for a unit test that replays the bytes in
+//! `fuzz/corpus/`. They are not a part of the public interface.
 
 use crate::{Profile, build_id as elf_notes, record};
 use heaptide_profile::{leak, report};
 
-/// A profile file, and all that is then done with it.
+/// A profile file, and everything that is done with one.
 pub fn profile(bytes: &[u8]) {
     let profile = match Profile::read(bytes) {
         Ok(profile) => profile,
@@ -48,7 +49,7 @@ pub fn profile(bytes: &[u8]) {
     }
 }
 
-/// No byte of a file reaches a terminal as a control sequence.
+/// Checks that no byte of a file reaches a terminal as a control sequence.
 fn is_printable(text: &str) {
     let odd = text.chars().find(|c| c.is_control() && *c != '\n');
     assert_eq!(odd, None, "{text:?}");
@@ -75,8 +76,8 @@ pub fn build_id(bytes: &[u8]) {
     }
 }
 
-/// A request to the HTTP endpoints: method, path and query in the first line, headers in the
-/// following ones, and behind an empty line the body. Each is answered with what every answer has.
+/// A request to the HTTP endpoints: method, path and query in the first line, then headers, an
+/// empty line, and the body. Every reply has to have certain headers.
 #[cfg(feature = "http")]
 pub fn http_request(bytes: &[u8]) {
     use ::http::{Method, Request, header};
@@ -84,7 +85,7 @@ pub fn http_request(bytes: &[u8]) {
 
     static ENDPOINTS: LazyLock<crate::http::Endpoints> = LazyLock::new(|| {
         let builder = crate::http::Endpoints::builder().command_line().control();
-        // No time for those who ask for some.
+        // Requests for a time span must not wait.
         builder.longest_delta(std::time::Duration::ZERO).build()
     });
     let text = String::from_utf8_lossy(bytes);
@@ -100,7 +101,7 @@ pub fn http_request(bytes: &[u8]) {
             request = request.header(name, value);
         }
     }
-    // What is no request at all never comes this far.
+    // The server never passes on what is not a request.
     let Ok(request) = request.body(body.to_owned().into()) else {
         return;
     };
@@ -109,7 +110,7 @@ pub fn http_request(bytes: &[u8]) {
     assert!(status.as_u16() >= 200, "{status}");
     let has = |name| reply.headers().contains_key(name);
     assert_eq!(status == 405, has(header::ALLOW), "{status}");
-    // What a browser still has of the page is neither sent again nor somewhere else.
+    // Status 304 has no body and no address.
     if status != 304 {
         assert!(has(header::CONTENT_TYPE) && has(header::X_CONTENT_TYPE_OPTIONS));
         assert_eq!(status.is_redirection(), has(header::LOCATION), "{status}");
@@ -121,7 +122,7 @@ pub fn http_request(bytes: &[u8]) {
 mod tests {
     use std::{fs, path::Path};
 
-    /// Every file of a corpus goes through its target; how many there are.
+    /// Passes every file of a corpus to its target. Returns the number of files.
     fn replay(target: fn(&[u8]), corpus: &str) -> usize {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("fuzz/corpus")

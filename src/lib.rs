@@ -1,5 +1,6 @@
-//! A sampling heap profiler for Rust services: one line to add, pprof profiles as Go writes them,
-//! and leaks found with error bars.
+//! A sampling heap profiler for Rust services.
+//!
+//! One line to add, pprof profiles as Go writes them, and leaks found with error bars.
 //!
 //! Declare the allocator in the binary, and ask for a profile whenever you want one:
 //!
@@ -42,32 +43,36 @@
 //! # How it works
 //!
 //! Each thread counts the bytes it allocates down to its next sample point. The gaps between sample
-//! points are exponentially distributed with a mean of 512 KiB, the sample interval, so every byte
-//! is equally likely to be picked, and a block of `s` bytes is with probability `1 - exp(-s/R)`. A
-//! picked block has its call stack recorded, stands for as many blocks as that probability says,
-//! and is followed until it is freed. A free tells by a block's address and size that it was surely
-//! not sampled; if the block is large, or its address looks sampled by chance, it reads one byte of
-//! a filter besides. So nearly all frees of other blocks look nothing up in a table, and take no
-//! lock. A [`Snapshot`] copies what is recorded while the program runs on; all else, in this
-//! process or in another, is ordinary work on plain data.
+//! points are exponentially distributed with a mean of 512 KiB, the sample interval. So every byte
+//! is equally likely to be picked, and a block of `s` bytes is picked with probability
+//! `1 - exp(-s/R)`.
+//!
+//! A picked block has its call stack recorded. It stands for as many blocks as that probability
+//! says, and is followed until it is freed. A block's address and size usually prove that it was
+//! not sampled. If the block is large, or its address looks sampled by chance, a free also reads
+//! one byte of a filter. So nearly all frees of other blocks look nothing up in a table, and take
+//! no lock.
+//!
+//! A [`Snapshot`] copies the records while the program runs. Everything after it is ordinary work
+//! on plain data.
 //!
 //! # Costs and limits
 //!
-//! - An allocation that is not sampled pays a thread-local subtraction and a branch; a free, a test
-//!   of its address and size: 0 to 12 % more instructions than bare jemalloc, by work.
-//!   `docs/overhead.md` of the repository has the figures.
+//! - An allocation that is not sampled pays a thread-local subtraction and a branch. A free pays a
+//!   test of its address and size. That is 0 to 12 % more instructions than bare jemalloc,
+//!   depending on the work. `docs/overhead.md` of the repository has the figures.
 //! - A sampled block below 64 KiB, aligned to at most 16, takes a multiple of 1 KiB. At an interval
 //!   of 1 that is every block: use it in tests.
 //! - The numbers are estimates. For blocks much smaller than the interval `R`, the relative
 //!   standard error of `B` bytes is the square root of `R/B`: 18 % of 16 MiB, 2.2 % of 1 GiB at the
 //!   default.
-//! - Seen is what comes through the global allocator, in the sizes asked for: not `mmap`, thread
-//!   stacks, C libraries that call `malloc`, nor what the allocator keeps beyond. Totals differ
-//!   from RSS.
+//! - The profile covers what comes through the global allocator, in the sizes asked for. It does
+//!   not cover `mmap`, thread stacks, C libraries that call `malloc`, or what the allocator keeps
+//!   for itself. So totals differ from RSS.
 //! - Tables are bounded: 4 Mi live samples, 1 Mi stacks by size group, 128 addresses of a stack.
-//!   What is beyond is counted and said ([`Lost`]).
-//! - It records on Linux for x86-64, where it is tested, and for 64-bit ARM. Elsewhere the
-//!   allocator forwards, and what would give a profile returns an error
+//!   What exceeds them is counted and stated ([`Lost`]).
+//! - It records on Linux for x86-64, where it is tested, and for 64-bit ARM. On other targets the
+//!   allocator forwards, and functions that make a profile return an error
 //!   ([`Error::is_unsupported`]).
 //! - Function names need debug info: `debug = "limited"` in the release profile. With
 //!   `line-tables-only` an inlined `RequestTracker::track` reads `track`.
@@ -96,8 +101,8 @@ mod errors;
 pub mod fuzzing;
 #[cfg(feature = "http")]
 pub mod http;
-// Where recording is implemented. Elsewhere the allocator only forwards, so that one Cargo.toml
-// serves all of a team's machines. The second cfg is for testing that.
+// Elsewhere the allocator only forwards, so that one Cargo.toml serves all of a team's machines.
+// The second cfg is for testing that.
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -137,7 +142,7 @@ pub use snapshotter::{SnapshotCounts, Snapshotter, SnapshotterBuilder};
 #[doc = include_str!("../README.md")]
 struct ReadmeDocument;
 
-/// And those of what the feature has to itself.
+/// The examples of the features, compiled with them.
 #[cfg(all(doctest, feature = "snapshotter"))]
 #[doc = include_str!("../docs/snapshots.md")]
 struct SnapshotsDocument;

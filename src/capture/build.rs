@@ -1,6 +1,6 @@
 //! From a [`Snapshot`] to a [`Profile`] of raw addresses.
 //!
-//! This is the place where weights are summed, rounded and laid out as Go lays out a heap profile.
+//! Weights are summed and rounded here, and laid out as Go lays out a heap profile.
 
 use super::snapshot::Snapshot;
 use crate::record::{Bucket, BucketId};
@@ -23,16 +23,16 @@ pub(super) fn heap(snapshot: &Snapshot) -> Profile {
     build(snapshot, "inuse_space")
 }
 
-/// The same samples as a profile that viewers open on `alloc_space`: all that was ever allocated.
+/// The same samples as a profile that viewers open on `alloc_space`: everything ever allocated.
 pub(super) fn allocs(snapshot: &Snapshot) -> Profile {
     build(snapshot, "alloc_space")
 }
 
-/// The blocks that were sampled, in place of those that they stand for.
+/// The sampled blocks themselves, without their weights.
 ///
 /// The old text form counts them. Its readers estimate themselves, from the period and each row's
-/// mean size. Blocks that were sampled at another interval than the period count as many times as
-/// bring such a reader to the right estimate.
+/// mean size. Blocks that were sampled at another interval than the period count more or less
+/// often, so that such a reader gets the right estimate.
 #[cfg(any(test, feature = "http"))]
 pub(super) fn sampled(snapshot: &Snapshot) -> Profile {
     let period = snapshot.period();
@@ -43,7 +43,7 @@ fn build(snapshot: &Snapshot, default_sample_type: &str) -> Profile {
     build_with(snapshot, default_sample_type, |_| 1.0)
 }
 
-/// A profile in which a block of a size counts as what `part` says.
+/// A profile in which `part` says how much a block of a size counts.
 fn build_with(
     snapshot: &Snapshot,
     default_sample_type: &str,
@@ -92,7 +92,7 @@ struct Builder<'a> {
     stacks: BTreeMap<&'a [usize], StackSums>,
 }
 
-/// The samples of one stack so far, and what rounding has left over in each column.
+/// The samples of one stack so far, and the remainder of rounding in each column.
 #[derive(Debug, Default)]
 struct StackSums {
     samples: Vec<usize>,
@@ -143,8 +143,10 @@ impl<'a> Builder<'a> {
         self.profile.samples.push(sample);
     }
 
-    /// Gives each stack's inuse columns the one that may be missing, where groups had to stay
-    /// within what was allocated of them: to the first group that has room for it.
+    /// Adds the 1 that rounding may have taken from a stack's inuse columns.
+    ///
+    /// It is missing if groups had to stay within what was allocated of them. The first group with
+    /// room for it gets it.
     fn top_up(&mut self) {
         const ALLOC_AND_INUSE: [(usize, usize); 2] = [(0, 2), (1, 3)];
         for stack in self.stacks.values() {
@@ -194,7 +196,7 @@ impl<'a> Builder<'a> {
         });
         let id = LocationId::new(self.profile.locations.len());
         self.profile.locations.push(Location {
-            // The call lies before the address it returns to.
+            // The call lies before its return address.
             address: (address as u64).saturating_sub(1),
             lines: lines.into_iter().collect(),
             ..Location::default()
@@ -204,10 +206,10 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What the profiler says of itself, for people, and of which process this is, for machines.
+/// What the profiler states about itself for people, and its process for machines.
 fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
     let lost = snapshot.lost();
-    // What is lost, of one and of several.
+    // Each loss, with the wording for one and for several.
     let losses = [
         (
             lost.samples,
@@ -256,20 +258,22 @@ fn comments(snapshot: &Snapshot) -> Vec<Arc<str>> {
     comments
 }
 
-/// What rounding the parts of a stack has left over so far: estimates less numbers in the file.
+/// The remainder that rounding the groups of a stack has left so far: estimates less numbers in the
+/// file.
 ///
-/// Estimates are rounded at the edge, where they become numbers in a file. The fraction that one
-/// size group of a stack leaves is handed to the next, so that the groups add up to the stack's own
-/// sum, rounded, and nothing is lost or made however many groups there are. Half away from zero, so
-/// that a stack's sum, which only grows in the alloc columns, never falls; the share of one group
-/// may fall by 1 when a group before it grows. Go cuts fractions off instead, which shows one block
-/// of 512 KiB as 1 object where 1.58 are meant.
+/// Estimates are rounded when they become numbers in a file. The fraction that one size group of a
+/// stack leaves is passed to the next. So the groups add up to the stack's own sum, rounded,
+/// whatever their number.
+///
+/// Halves are rounded away from zero. So a stack's sum in the alloc columns never falls, since it
+/// only grows. The share of one group may fall by 1 when a group before it grows. Go cuts fractions
+/// off instead, and shows one block of 512 KiB as 1 object where the estimate is 1.58.
 #[derive(Clone, Copy, Debug, Default)]
 struct RoundingRemainder(f64);
 
 impl RoundingRemainder {
-    /// The next group's number: never more than `most`, which is what was ever allocated of it, and
-    /// nothing where nothing is.
+    /// The next group's number. It is at most `most`, what was ever allocated of the group, and 0
+    /// for an empty group.
     fn round(&mut self, estimate: f64, most: i64) -> i64 {
         if estimate <= 0.0 {
             return 0;
@@ -281,7 +285,7 @@ impl RoundingRemainder {
     }
 }
 
-/// The nearest whole number; half away from zero.
+/// The nearest whole number. Halves are rounded away from zero.
 fn whole(estimate: f64) -> i64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -296,8 +300,8 @@ mod tests {
     use super::*;
     use crate::record::LiveSample;
 
-    /// Two stacks that share a caller, one of them with a marker at its root; drawn at two
-    /// intervals, copied out of order.
+    /// Two stacks that share a caller, one of them with a marker at its root. They were drawn at
+    /// two intervals and copied out of order.
     fn snapshot() -> Snapshot {
         let marker = snapshot_marker();
         let bucket = |id, addresses, size_group, interval, objects, bytes| Bucket {
@@ -340,7 +344,8 @@ mod tests {
     fn buckets_become_samples_weighted_rounded_and_in_order() {
         let profile = heap(&snapshot());
         let values: Vec<_> = profile.samples.iter().map(|s| s.values.clone()).collect();
-        // The first has more live bytes by rounding than it ever had, and shows what it had.
+        // By rounding, the first would have more live bytes than were ever allocated. It shows
+        // those.
         let expected = [vec![3, 20, 3, 20], vec![4, 361, 2, 171], vec![1, 9, 0, 0]];
         assert_eq!(values, expected);
 
@@ -373,7 +378,8 @@ mod tests {
         let period = 524_288_u64;
         let mut snapshot = snapshot();
         let weight = |size: f64, interval: u64| 1.0 / probability(size, interval);
-        // Two stacks at the period, with 5 and 3 samples; one at an interval of 64 KiB with 400.
+        // Two stacks at the period, with 5 and 3 samples, and one at an interval of 64 KiB, with
+        // 400.
         let bucket = |id, at: usize, size: f64, interval, samples: u64| Bucket {
             id: BucketId::for_test(id),
             addresses: at..at + 1,
@@ -411,11 +417,11 @@ mod tests {
         let values: Vec<_> = profile.samples.iter().map(|s| s.values.clone()).collect();
         assert_eq!(values[0], [5, 3_500_000, 2, 1_400_000]);
         assert_eq!(values[1], [3, 192, 0, 0]);
-        // 400 at 64 KiB stand for 25,800.5 blocks, of which 50.34 would be sampled at 512 KiB.
+        // 400 at 64 KiB stand for 25,800.5 blocks. 50.34 of them would be sampled at 512 KiB.
         assert_eq!(values[2], [50, 51_551, 0, 129]);
     }
 
-    /// Groups of one stack: the fractions of the first are those of the next.
+    /// Groups of one stack: the second one gets the fractions of the first.
     #[test]
     fn the_parts_of_a_stack_add_up() {
         let groups = [1.4, 1.4, 1.4, 2.3, 1.4, 1.4];
@@ -436,7 +442,7 @@ mod tests {
         let all = || (0..).zip(groups);
         let snapshot = Snapshot::for_test(
             1024,
-            // The third has been freed.
+            // The third group was freed.
             all()
                 .filter(|(id, _)| *id != 2)
                 .map(|(id, w)| live(id, w))

@@ -1,17 +1,19 @@
-//! Addresses to functions, files and lines, in this process, through `backtrace`.
+//! Functions, files and lines for addresses of this process, through `backtrace`.
 //!
 //! `backtrace` keeps what it parsed of the debug info for ever: 33 MiB of heap for 500 addresses of
-//! a middling program. So what it says is kept here, as shared texts by address, and its own cache
-//! is dropped after each use; a profile every second then asks only for addresses never seen
-//! before. Measured for 300 addresses: 0.6 MiB stays allocated, 26 MiB with the cache kept. When
-//! the freed pages leave the process is up to the allocator: jemalloc gives them back by decay,
+//! a program of middle size. So its answers are kept here, as shared texts by address, and its own
+//! cache is dropped after each use. A profile every second then looks up only new addresses.
+//! Measured for 300 addresses: 0.6 MiB stays allocated, and 26 MiB with the cache kept. The
+//! allocator decides when the freed pages leave the process: jemalloc gives them back by decay,
 //! glibc hardly.
 //!
-//! Two limits. `backtrace` takes its list of modules once, at its first use in the process, and
-//! never again: addresses in modules loaded later stay raw. And with `debug = "line-tables-only"`
-//! the names of functions that have inlined calls come without their path (`track` for
-//! `RequestTracker::track`); `backtrace` does not offer the symbol table's name beside them, and
-//! reading the table a second time is not worth it. `debug = "limited"` has full names.
+//! There are two limits.
+//!
+//! - `backtrace` takes its list of modules once, at its first use in the process. Addresses in
+//!   modules loaded later stay raw.
+//! - With `debug = "line-tables-only"`, functions with inlined calls have names without a path
+//!   (`track` for `RequestTracker::track`). `backtrace` does not offer the symbol table's name too,
+//!   and reading the table a second time is not worth it. `debug = "limited"` has full names.
 
 use super::mappings::{Module, TextSegment};
 use heaptide_profile::internal::lines::{self, FoundLine};
@@ -20,29 +22,28 @@ use std::collections::{HashMap, HashSet};
 use std::ptr;
 use std::sync::Arc;
 
-/// Gives the locations of profiles their lines, and remembers them.
+/// Gives locations of profiles their lines, and remembers them.
 ///
-/// One is enough for a process, and two would be one too many: each takes the modules that are
-/// loaded at its first use for those that `backtrace` knows.
+/// A process has one. A second one would have another idea of the modules that `backtrace` knows,
+/// which are those that were loaded at its first use.
 #[derive(Debug, Default)]
 pub(crate) struct Symbolizer {
-    /// The modules when `backtrace` took its list. It goes on answering from these files for their
+    /// The modules when `backtrace` took its list. It keeps answering from these files for their
     /// addresses, also after another module took the place.
     known: Option<Vec<Module>>,
     /// The modules at the last profile.
     loaded: Vec<Module>,
-    /// What was found by address, innermost line first; nothing where nothing could be found.
+    /// The lines of each address, innermost first; empty if none were found.
     lines: HashMap<u64, Box<[FoundLine]>>,
     texts: HashSet<Arc<str>>,
 }
 
 impl Symbolizer {
-    /// Gives lines to each location that has none, and returns how many addresses were looked up
-    /// anew.
+    /// Gives lines to each location that has none. Returns how many addresses were looked up anew.
     ///
-    /// `loaded` are the modules loaded now. Only a location whose mapping is one of them is looked
-    /// up: in the place of a module unloaded since there may be other code by now. What cannot be
-    /// found keeps no lines. Locations that have lines keep them.
+    /// `loaded` are the modules loaded now. A location is looked up only if its mapping is one of
+    /// them, because other code may be in the place of a module that was unloaded since. A location
+    /// for which nothing is found keeps no lines. Locations that have lines keep them.
     pub(crate) fn symbolize(&mut self, profile: &mut Profile, loaded: &[Module]) -> usize {
         self.forget_unloaded(loaded);
         let is_resolvable = self.resolvable(&profile.mappings);
@@ -62,8 +63,8 @@ impl Symbolizer {
         resolved
     }
 
-    /// The same, remembering nothing of addresses that no profile had: of those that anyone may
-    /// make up there are as many as the program has bytes of code.
+    /// The same, without remembering addresses that no profile had. Clients can make up as many
+    /// addresses as the program has bytes of code.
     #[cfg(any(test, feature = "http"))]
     pub(crate) fn symbolize_once(&mut self, profile: &mut Profile, loaded: &[Module]) {
         let addresses = profile.locations.iter().map(|location| location.address);
@@ -75,7 +76,7 @@ impl Symbolizer {
             self.lines.remove(&address);
         }
         self.lines.shrink_to_fit();
-        // Those that the profile holds go with the next.
+        // The texts that the profile holds are dropped at the next call.
         self.drop_unused_texts();
     }
 
@@ -102,7 +103,7 @@ impl Symbolizer {
         self.texts.retain(|text| Arc::strong_count(text) > 1);
     }
 
-    /// Which of the mappings are of modules that are loaded and that `backtrace` knows.
+    /// Whether each mapping is of a module that is loaded and that `backtrace` knows.
     fn resolvable(&self, mappings: &[Mapping]) -> Vec<bool> {
         let known = self.known.as_ref().unwrap_or(&self.loaded);
         let is_resolvable = |mapping: &Mapping| {
@@ -112,7 +113,7 @@ impl Symbolizer {
         mappings.iter().map(is_resolvable).collect()
     }
 
-    /// Looks up those of the wanted addresses that no earlier profile had.
+    /// Looks up the wanted addresses that are not known yet.
     fn resolve_new(&mut self, profile: &Profile, is_wanted: impl Fn(&Location) -> bool) -> usize {
         let mut new: Vec<(Option<MappingId>, u64)> = profile
             .locations
@@ -120,7 +121,7 @@ impl Symbolizer {
             .filter(|l| !self.lines.contains_key(&l.address) && is_wanted(l))
             .map(|l| (l.mapping, l.address))
             .collect();
-        // Module by module, since `backtrace` has the debug info of only four in memory at a time.
+        // Module by module, because `backtrace` keeps the debug info of only four in memory.
         new.sort_unstable();
         new.dedup();
         if new.is_empty() {
@@ -144,7 +145,7 @@ impl Symbolizer {
         let Some(return_address) = return_address else {
             return found.into();
         };
-        // Nothing in the closure may call `backtrace`: it holds a reference into the cache that a
+        // Nothing in the closure may call `backtrace`. It holds a reference into the cache, which a
         // nested call would change (rust-lang/backtrace-rs#758).
         backtrace::resolve(ptr::without_provenance_mut(return_address), |symbol| {
             let name = symbol.name();
@@ -328,7 +329,7 @@ mod tests {
             assert_ne!(function.name, function.system_name);
             assert!(!function.name.is_empty());
         }
-        // `core` comes prebuilt with the new mangling, this crate has the compiler's default.
+        // `core` comes prebuilt with the new mangling. This crate has the compiler's default.
         let prebuilt = |f: &&Function| f.file.contains("/library/std/src/panicking.rs");
         let catch = profile.functions.iter().find(prebuilt).unwrap();
         assert!(
@@ -339,7 +340,7 @@ mod tests {
 
     #[test]
     fn the_address_itself_is_looked_up_not_the_byte_before() {
-        // The first byte of a function: the one before is another's, or padding.
+        // The first byte of a function. The byte before is another function's, or padding.
         let start = outer::<u32> as *const () as usize;
         let mut profile = profile(&[start + 1]);
         assert_eq!(profile.locations[0].address, start as u64);
@@ -358,7 +359,7 @@ mod tests {
         let mapping = profile.locations[0].mapping.unwrap();
         assert!(profile.mappings[mapping.index()].file.contains("libc"));
         let function = &profile.functions[0];
-        // libc's debug info, where it is installed, has its inner name: `__GI_qsort`.
+        // libc's debug info, where it is installed, has the inner name: `__GI_qsort`.
         assert!(function.name.ends_with("qsort"), "{}", function.name);
         assert_eq!(&*function.system_name, "");
     }
@@ -421,7 +422,7 @@ mod tests {
         assert!(symbolizer.texts.len() < texts);
         assert!(!later.mappings[1].has_filenames);
 
-        // It is back in its place: looked up again.
+        // It is back in its place, so it is looked up again.
         assert_eq!(symbolizer.symbolize(&mut raw.clone(), &modules), 1);
     }
 
@@ -435,7 +436,7 @@ mod tests {
         assert_eq!(symbolizer.symbolize(&mut raw, &modules), 0);
         assert!(raw.locations[0].lines.is_empty());
 
-        // Nor is an address taken for one of another module in its place.
+        // An address is not taken for one of another module in its place either.
         let mut moved = modules;
         moved[0].build_id = "another".into();
         let mut profile = profile(&[here + 1]);
@@ -448,7 +449,7 @@ mod tests {
     fn what_cannot_be_found_keeps_no_lines_and_flags_say_so() {
         let modules = loaded_modules();
         let here = outer::<u8> as *const () as usize + 2;
-        // The last byte of the last page: behind the code of the section.
+        // The last byte of the last page, behind the code of the section.
         let nowhere = usize::try_from(modules[0].text[0].limit).unwrap();
         let mut profile = profile(&[here, nowhere, 2]);
         let marker = Function {
@@ -471,8 +472,8 @@ mod tests {
         assert!(main.has_filenames && main.has_line_numbers && main.has_inline_frames);
     }
 
-    /// Captures the stack where the standard library calls back into this crate, which is as near
-    /// to an allocation inside a container as a test without an allocator of its own can come.
+    /// Captures the stack where the standard library calls back into this crate. A test without an
+    /// allocator of its own cannot get closer to an allocation inside a container.
     struct Probe(Vec<usize>);
 
     thread_local! {
@@ -537,7 +538,7 @@ mod tests {
         assert_eq!(list.len(), 1);
     }
 
-    /// The stack that `run` leaves behind, from its first function of the standard library on.
+    /// The stack that `run` left, from its first function of the standard library on.
     fn library_stack(symbolizer: &mut Symbolizer, run: fn()) -> Profile {
         run();
         let mut profile = profile(&CAPTURED.take());
@@ -545,7 +546,8 @@ mod tests {
         let functions = &profile.functions;
         let is = |line: &Line, part: &str| functions[line.function.index()].file.contains(part);
         let is_here = |line: &Line| is(line, "src/capture/in_process.rs");
-        // From the leaf: what captures, then `probe` and its caller in this file, then the library.
+        // From the leaf: the capturing function, then `probe` and its caller in this file, then the
+        // library.
         let first_here = |l: &Location| l.lines.iter().any(is_here);
         let here = profile.locations.iter().position(first_here).unwrap();
         let behind = profile.locations.iter().skip(here);

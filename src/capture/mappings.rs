@@ -1,4 +1,4 @@
-//! Which file each address of a profile lies in.
+//! The loaded file of each address of a profile.
 
 use heaptide_profile::{Mapping, MappingId, Profile};
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 pub(crate) struct Module {
     /// Its path; `[vdso]` for the kernel's.
     pub(crate) file: Arc<str>,
-    /// Its GNU build id in hexadecimal; empty where it has none (link with `--build-id`).
+    /// Its GNU build id in hexadecimal; empty if it has none (link with `--build-id`).
     pub(crate) build_id: Arc<str>,
-    /// Where its code is.
+    /// Its executable segments.
     pub(crate) text: Vec<TextSegment>,
 }
 
@@ -33,13 +33,13 @@ pub(crate) fn loaded_modules() -> Vec<Module> {
     return Vec::new();
 }
 
-/// Gives the profile its mappings, and every location the one that holds its address.
+/// Gives the profile its mappings, and every location the mapping with its address.
 ///
-/// The main executable, `modules`' first, is always the first mapping, also without a location in
-/// it: viewers take file name and build id of the whole profile from there. The others follow in
-/// the order of their addresses, and only if they hold a location. A location that is in none of
-/// them, as the markers for lost stacks, has no mapping. Mappings the profile had before are
-/// replaced. The `has_*` flags are not set: no address was symbolized yet.
+/// The main executable is the first of `modules`. It is always the first mapping, also without a
+/// location in it, because viewers take file name and build id of the whole profile from there. The
+/// others follow in the order of their addresses, if they have a location. A location in none of
+/// them, such as a marker for lost stacks, has no mapping. Mappings of the profile are replaced.
+/// The `has_*` flags are not set, because no address is symbolized yet.
 pub(crate) fn map_locations(profile: &mut Profile, modules: &[Module]) {
     let mut parts: Vec<(TextSegment, &Module)> = modules
         .iter()

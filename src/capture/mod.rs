@@ -1,14 +1,13 @@
-//! From what is recorded to a profile of this process.
+//! From recorded samples to a profile of this process.
 //!
-//! 1. `snapshot` copies the tables of the recording side, and `this_process` says whose they are.
+//! 1. `snapshot` copies the tables of the recording side. `this_process` has the id of the process.
 //! 2. `build` makes a profile of raw addresses from the copy.
-//! 3. `mappings` adds which file each address lies in, by the loaded `modules`.
+//! 3. `mappings` adds the file of each address, by the loaded `modules`.
 //! 4. `in_process` gives the addresses functions, files and lines.
-//! 5. `options` says which of these steps a profile takes, and writes it.
+//! 5. `options` chooses the steps of a profile, runs them, and writes the result.
 //!
-//! Nothing here may run inside the allocator, since all of it allocates and takes locks. It runs
-//! with the profiler muted on the calling thread, so that its own memory does not show up in
-//! profiles.
+//! Nothing here may run inside the allocator, because it allocates and takes locks. It runs with
+//! the profiler muted on the calling thread, so that its own memory does not appear in profiles.
 
 mod build;
 #[cfg(feature = "symbolize")]

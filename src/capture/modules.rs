@@ -1,13 +1,13 @@
 //! The modules loaded into this process, with their build ids, from `dl_iterate_phdr` alone.
 //!
-//! This is what a raw profile needs to be symbolized elsewhere. The loader calls back while it
-//! holds its lock, which a thread stopped inside an allocation may be waiting for: so the callback
-//! copies plain data into room allocated before, allocates nothing, makes no system call, and asks
-//! for a new walk with more room if there was too little. Names and hexadecimal are made
-//! afterwards.
+//! A raw profile needs them to be symbolized elsewhere. The loader calls back while it holds its
+//! lock. A thread that was stopped inside an allocation may be waiting for that lock. So the
+//! callback copies plain data into a buffer that was allocated before. It allocates nothing and
+//! makes no system call. If the buffer is too small, it asks for a new walk with a larger one.
+//! Names and hexadecimal are made afterwards.
 //!
-//! The one file of this folder that may say `unsafe`. It must not read an address that the module's
-//! own headers do not call loaded and readable.
+//! This is the only file of the folder that may hold `unsafe`. It must only read addresses that the
+//! module's own headers declare loaded and readable.
 
 #![expect(
     unsafe_code,
@@ -21,13 +21,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::{fs, ptr, slice};
 
-/// `AT_SYSINFO_EHDR` of Linux' `auxvec.h`, which the libc crate has for Android only: where the ELF
-/// header of the vdso is.
+/// `AT_SYSINFO_EHDR` of Linux' `auxvec.h`: the address of the vdso's ELF header. The libc crate has
+/// it for Android only.
 const VDSO_HEADER: libc::c_ulong = 33;
 
 /// The loaded modules: the main executable first, then the others in the loader's order.
 pub(super) fn loaded() -> Vec<Module> {
-    // More than most programs have; the rest walk twice.
+    // More than most programs have. Programs with more need a second walk.
     collect(64)
 }
 
@@ -41,7 +41,7 @@ fn collect(mut room_for: usize) -> Vec<Module> {
     }
 }
 
-/// One module as the callback notes it: ranges into the tables of [`ModuleBuffer`].
+/// One module as the callback stores it: ranges into the tables of [`ModuleBuffer`].
 struct FoundModule {
     name: Range<usize>,
     build_id: Range<usize>,
@@ -49,7 +49,7 @@ struct FoundModule {
     is_vdso: bool,
 }
 
-/// What one walk collects. Its vectors never grow past the capacity they were made with.
+/// The result of one walk. Its vectors never grow past their first capacity.
 struct ModuleBuffer {
     found: Vec<FoundModule>,
     segments: Vec<TextSegment>,
@@ -69,7 +69,7 @@ impl ModuleBuffer {
         }
     }
 
-    /// Walks the modules; `false` if the room did not suffice.
+    /// Walks the modules. Returns `false` if the buffer was too small.
     fn fill(&mut self) -> bool {
         let room = ptr::from_mut(self).cast::<c_void>();
         // SAFETY: `visit` has the signature the loader wants, and `room` points to a `ModuleBuffer`
@@ -78,7 +78,7 @@ impl ModuleBuffer {
         stopped == 0
     }
 
-    /// Notes one module; `None` if there is no room for it.
+    /// Stores one module; `None` if there is no room for it.
     fn note(
         &mut self,
         bias: u64,
@@ -114,9 +114,10 @@ impl ModuleBuffer {
         push(&mut self.found, found)
     }
 
-    /// The pages of a loaded segment; `None` for a header whose numbers cannot be.
+    /// The pages of a loaded segment; `None` for a header with impossible numbers.
     fn segment(&self, bias: u64, header: &libc::Elf64_Phdr) -> Option<TextSegment> {
-        // The bias is a difference modulo 2^64: negative for a prelinked module that moved down.
+        // The bias is a difference modulo 2^64. It is negative for a prelinked module that moved
+        // down.
         let start = bias.wrapping_add(header.p_vaddr);
         let end = start.checked_add(header.p_memsz)?;
         let before = start % self.page_size;
@@ -136,8 +137,8 @@ impl ModuleBuffer {
             let id = self.bytes.get(found.build_id.clone()).unwrap_or_default();
             let segments = self.segments.get(found.text.clone()).unwrap_or_default();
             Module {
-                // glibc names the main program with an empty text, musl with the first argument;
-                // both list it first.
+                // glibc names the main program with an empty text, musl with the first argument.
+                // Both list it first.
                 file: match at {
                     0 => executable().unwrap_or_else(|| text(&found.name).into()),
                     _ if found.is_vdso => "[vdso]".into(),
@@ -160,7 +161,7 @@ fn push<T>(to: &mut Vec<T>, value: T) -> Option<()> {
     Some(())
 }
 
-/// Appends without allocating and tells where; `None` if the vector is full.
+/// Appends without allocating, and returns the range; `None` if the vector is full.
 fn append(to: &mut Vec<u8>, bytes: &[u8]) -> Option<Range<usize>> {
     let start = to.len();
     if bytes.len() > to.capacity() - start {
@@ -170,7 +171,7 @@ fn append(to: &mut Vec<u8>, bytes: &[u8]) -> Option<Range<usize>> {
     Some(start..to.len())
 }
 
-/// Called by the loader for each module, under its lock. Anything but 0 ends the walk.
+/// The loader calls it for each module, under its lock. Any result but 0 ends the walk.
 unsafe extern "C" fn visit(
     info: *mut libc::dl_phdr_info,
     _size: usize,
@@ -201,9 +202,9 @@ unsafe extern "C" fn visit(
         let address = usize::try_from(info.dlpi_addr.wrapping_add(header.p_vaddr)).ok()?;
         let size = usize::try_from(header.p_memsz).ok()?;
         let first = ptr::with_exposed_provenance::<u8>(address);
-        // SAFETY: `is_readable` found the range inside a segment that the module's headers call
-        // loaded and readable; the loader mapped it, and its lock keeps it mapped during the walk.
-        // Notes are constant data. Nothing keeps the slice longer: `note` copies what it wants.
+        // SAFETY: `is_readable` found the range inside a segment that the module's headers declare
+        // loaded and readable. The loader mapped it, and its lock keeps it mapped during the walk.
+        // Notes are constant data. The slice does not live longer: `note` copies what it needs.
         Some(unsafe { slice::from_raw_parts(first, size) })
     };
     match room.note(info.dlpi_addr, name.to_bytes(), headers, notes) {
@@ -212,7 +213,7 @@ unsafe extern "C" fn visit(
     }
 }
 
-/// Whether all of `part` lies in a loaded segment that may be read.
+/// Whether all of `part` lies in a loaded segment that is readable.
 fn is_readable(headers: &[libc::Elf64_Phdr], part: &libc::Elf64_Phdr) -> bool {
     let Some(end) = part.p_vaddr.checked_add(part.p_memsz) else {
         return false;
@@ -228,11 +229,12 @@ fn is_readable(headers: &[libc::Elf64_Phdr], part: &libc::Elf64_Phdr) -> bool {
 fn page_size() -> u64 {
     // SAFETY: sysconf only reads its argument.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    // It cannot fail for this name, says POSIX; the smallest page there is keeps the division safe.
+    // POSIX says that it cannot fail for this name. The smallest page there is keeps the division
+    // safe.
     u64::try_from(size).ok().filter(|&s| s > 0).unwrap_or(4096)
 }
 
-/// Where the vdso is; 0, which is in no module, where there is none.
+/// The address of the vdso. 0, which is in no module, if there is none.
 fn vdso_address() -> u64 {
     // SAFETY: getauxval only reads its argument and the vector the kernel passed.
     unsafe { libc::getauxval(VDSO_HEADER) }
@@ -245,7 +247,8 @@ fn executable() -> Option<std::sync::Arc<str>> {
     Some(without_deleted(&text, Path::exists).into())
 }
 
-/// The kernel appends ` (deleted)` to the path of a file that is gone; a file may be called so too.
+/// The kernel appends ` (deleted)` to the path of a file that is gone. A file may have that name
+/// too.
 fn without_deleted(path: &str, exists: impl Fn(&Path) -> bool) -> &str {
     match path.strip_suffix(" (deleted)") {
         Some(stripped) if !exists(Path::new(path)) => stripped,

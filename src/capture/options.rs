@@ -1,9 +1,8 @@
 //! This process's heap as a profile: the pipeline from a snapshot to bytes.
 //!
-//! Apart from the file format because it touches the world: it takes snapshots, looks at the loaded
-//! modules, and keeps what was symbolized for the next profile. All of it runs with the profiler
-//! muted on the calling thread: its own memory neither shows up in the profiles nor shifts the
-//! samples.
+//! It takes snapshots, looks at the loaded modules, and keeps symbols for the next profile. All of
+//! it runs with the profiler muted on the calling thread. So its own memory does not appear in the
+//! profiles and does not shift the samples.
 
 use super::build;
 #[cfg(feature = "symbolize")]
@@ -41,9 +40,9 @@ impl ProfileOptions {
         Self::default()
     }
 
-    /// Leaves addresses unsymbolized. That costs no debug info parsing: microseconds instead of
-    /// tens of milliseconds, and no memory for it. Mappings and build ids are there for symbolizing
-    /// elsewhere.
+    /// Leaves addresses unsymbolized. That saves parsing debug info: it takes microseconds instead
+    /// of tens of milliseconds, and no memory. The profile has mappings and build ids, so it can be
+    /// symbolized elsewhere.
     #[must_use]
     pub fn raw(mut self) -> Self {
         self.raw = true;
@@ -76,7 +75,7 @@ impl ProfileOptions {
         muted(|| Ok(self.finish(build::allocs(&snapshot()?))))
     }
 
-    /// Makes the heap profile of a snapshot that was taken before in this process.
+    /// Makes the heap profile of an earlier snapshot of this process.
     #[must_use]
     pub fn heap_of(&self, snapshot: &Snapshot) -> Profile {
         muted(|| self.finish(build::heap(snapshot)))
@@ -101,16 +100,16 @@ impl ProfileOptions {
     }
 }
 
-/// What only the HTTP endpoints ask for.
+/// For the HTTP endpoints only.
 #[cfg(feature = "http")]
 impl ProfileOptions {
-    /// What was sampled, in place of what it stands for; see [`build::sampled`].
+    /// The sampled blocks themselves, without their weights; see [`build::sampled`].
     pub(crate) fn sampled(&self) -> Result<Profile> {
         muted(|| Ok(self.finish(build::sampled(&snapshot()?))))
     }
 
-    /// Names and trims what was made [raw](Self::raw) in this process, the difference of two for
-    /// example: so only what differs is looked up.
+    /// Names and trims a [raw](Self::raw) profile of this process, for example a difference of two.
+    /// So only addresses that differ are looked up.
     pub(crate) fn finish_raw(&self, profile: Profile) -> Profile {
         muted(|| self.name(profile, &loaded_modules()))
     }
@@ -135,7 +134,7 @@ impl ProfileOptions {
     }
 }
 
-/// Symbolizes with what this process has symbolized before; false if it cannot.
+/// Symbolizes with the lines that are known already. Returns false if it cannot.
 #[cfg(feature = "symbolize")]
 fn add_names(profile: &mut Profile, modules: &[Module]) -> bool {
     with_symbolizer(|symbolizer| {
@@ -143,8 +142,8 @@ fn add_names(profile: &mut Profile, modules: &[Module]) -> bool {
     })
 }
 
-/// Calls `work` with the one symbolizer; false if it cannot: in a child that was forked while
-/// another thread of its parent symbolized, that thread's locks stay locked for ever.
+/// Calls `work` with the one symbolizer. Returns false if it cannot: in a child that was forked
+/// while another thread of its parent symbolized, that thread's locks stay locked for ever.
 #[cfg(feature = "symbolize")]
 fn with_symbolizer(work: impl FnOnce(&mut Symbolizer)) -> bool {
     use std::sync::{
@@ -153,11 +152,11 @@ fn with_symbolizer(work: impl FnOnce(&mut Symbolizer)) -> bool {
     };
 
     static SYMBOLIZER: Mutex<Option<Symbolizer>> = Mutex::new(None);
-    /// The process in which whoever holds the lock lives on to unlock it; 0 before the first.
+    /// The process whose threads will unlock the lock; 0 before its first use.
     static PROCESS: AtomicU32 = AtomicU32::new(0);
 
     let process = std::process::id();
-    // Relaxed: it guards nothing, the lock does.
+    // Relaxed: the lock guards the data, not this word.
     let settled = PROCESS.compare_exchange(0, process, Ordering::Relaxed, Ordering::Relaxed);
     let locked = if settled.is_ok() || settled == Err(process) {
         SYMBOLIZER.lock()
@@ -171,7 +170,7 @@ fn with_symbolizer(work: impl FnOnce(&mut Symbolizer)) -> bool {
             Err(TryLockError::WouldBlock) => return false,
         }
     };
-    // A panic inside left at worst fewer addresses known than were looked up.
+    // A panic inside can only have left some addresses without lines.
     let mut symbolizer = locked.unwrap_or_else(PoisonError::into_inner);
     work(symbolizer.get_or_insert_default());
     true
@@ -182,8 +181,8 @@ fn add_names(_profile: &mut Profile, _modules: &[Module]) -> bool {
     false
 }
 
-/// Writes this process's heap profile: gzip'd `profile.proto`, as Go's `pprof.WriteHeapProfile`
-/// does, with what is live as the default view.
+/// Writes this process's heap profile: `profile.proto` with gzip, as Go's `pprof.WriteHeapProfile`
+/// does. Viewers open it on what is live.
 ///
 /// ```no_run
 /// let mut file = std::fs::File::create("heap.pb.gz")?;
@@ -193,22 +192,22 @@ fn add_names(_profile: &mut Profile, _modules: &[Module]) -> bool {
 ///
 /// # Errors
 ///
-/// Those of [`snapshot`](crate::snapshot()), before anything is written; io, if `writer` fails.
+/// Those of [`snapshot`](crate::snapshot()), before anything is written. Io, if `writer` fails.
 pub fn write_heap_profile(writer: impl io::Write) -> Result<()> {
     write(&ProfileOptions::new().heap()?, writer)
 }
 
-/// Writes this process's allocs profile: the same samples as the heap profile, with all that was
-/// ever allocated as the default view.
+/// Writes this process's allocs profile: the same samples as the heap profile. Viewers open it on
+/// what was ever allocated.
 ///
 /// # Errors
 ///
-/// Those of [`snapshot`](crate::snapshot()), before anything is written; io, if `writer` fails.
+/// Those of [`snapshot`](crate::snapshot()), before anything is written. Io, if `writer` fails.
 pub fn write_allocs_profile(writer: impl io::Write) -> Result<()> {
     write(&ProfileOptions::new().allocs()?, writer)
 }
 
-/// Encodes muted, then writes: what the caller's writer allocates is the program's own.
+/// Encodes muted, then writes. What the caller's writer allocates is the program's own.
 fn write(profile: &Profile, mut writer: impl io::Write) -> Result<()> {
     let bytes = muted(|| {
         let mut bytes = Vec::new();

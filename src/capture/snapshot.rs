@@ -1,6 +1,6 @@
 //! [`Snapshot`]: everything recorded at one instant, as owned plain data.
 //!
-//! It is the only way from the recording side to the rest of the crate.
+//! It is the only way from the recording side to the rest of the package.
 
 use super::this_process;
 use crate::{
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A copy of every live sample and of every call stack's sums.
 ///
-/// It is taken while the program runs on, so it is not the state of one clock tick: a block that is
-/// neither freed nor reallocated during the copy appears exactly once, and no stack has more in use
-/// than was allocated. [`copy_duration`](Self::copy_duration) says how long that took. There is no
-/// garbage collector to wait for: what is freed is gone from the next snapshot.
+/// It is taken while the program runs, so it is not the state of one clock tick. A block that is
+/// neither freed nor reallocated during the copy appears exactly once. No stack has more in use
+/// than was allocated. [`copy_duration`](Self::copy_duration) says how long the copy took. There is
+/// no garbage collector to wait for: a freed block is not in the next snapshot.
 #[derive(Debug)]
 pub struct Snapshot {
     taken_at: SystemTime,
@@ -33,10 +33,11 @@ pub struct Snapshot {
 ///
 /// # Errors
 ///
-/// Unsupported, where recording is not implemented: on anything but Linux on x86-64 and 64-bit ARM;
-/// not installed, if no allocation ever came through a
-/// [`SamplingAllocator`](crate::SamplingAllocator); busy, if a table stayed locked for too long or
-/// there was no memory for the copy.
+/// - Unsupported, if recording is not implemented: on all systems but Linux on x86-64 and 64-bit
+///   ARM.
+/// - Not installed, if no allocation ever came through a
+///   [`SamplingAllocator`](crate::SamplingAllocator).
+/// - Busy, if a table stayed locked for too long or there was no memory for the copy.
 ///
 /// # Examples
 ///
@@ -69,7 +70,7 @@ pub fn snapshot() -> Result<Snapshot> {
     })?;
     Ok(Snapshot {
         taken_at,
-        // It reads files when it is asked for the first time, which is no doing of the program's.
+        // Its first call reads files. The program must not see these allocations.
         process: record::muted(this_process::this_process),
         copy_duration: started.elapsed(),
         sample_interval: record::sample_interval(),
@@ -88,7 +89,7 @@ impl Snapshot {
         self.taken_at
     }
 
-    /// The process it is of.
+    /// The process of this snapshot.
     pub(crate) fn process(&self) -> Process {
         self.process
     }
@@ -117,7 +118,7 @@ impl Snapshot {
         self.lost
     }
 
-    /// The mean bytes between sample points, which are drawn also while recording is off.
+    /// The mean bytes between sample points. They are drawn also while recording is off.
     pub(crate) fn period(&self) -> u64 {
         self.period
     }
@@ -144,7 +145,7 @@ impl Snapshot {
         self.copied.addresses.get(range).unwrap_or_default()
     }
 
-    /// What stands for something else than code on its stacks: addresses and what to call them.
+    /// The markers that stand in place of code on its stacks: address and name.
     pub(crate) fn markers(&self) -> impl Iterator<Item = (usize, &'static str)> {
         Marker::ALL
             .into_iter()
@@ -154,7 +155,7 @@ impl Snapshot {
 
 #[cfg(test)]
 impl Snapshot {
-    /// One that a test made up, of a process that records nothing just now.
+    /// A made-up snapshot of a process that records nothing at the moment.
     pub(crate) fn for_test(
         period: u64,
         live: Vec<LiveSample>,

@@ -1,4 +1,4 @@
-//! Which process this is: its id, and when it started.
+//! The id of this process, and when it started.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,17 +6,17 @@ use std::time::SystemTime;
 
 use heaptide_profile::Process;
 
-/// Hundredths of a second in one: the unit in which `/proc` counts time. `USER_HZ` is 100 on every
-/// machine that is recorded on, since it is a part of the system's binary interface.
+/// Hundredths of a second in a second. `/proc` counts time in them. `USER_HZ` is 100 on every
+/// machine that is recorded on, since it is part of the system's binary interface.
 const HUNDREDTHS: u64 = 100;
 
-/// The bits of [`KNOWN`] that hold a process id: Linux has none of more (`PID_MAX_LIMIT` is 2²²).
+/// The bits of [`KNOWN`] for a process id. Linux has no larger one (`PID_MAX_LIMIT` is 2²²).
 const PID_BITS: u32 = 22;
 const PID_MASK: u64 = (1 << PID_BITS) - 1;
 
-/// This process's start and id once they were asked for, or those of the process it was forked
-/// from. In one word, so that two threads that ask first agree, and a forked child has no lock to
-/// wait for.
+/// The start and id of this process after the first call, or those of the process that it was
+/// forked from. They are in one word, so that two threads with the first call agree, and a forked
+/// child has no lock to wait for.
 static KNOWN: AtomicU64 = AtomicU64::new(0);
 
 /// This process.
@@ -27,7 +27,7 @@ pub(super) fn this_process() -> Process {
     while known & PID_MASK != mine {
         let start = start_by_proc().unwrap_or_else(now);
         let new = (start << PID_BITS) | mine;
-        // Relaxed: the word is all there is to it.
+        // Relaxed: no other memory depends on the word.
         let set = KNOWN.compare_exchange(known, new, Ordering::Relaxed, Ordering::Relaxed);
         known = match set {
             Ok(_) => new,
@@ -50,18 +50,18 @@ fn now() -> u64 {
     hundredths
 }
 
-/// When the system says that this process started, in hundredths of a second; `None` where it does
-/// not.
+/// When the system says that this process started, in hundredths of a second; `None` if it does not
+/// say.
 fn start_by_proc() -> Option<u64> {
     let process = fs::read_to_string("/proc/self/stat").ok()?;
     let system = fs::read_to_string("/proc/stat").ok()?;
     start(&process, &system)
 }
 
-/// From the texts of `/proc/self/stat` and `/proc/stat`, see proc(5): boot time and ticks since
+/// From the texts of `/proc/self/stat` and `/proc/stat`, see proc(5): boot time, and ticks since
 /// then.
 fn start(process: &str, system: &str) -> Option<u64> {
-    // The second field is a name in parentheses, which may hold spaces and parentheses itself.
+    // The second field is a name in parentheses. It may hold spaces and parentheses itself.
     const FIELDS_FROM_STATE_TO_START: usize = 22 - 3;
     let (_, from_state) = process.rsplit_once(')')?;
     let ticks = from_state
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(first, this_process());
         assert_eq!(first.pid, std::process::id());
         let age = now().abs_diff(first.start.as_secs() * HUNDREDTHS);
-        // A day: a boot time is off by as much as the clock was set since.
+        // A day. A boot time is off by as much as the clock was set since.
         assert!(
             age < 24 * 3600 * HUNDREDTHS,
             "{first} is {age} hundredths old"

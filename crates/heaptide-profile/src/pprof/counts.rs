@@ -1,8 +1,7 @@
-//! The first walk over a profile's fields: how many entries each table has, and the walks that
-//! follow.
+//! The first walk over a profile's fields: how many entries each table has, and where.
 //!
-//! Counting first lets `decode` make every table once with exactly the room it needs. It is also
-//! where bytes that are no profile are found out, before any memory is spent on them.
+//! The counts let `decode` allocate every table once, with exactly the room it needs. This walk
+//! also finds bytes that are not a profile, before memory is spent on them.
 
 use prost::{DecodeError, Message};
 
@@ -13,7 +12,7 @@ use crate::{Error, Result};
 /// A key and a value.
 const SHORTEST_FIELD: usize = 2;
 
-/// The tables of a file: how many entries each has, and where.
+/// The tables of a file, with the number and the place of their entries.
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) sample_types: Table,
@@ -29,9 +28,8 @@ pub(super) struct Counts {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Table {
     pub(super) count: usize,
-    /// The bytes from its first entry to its last. Writers put the entries of a table together, so
-    /// that the walk over them need not be one over the whole file; where they do not, other
-    /// entries lie in between.
+    /// The bytes from its first entry to its last. Most writers put the entries of a table
+    /// together, so that a walk over them is short. Otherwise other entries lie in between.
     from: usize,
     to: usize,
 }
@@ -52,8 +50,8 @@ impl Table {
 }
 
 impl Counts {
-    /// Also takes in the fields that occur once. What is wrong with one of these is told apart:
-    /// bytes of another format are best refused for want of a string table.
+    /// Also reads the fields that occur once. An error in one of these is returned separately,
+    /// because bytes of another format are best refused for lack of a string table.
     pub(super) fn of(bytes: &[u8]) -> Result<(Self, Result<Head>)> {
         let mut counts = Self::default();
         let mut head = Ok(Head::default());
@@ -110,8 +108,8 @@ fn damaged_head(cause: DecodeError) -> Error {
     Error::malformed("the profile is damaged").caused_by(cause)
 }
 
-/// Refuses an entry without room for the field it must have, before room is made for all of them:
-/// an empty message of 2 bytes would be the most expensive one.
+/// Refuses an entry that is too short for the field that it must have, before room for all entries
+/// is allocated. Empty messages of 2 bytes would take the most memory.
 fn check_length(entry: &[u8], table: &str, at: usize, must_have: &str) -> Result<()> {
     if entry.len() >= SHORTEST_FIELD {
         return Ok(());

@@ -1,9 +1,9 @@
-//! The bytes of `profile.proto` to a [`Profile`], one entry at a time.
+//! From the bytes of `profile.proto` to a [`Profile`], one entry at a time.
 //!
-//! A first walk counts the entries, so that every table is made once with exactly the room it
-//! needs; then each entry goes through prost alone. That is what bounds memory to a small multiple
-//! of the input. Entries of one table may lie anywhere in the file, so each table has a walk of its
-//! own, which skips the others. Nothing of a damaged file is guessed.
+//! A first walk counts the entries, so that every table is allocated once with exactly the room it
+//! needs. Then prost decodes each entry alone. This bounds memory to a small multiple of the input.
+//! Entries of one table may lie anywhere in the file, so each table has a walk of its own, which
+//! skips the others. Nothing in a damaged file is guessed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile> {
     Ok(profile)
 }
 
-/// The bytes that hold all entries of a table, and how many these are.
+/// The bytes that hold all entries of a table, and the number of the entries.
 pub(super) type Part<'a> = (&'a [u8], usize);
 
 fn read_strings((bytes, count): Part<'_>) -> Result<Strings> {
@@ -168,7 +168,7 @@ fn read_locations(
             0 => None,
             id => Some(mappings.find(id, format_args!("location {at}"))?),
         };
-        // Before room is made: a line without a function may be as short as 2 bytes.
+        // Checked before room is allocated: a line without a function may be as short as 2 bytes.
         if let Some(nth) = message.lines.iter().position(|line| line.function_id == 0) {
             return Err(Error::malformed(format!(
                 "line {nth} of location {at} has no function"

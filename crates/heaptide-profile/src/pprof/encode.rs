@@ -1,9 +1,8 @@
-//! A [`Profile`] to the bytes of `profile.proto`, one entry at a time.
+//! From a [`Profile`] to the bytes of `profile.proto`, one entry at a time.
 //!
-//! Streamed rather than built as one message and then encoded: a second copy of a large profile
-//! would be made just when memory is what the program is short of. Ids are positions plus 1;
-//! strings are numbered as they are first met; equal profiles give equal bytes. No compression
-//! here.
+//! It streams instead of building one message first. A second copy of a large profile would be made
+//! just when the program is short of memory. Ids are positions plus 1, and strings are numbered in
+//! the order of their first use. So equal profiles give equal bytes. `gzip` compresses them.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -14,14 +13,14 @@ use super::proto::{self, tag};
 use crate::{Error, Result};
 use crate::{Function, Label, LabelValue, Line, Location, Mapping, Profile, Sample, ValueType};
 
-/// From how many bytes on encoded entries are passed to the writer.
+/// Encoded entries are passed to the writer in pieces of at least this many bytes.
 const PIECE: usize = 32 << 10;
 
 /// Writes an already checked `profile`.
 ///
-/// Order of the fields: what occurs once, sample types, comments, samples, mappings, locations,
-/// functions, strings. StringNumbers come last, as in Go's profiles, for they are collected on the
-/// way.
+/// Order of the fields: those that occur once, sample types, comments, samples, mappings,
+/// locations, functions, strings. Strings come last, as in Go's profiles, because they are
+/// collected on the way.
 pub(super) fn encode(profile: &Profile, writer: &mut impl Write) -> Result<()> {
     Encoder::new(writer)
         .profile(profile)
@@ -31,7 +30,7 @@ pub(super) fn encode(profile: &Profile, writer: &mut impl Write) -> Result<()> {
 struct Encoder<'p, W> {
     strings: StringNumbers<'p>,
     writer: W,
-    /// Entries not written yet: deflating many short pieces costs more than the copy.
+    /// Entries not written yet. Compressing many short pieces costs more than this copy.
     pending: Vec<u8>,
 }
 
@@ -164,7 +163,7 @@ impl<'p, W: Write> Encoder<'p, W> {
         self.flush_if_full()
     }
 
-    /// Not through prost's `string::encode`, which wants an owned `String`.
+    /// `string::encode` of prost would need an owned `String`.
     fn put_text(&mut self, text: &str) -> io::Result<()> {
         let wire_type = prost::encoding::WireType::LengthDelimited;
         prost::encoding::encode_key(tag::STRING_TABLE, wire_type, &mut self.pending);
@@ -191,7 +190,7 @@ impl<'p, W: Write> Encoder<'p, W> {
 struct StringNumbers<'p> {
     in_order: Vec<&'p str>,
     indices: HashMap<&'p str, i64>,
-    /// Index of the empty label text, which needs an entry besides the one at 0: there, 0 means
+    /// Index of the empty label text. It needs an entry besides the one at 0, because 0 means there
     /// that the label has no text.
     empty_not_0: Option<i64>,
 }

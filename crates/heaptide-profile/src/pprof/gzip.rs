@@ -1,7 +1,7 @@
-//! gzip around the bytes of a profile, with a bound on what inflating may take.
+//! gzip around the bytes of a profile, with a bound on the inflated size.
 //!
-//! Apart from the format because it knows nothing of it. Deflating writes no name and no time, so
-//! that equal profiles give equal files.
+//! It is separate from the format because it knows nothing of it. Compressing writes no name and no
+//! time, so that equal profiles give equal files.
 
 use std::io::{self, Read, Write};
 
@@ -11,22 +11,23 @@ use flate2::{Compression, GzBuilder};
 
 use crate::{Error, Result};
 
-/// How many bytes one byte of gzip may inflate to.
+/// The bytes that one byte of gzip may inflate to.
 ///
-/// Profiles deflate about 5 to 20 times; what deflate can reach at most is 1032:1. The bound lies
-/// at what the level that profiles are written with can reach: its codes are fixed, and 13 bits (8
-/// for the length, 5 for the distance) stand for at most 258 bytes, 158.8:1. So whatever
-/// [`Profile::write`](crate::Profile::write) writes, [`Profile::read`](crate::Profile::read)
-/// accepts.
+/// Profiles compress about 5 to 20 times, and deflate can reach 1032:1. The bound is what the level
+/// reaches that profiles are written with. Its codes are fixed: 13 bits (8 for the length, 5 for
+/// the distance) stand for at most 258 bytes, which is 158.8:1. So
+/// [`Profile::read`](crate::Profile::read) accepts everything that
+/// [`Profile::write`](crate::Profile::write) writes.
 pub(super) const MAX_RATIO: usize = 160;
 
 /// The first two bytes of every gzip file.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Room for the first read when inflating; then the buffer doubles.
+/// Room for the first read when inflating. After that the buffer doubles.
 const FIRST_BUFFER: usize = 16 << 10;
 
-/// Whether `bytes` begin like a gzip file; no protobuf message does, for 0x1f is no valid key.
+/// Whether `bytes` begin like a gzip file. No protobuf message does, because 0x1f is not a valid
+/// key.
 pub(super) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
@@ -44,7 +45,7 @@ pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut filled = 0_usize;
     loop {
         if filled == inflated.len() {
-            // One byte more than the limit is room enough to see that it is passed.
+            // One byte more than the limit shows that it is passed.
             let room = filled.saturating_mul(2).max(FIRST_BUFFER);
             grow(&mut inflated, room.min(limit.saturating_add(1)))?;
         }

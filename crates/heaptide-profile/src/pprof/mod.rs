@@ -1,8 +1,7 @@
-//! Profiles as bytes: `profile.proto`, the format of Go's profiles and of `pprof`, with gzip around
-//! it.
+//! Profiles as bytes: `profile.proto`, the format of Go and `pprof`, with gzip around it.
 //!
-//! The only room that knows the file format; the model it reads into and writes from is
-//! [`profile`](crate::profile). Nothing here opens a file or decides what a profile says.
+//! Only this room knows the file format. `model` has the data that it reads and writes. Nothing
+//! here opens a file or decides what a profile says.
 
 mod counts;
 mod decode;
@@ -19,31 +18,30 @@ use std::io::Write;
 use crate::{Error, Profile, Result};
 
 impl Profile {
-    /// Reads a profile in the format of [`profile.proto`], compressed with gzip (its first two
-    /// bytes, 1f 8b, tell) or not. The older text forms of `pprof` and other formats are not read.
+    /// Reads a profile in the format of [`profile.proto`], with gzip around it or without: the
+    /// first two bytes tell. It does not read the older text forms of `pprof` and other formats.
     ///
-    /// Every profile written by [`write`](Self::write) is read back equal. In files of other
-    /// programs
+    /// A profile that [`write`](Self::write) wrote is read back equal. In files of other programs:
     ///
-    /// - ids may be any numbers but 0, in any order; they become positions. A mapping id of 0 means
-    ///   no mapping. A line without a function is an error;
-    /// - a label with both a text and a number, which the format forbids, becomes two labels; one
-    ///   with neither is the number 0;
-    /// - strings that are not UTF-8 are read with U+FFFD for what is not;
-    /// - unknown fields are skipped, and not written again.
+    /// - Ids may be any numbers but 0, in any order. They become positions. A mapping id of 0 means
+    ///   no mapping. A line without a function is an error.
+    /// - A label with both a text and a number, which the format forbids, becomes two labels. One
+    ///   with neither is the number 0.
+    /// - In strings that are not UTF-8, U+FFFD replaces the invalid bytes.
+    /// - Unknown fields are skipped, and not written again.
     ///
     /// # Memory
     ///
-    /// At no time does reading take more than 24 times the uncompressed profile, plus 128 KiB,
-    /// whatever the bytes are: a sample of 4 bytes becomes an entry of 80, and nothing grows by
-    /// doubling beside it. gzip may inflate to at most 160 times its size; real profiles have 5 to
-    /// 20.
+    /// Reading never takes more than 24 times the uncompressed profile plus 128 KiB, whatever the
+    /// bytes are: a sample of 4 bytes becomes an entry of 80, and no table grows by doubling. gzip
+    /// may inflate to at most 160 times its size. Real profiles have 5 to 20.
     ///
     /// # Errors
     ///
-    /// - [Malformed](Error::is_malformed) if the bytes are no profile or a damaged one: a reference
-    ///   to a string or id that the file does not have, an id given twice, a sample with too few or
-    ///   too many values. The message names the entry, counted from 0 in the order of the file.
+    /// - [Malformed](Error::is_malformed) if the bytes are not a profile, or a damaged one: a
+    ///   reference to a string or id that the file does not have, an id given twice, a sample with
+    ///   too few or too many values. The message names the entry, counted from 0 in the order of
+    ///   the file.
     /// - [Too large](Error::is_too_large) if gzip would inflate beyond its limit, or if there is no
     ///   memory for what the file holds.
     ///
@@ -75,11 +73,11 @@ impl Profile {
     /// Writes this profile in the format of [`profile.proto`], compressed with gzip at its fastest
     /// level, and flushes `writer`.
     ///
-    /// Equal profiles give equal bytes: ids are numbered from 1 and strings as they are first met,
-    /// and the gzip header has no time and no name. The profile is encoded entry by entry, so
-    /// little more memory is taken than for a table of its strings.
+    /// Equal profiles give equal bytes. Ids are numbered from 1, strings in the order of their
+    /// first use, and the gzip header has no time and no name. The profile is encoded entry by
+    /// entry, so writing takes little more memory than a table of its strings.
     ///
-    /// `pprof` itself reads a label whose number is 0 and has no unit as none at all.
+    /// `pprof` itself drops a label whose number is 0 and that has no unit.
     ///
     /// # Errors
     ///
@@ -116,7 +114,7 @@ mod tests {
         bytes
     }
 
-    /// What a damaged file may give: an error, or a profile that can be written and read back.
+    /// Checks that bytes give an error, or a profile that can be written and read back.
     fn is_sound(bytes: &[u8]) {
         match Profile::read(bytes) {
             Ok(profile) => assert_eq!(Profile::read(&packed(&profile)).unwrap(), profile),
@@ -130,7 +128,8 @@ mod tests {
             prop_assert_eq!(&Profile::read(&plain(&profile)).unwrap(), &profile);
             let bytes = packed(&profile);
             prop_assert_eq!(&Profile::read(&bytes).unwrap(), &profile);
-            // Not the same strings in memory, but equal ones: the bytes depend on nothing else.
+            // The strings are equal, but at other places in memory. The bytes must not depend on
+            // that.
             prop_assert_eq!(packed(&Profile::read(&bytes).unwrap()), bytes);
         }
 
@@ -230,7 +229,7 @@ mod tests {
             assert!(error.is_io());
             assert_eq!(error.to_string(), "could not write the profile: disk full");
             if room > 40 && room + 40 < length {
-                // Between the header and the trailer every cut is alike; a few are enough.
+                // Every cut between the header and the trailer is alike, so a few are enough.
                 break;
             }
         }

@@ -1,9 +1,9 @@
-//! The messages of `profile.proto`, declared for prost: field numbers and wire types, nothing else.
+//! The messages of `profile.proto`, declared for prost: field numbers and wire types.
 //!
-//! Declared by hand, so that building needs no protoc; the format's field numbers never change.
-//! There is no message for the whole profile on purpose: its tables are written and read one entry
-//! at a time (`encode`, `decode`), and [`Head`] holds what occurs once. An `int64` that is an index
-//! into the string table says so; 0 there is the empty string.
+//! They are declared by hand, so that building needs no protoc. The format's field numbers never
+//! change. There is no message for the whole profile, because its tables are written and read one
+//! entry at a time (`encode`, `decode`). [`Head`] holds the fields that occur once. An `int64` that
+//! is an index into the string table is marked as one. Index 0 is the empty string.
 
 /// Field numbers of the repeated fields of the `Profile` message.
 pub(super) mod tag {
@@ -67,7 +67,7 @@ pub(super) struct LabelMessage {
     /// String.
     #[prost(int64, tag = "1")]
     pub(super) key: i64,
-    /// String; 0 where the label is a number.
+    /// String; 0 if the label is a number.
     #[prost(int64, tag = "2")]
     pub(super) text: i64,
     #[prost(int64, tag = "3")]
@@ -107,7 +107,7 @@ pub(super) struct MappingMessage {
 pub(super) struct LocationMessage {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
-    /// Id of a mapping; 0 where it is not known.
+    /// Id of a mapping; 0 if it is not known.
     #[prost(uint64, tag = "2")]
     pub(super) mapping_id: u64,
     #[prost(uint64, tag = "3")]

@@ -1,7 +1,7 @@
-//! The samples of a file: nearly all of its bytes, and nearly all of the time that reading takes.
+//! The samples of a file, which are nearly all of its bytes.
 //!
-//! Apart from `decode`, which reads the other tables through prost, because samples are read by
-//! hand: their numbers go straight to where they stay. What a file may say is the same as there.
+//! It is separate from `decode`, which reads the other tables through prost. Samples are read by
+//! hand, so that their numbers go straight to their final place. The rules for files are the same.
 
 use prost::Message;
 
@@ -39,8 +39,8 @@ pub(super) fn read_samples(
     Ok(table)
 }
 
-/// One sample. By hand but for its labels: nearly all of a profile is the numbers of its samples,
-/// and through prost they would be in memory twice.
+/// One sample. Only its labels go through prost. Nearly all of a profile is the numbers of its
+/// samples, and prost would hold them in memory twice.
 fn read_sample(
     (at, encoded): (usize, &[u8]),
     types: usize,
@@ -66,7 +66,7 @@ fn read_sample(
             ))
         })?);
     }
-    // Before room is made.
+    // Checked before room is allocated.
     check_values(at, numbers, types)?;
     let mut locations = with_room(frames, "frame")?;
     let mut values = with_room(numbers, "value")?;
@@ -99,13 +99,13 @@ fn read_sample(
 }
 
 /// The labels of the sample at `at`. A message with a text and a number, which the format forbids,
-/// is two labels: nothing is lost, and what is written again is valid.
+/// becomes two labels. So nothing is lost, and what is written again is valid.
 fn read_labels(
     at: usize,
     messages: &[proto::LabelMessage],
     strings: &Strings,
 ) -> Result<Vec<Label>> {
-    // Before room is made: a label without a key may be as short as 2 bytes.
+    // Checked before room is allocated: a label without a key may be as short as 2 bytes.
     if let Some(nth) = messages.iter().position(|label| label.key == 0) {
         check_label_key(at, nth, "")?;
     }

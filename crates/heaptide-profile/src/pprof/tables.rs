@@ -1,7 +1,8 @@
-//! What a reference in a file stands for: strings by index, entries by id.
+//! References in a file: strings by index, entries by id.
 //!
-//! Apart from decoding because ids in files are arbitrary: not 0, but sparse or in any order. The
-//! memory bound of reading counts on both tables being made with exactly the room they need.
+//! It is separate from decoding because ids in files are arbitrary: any number but 0, sparse, in
+//! any order. The memory bound of reading needs both tables to be allocated with exactly the room
+//! they need.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,17 +32,18 @@ impl Strings {
         Ok(Self { texts })
     }
 
-    /// Adds the next string. Bytes that are not UTF-8, which Go lets into file names, become
-    /// U+FFFD.
+    /// Adds the next string. U+FFFD replaces bytes that are not UTF-8, which Go allows in file
+    /// names.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.texts.push(match bytes {
-            // The shared one: an allocation for each would be many times the 2 bytes of the file.
+            // The shared empty one. An allocation for each would be many times the 2 bytes of the
+            // file.
             [] => Arc::default(),
             _ => Arc::from(&*String::from_utf8_lossy(bytes)),
         });
     }
 
-    /// The string at `index`, wanted as the `field` of the entry that `place` names.
+    /// The string at `index`. `field` and `place` name the reference to it in errors.
     pub(super) fn get(
         &self,
         index: i64,
@@ -60,7 +62,7 @@ impl Strings {
         })
     }
 
-    /// That the table begins with the empty string, which 0 has to mean everywhere.
+    /// Checks that the table begins with the empty string, because 0 means it everywhere.
     pub(super) fn check(&self) -> Result<()> {
         match self.texts.first() {
             Some(first) if first.is_empty() => Ok(()),
@@ -74,11 +76,11 @@ impl Strings {
     }
 }
 
-/// The ids of one table's entries, and the position `I` that each stands for.
+/// The ids of one table's entries, and the position `I` of each.
 pub(super) struct Ids<I> {
     entry: &'static str,
     position: fn(usize) -> Option<I>,
-    /// In order of ids once sorted.
+    /// Sorted by id, after [`sort`](Self::sort).
     pairs: Vec<(u64, I)>,
 }
 
@@ -125,9 +127,9 @@ impl<I: Copy + Ord> Ids<I> {
         Ok(self)
     }
 
-    /// The position of the entry with `id`, which the thing that `place` names refers to.
+    /// The position of the entry with `id`. `place` names the reference to it in errors.
     pub(super) fn find(&self, id: u64, place: fmt::Arguments<'_>) -> Result<I> {
-        // Ids from 1 in sequence, which most writers give, are where they are looked for first.
+        // Most writers give ids in sequence from 1, so that position is tried first.
         let guess = id.checked_sub(1).and_then(|at| usize::try_from(at).ok());
         let guessed = guess.and_then(|at| self.pairs.get(at));
         let found = guessed.filter(|(there, _)| *there == id).or_else(|| {

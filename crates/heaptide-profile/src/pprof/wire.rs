@@ -1,14 +1,14 @@
 //! Protobuf's wire format, one field at a time, without copying.
 //!
-//! Decoding a whole profile with one derived message would hold two copies of it at once, and lets
-//! every table grow by doubling. This walk lets `decode` count first, make exactly the room it
-//! needs, and hand single entries to prost. It knows fields, not what they mean.
+//! One derived message for a whole profile would hold two copies of it at once, and let every table
+//! grow by doubling. This walk lets `decode` count first, allocate exactly the room it needs, and
+//! pass single entries to prost. It knows fields, and not their meaning.
 
 use prost::DecodeError;
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-/// The fields of one message, in the order of the file. Ends after the first error.
+/// The fields of one message, in the order of the file. It ends after the first error.
 #[derive(Clone)]
 pub(super) struct WireFields<'a> {
     rest: &'a [u8],
@@ -22,14 +22,14 @@ pub(super) struct WireField<'a> {
     pub(super) value: WireValue<'a>,
 }
 
-/// What a field holds, as far as the wire tells.
+/// The value of a field, as far as the wire format shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum WireValue<'a> {
     /// A number.
     Varint(u64),
     /// A message, a string, or packed numbers.
     Bytes(&'a [u8]),
-    /// What no field of a profile is: fixed-width numbers and groups, skipped.
+    /// Fixed-width numbers and groups, which no field of a profile has. They are skipped.
     Other,
 }
 
@@ -39,7 +39,7 @@ impl<'a> WireValue<'a> {
         WireNumbers(self)
     }
 
-    /// How many these are; `None` if it is no such field.
+    /// How many numbers there are; `None` if the field cannot hold numbers.
     pub(super) fn count_numbers(self) -> Option<usize> {
         match self {
             WireValue::Varint(_) => Some(1),
@@ -49,7 +49,7 @@ impl<'a> WireValue<'a> {
     }
 }
 
-/// What is left of the numbers of a field. Ends after the first error.
+/// The rest of the numbers of a field. It ends after the first error.
 pub(super) struct WireNumbers<'a>(WireValue<'a>);
 
 impl Iterator for WireNumbers<'_> {
@@ -62,7 +62,7 @@ impl Iterator for WireNumbers<'_> {
                 self.0 = WireValue::Other;
                 Some(Ok(number))
             }
-            // Of one byte or two, as nearly all are; all others are prost's.
+            // Nearly all numbers take one byte or two. prost reads the others.
             WireValue::Bytes([low, rest @ ..]) if *low < 0x80 => {
                 let number = u64::from(*low);
                 self.0 = WireValue::Bytes(rest);
@@ -114,9 +114,9 @@ impl<'a> WireFields<'a> {
         Ok(WireField { tag, value })
     }
 
-    /// A length and as many bytes. Not by `skip_field`, which costs several times as much, and most
-    /// of what reading a profile does is walking over such fields; but it says best what is wrong
-    /// with one.
+    /// A length and as many bytes. `skip_field` of prost costs several times as much, and walks
+    /// over such fields are most of reading a profile. Its error message is the best one, so it is
+    /// called for that.
     fn bytes(&mut self, tag: u32) -> Result<&'a [u8], DecodeError> {
         let mut behind = self.rest;
         let length = usize::try_from(decode_varint(&mut behind)?).ok();
@@ -129,7 +129,7 @@ impl<'a> WireFields<'a> {
         Ok(&[])
     }
 
-    /// How many bytes of the message are behind.
+    /// How many bytes of the message were read.
     pub(super) fn offset(&self) -> usize {
         self.length.saturating_sub(self.rest.len())
     }
@@ -150,13 +150,13 @@ impl<'a> Iterator for WireFields<'a> {
     }
 }
 
-/// How many numbers `packed` holds: each ends with its only byte whose high bit is clear.
+/// How many numbers `packed` holds. Each ends with its only byte whose high bit is clear.
 pub(super) fn count_packed(packed: &[u8]) -> usize {
     packed.iter().filter(|byte| **byte < 0x80).count()
 }
 
 /// How many messages the repeated field `tag` of `message` holds. A damaged message counts up to
-/// the damage: further than that prost does not get either.
+/// the damage, because prost does not get further either.
 pub(super) fn count_messages(message: &[u8], tag: u32) -> usize {
     let fields = WireFields::new(message).map_while(Result::ok);
     fields
