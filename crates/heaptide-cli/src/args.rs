@@ -1,7 +1,9 @@
-//! The command line: which commands there are. What each can be asked is in `report_args` and
-//! `file_args`, what several can in `options`; all of it goes by the name of this module.
+//! The command line: the list of the commands.
 //!
-//! Text is checked there as far as it can be without a file; nothing there has an effect.
+//! `report_args` and `file_args` have the arguments of each, and `options` those of several. All of
+//! them are reached through this module.
+//!
+//! Text is checked there as far as possible without a file. Nothing there has an effect.
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -25,8 +27,8 @@ use crate::{file_help, help};
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// When to color what is written to standard output; auto does on a terminal,
-    /// unless NO_COLOR is set
+    /// When to color what is written to standard output; auto does on a terminal, unless NO_COLOR
+    /// is set
     #[arg(
         long,
         global = true,
@@ -66,9 +68,9 @@ pub(crate) enum Command {
     Fetch(FetchArgs),
     /// Show again and again what has grown since the start
     Watch(WatchArgs),
-    /// Say what a profile is of, and what it lacks
+    /// Describe a profile, and what it lacks
     Info(InfoArgs),
-    /// Give names to a profile without, from binaries and debug files
+    /// Give names to a raw profile, from binaries and debug files
     Symbolize(SymbolizeArgs),
     /// Write a profile in another format
     Convert(ConvertArgs),

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &args::ConvertArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::new(String::new(), remarks))
 }
 
-/// The format that a file's name promises.
+/// The format that belongs to the end of a file's name.
 fn format_of(file: &Path) -> Result<Format, Failure> {
     let name = file.to_string_lossy();
     let ends = [

@@ -1,7 +1,8 @@
-//! Where the file of a mapping is, by its build id: what the user named, folders, its own path,
-//! servers.
+//! Finds the file of a mapping by its build id.
 //!
-//! A file with another build id is never taken. What was looked at and was not the one is
+//! It looks at files that the user named, in folders, at the mapping's own path, and at servers.
+//!
+//! A file with another build id is never taken. Files that were looked at and refused are
 //! remembered, so that the user can be told.
 
 use std::{
@@ -17,37 +18,37 @@ use crate::{download, dwarf::Debug, failure::Failure, image::Image};
 /// Where distributions put debug files, and where `backtrace` looks for them.
 const SYSTEM: &str = "/usr/lib/debug";
 
-/// Where to look.
+/// The places to look in.
 pub(crate) struct DebugFiles {
     binaries: Vec<Rc<Image>>,
     folders: Vec<PathBuf>,
     servers: Vec<String>,
 }
 
-/// What was found for a mapping.
+/// The files that were found for a mapping.
 pub(crate) struct FoundDebugFile {
-    /// Counts addresses.
+    /// Translates addresses to those of the file.
     pub(crate) program: Rc<Image>,
     pub(crate) debug: Debug,
-    /// What the names are from.
+    /// The file that the names are from.
     pub(crate) names_from: PathBuf,
-    /// Where debug information was looked for in vain, and why; nothing if there is some.
+    /// Where debug information was looked for without success, and why; empty if there is some.
     pub(crate) refused: Vec<String>,
 }
 
-/// The search for one mapping under way.
+/// The state of the search for one mapping.
 #[derive(Default)]
 struct Finding {
     /// The file that was loaded, stripped or not.
     program: Option<Rc<Image>>,
     /// A file with debug information.
     lines: Option<Rc<Image>>,
-    /// What was looked at, and why it is not the one.
+    /// Files that were looked at, and why they do not fit.
     refused: Vec<String>,
 }
 
 impl DebugFiles {
-    /// Reads the files that were named.
+    /// Reads the files that the user named.
     pub(crate) fn new(
         binaries: &[PathBuf],
         mut folders: Vec<PathBuf>,
@@ -66,15 +67,14 @@ impl DebugFiles {
         })
     }
 
-    /// The files that were named and that none of the mappings is of.
+    /// The named files that belong to none of the mappings.
     pub(crate) fn unwanted(&self, mappings: &[Mapping]) -> impl Iterator<Item = &Image> {
         let is_wanted = |image: &Image| mappings.iter().any(|mapping| is_file_of(image, mapping));
         let images = self.binaries.iter().map(|image| &**image);
         images.filter(move |image| !is_wanted(image))
     }
 
-    /// What says what is in a mapping; or why there is nothing: what was looked at, and what it
-    /// was.
+    /// The files for a mapping. If there are none, what was looked at, and why it does not fit.
     pub(crate) fn find(&self, mapping: &Mapping) -> Result<FoundDebugFile, Vec<String>> {
         let mut finding = Finding::default();
         for image in &self.binaries {
@@ -82,7 +82,7 @@ impl DebugFiles {
                 finding.offer(Rc::clone(image));
             }
         }
-        // Any other is no file's, and would become part of paths.
+        // A text with other characters would become part of paths.
         let is_build_id =
             |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_build_id(&mapping.build_id) {
@@ -97,7 +97,7 @@ impl DebugFiles {
         self.finish(finding, mapping)
     }
 
-    /// The paths at which a mapping's file, or its debug file, may be.
+    /// The paths where a mapping's file, or its debug file, may be.
     fn places(&self, mapping: &Mapping) -> Vec<PathBuf> {
         let mut places = Vec::new();
         let id = &*mapping.build_id;
@@ -119,7 +119,7 @@ impl DebugFiles {
         places
     }
 
-    /// Looks where a stripped file says that its debug information is; as `gdb` looks.
+    /// Looks where a stripped file says that its debug information is, as `gdb` does.
     fn follow_link(&self, finding: &mut Finding, mapping: &Mapping) {
         let Some(program) = finding.program.clone() else {
             return;
@@ -127,7 +127,7 @@ impl DebugFiles {
         let Some((link, check_sum)) = &program.debug_link else {
             return;
         };
-        // A link is a bare name. One with a path would lead anywhere.
+        // A link is a bare name. One with a path could lead anywhere.
         let Some(name) = link.file_name() else {
             return;
         };
@@ -227,8 +227,8 @@ impl DebugFiles {
         images.find(|shared| shared.build_id == *id)
     }
 
-    /// The package of split debug information of a program at one of these paths. Its parts are
-    /// told by their own ids, so a stale one does no harm.
+    /// The package of split debug information of a program, at one of these paths. Its parts have
+    /// ids of their own, so a stale package does no harm.
     fn package(&self, paths: &[&Path]) -> Option<Image> {
         let mut places = Vec::new();
         for path in paths {
@@ -255,7 +255,7 @@ impl Finding {
         }
     }
 
-    /// Looks at a file, if debug information is still wanted and there is one.
+    /// Looks at a file, if debug information is still missing and the file exists.
     fn look_at(&mut self, path: &Path, fits: impl FnOnce(&Image) -> Result<(), String>) {
         if self.lines.is_some() {
             return;
@@ -274,8 +274,8 @@ impl Finding {
     }
 }
 
-/// Whether a file that the user named is a mapping's: by build id, and by name if the profile has
-/// none.
+/// Whether a file that the user named belongs to a mapping: by build id, or by name if the profile
+/// has none.
 fn is_file_of(image: &Image, mapping: &Mapping) -> bool {
     if mapping.build_id.is_empty() {
         let name = image.path.file_name().and_then(|name| name.to_str());

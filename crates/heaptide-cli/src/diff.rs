@@ -41,8 +41,7 @@ pub(crate) fn run(arguments: &args::DiffArgs, is_colored: bool) -> Result<Outcom
     ))
 }
 
-/// What is to be said where the profiles are of two programs, or of one before and after it was
-/// built anew.
+/// The remark for profiles of two programs, or of two builds of one.
 fn two_builds(base: &Profile, new: &Profile) -> Option<String> {
     let (base, new) = (base.mappings.first()?, new.mappings.first()?);
     let is_known = !base.build_id.is_empty() && !new.build_id.is_empty();

@@ -1,7 +1,8 @@
-//! Profiles over HTTP: one request, bounded in time and size, whose refusals are told as the server
-//! says.
+//! Profiles over HTTP: one request, bounded in time and size.
 //!
-//! Without TLS, which Cargo.toml gives the reason for. What the bytes are is not looked at.
+//! If the server refuses, its reason is told.
+//!
+//! There is no TLS; Cargo.toml gives the reason. The content is not looked at.
 
 use std::{io, net::IpAddr, path::Path, time::Duration};
 
@@ -13,24 +14,25 @@ use ureq::{
 
 use crate::{failure::Failure, image::MAX_BYTES as MAX_IMAGE};
 
-/// What a URL without a path means: where Go's handlers, and those of others that follow it, are.
+/// The path of a URL without one: that of Go's handlers and of those that follow it.
 pub(crate) const PATH: &str = "/debug/pprof/heap";
 
-/// To reach the server.
+/// To connect to the server.
 const CONNECT: Duration = Duration::from_secs(10);
-/// For all of it, and half of what the server was asked to wait besides; as `pprof` has it.
+/// For the whole request. Half of the time that the server was asked to measure is added, as in
+/// `pprof`.
 const WHOLE: Duration = Duration::from_secs(60);
 
-/// The largest body taken; a compressed profile of a million stacks has a tenth of it.
+/// The largest body that is accepted. A compressed profile of a million stacks has a tenth of it.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// For all of a debug file, which a server may have to take out of a package first.
+/// For the whole download of a debug file, which a server may have to unpack first.
 const DEBUG_FILE: Duration = Duration::from_secs(600);
 
-/// How much of a refusal is told.
+/// The longest part of a server's reason that is told.
 const MAX_REASON: usize = 300;
 
-/// The text of a file argument that is a URL.
+/// The URL in a file argument; `None` if it is not one.
 pub(crate) fn url(file: &Path) -> Option<&str> {
     let text = file.to_str()?;
     let scheme = text.split_once("://")?.0;
@@ -40,7 +42,7 @@ pub(crate) fn url(file: &Path) -> Option<&str> {
         .then_some(text)
 }
 
-/// The whole URL: with the usual path if it has none, and with the seconds asked for.
+/// The whole URL: with the usual path if it has none, and with the seconds.
 pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> {
     let fail = |reason: &str| Failure::of(url, reason);
     let uri: Uri = url
@@ -75,7 +77,7 @@ pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> 
     let host = uri
         .authority()
         .ok_or_else(|| fail("not a URL: it names no host"))?;
-    // What is no port would be left out, and port 80 asked.
+    // `Uri` drops an invalid port, and port 80 would be asked.
     let place = host.as_str().rsplit('@').next().unwrap_or_default();
     let port = place.rsplit_once(':').map_or("", |(_, port)| port);
     if !port.is_empty() && !port.ends_with(']') && host.port_u16().is_none_or(|port| port == 0) {
@@ -96,7 +98,7 @@ pub(crate) fn get(url: &str, seconds: Option<u64>) -> Result<Vec<u8>, Failure> {
     get_with(url, &uri, seconds, &spinner)
 }
 
-/// The same, and nothing on the terminal meanwhile.
+/// The same, with nothing on the terminal meanwhile.
 pub(crate) fn get_quietly(url: &str) -> Result<Vec<u8>, Failure> {
     get_with(url, &complete(url, None)?, None, &ProgressBar::hidden())
 }
@@ -126,7 +128,7 @@ fn get_with(
     body.read_to_vec().map_err(fail)
 }
 
-/// A debug file at a URL; none if the server does not have it.
+/// A debug file at a URL; `None` if the server does not have it.
 pub(crate) fn debug_file(url: &str) -> Result<Option<Vec<u8>>, Failure> {
     let fail = |reason: &str| Failure::of(url, reason);
     let uri: Uri = url.parse().map_err(|error| Failure::of(url, error))?;
@@ -154,7 +156,7 @@ pub(crate) fn debug_file(url: &str) -> Result<Option<Vec<u8>>, Failure> {
     body.read_to_vec().map(Some).map_err(fail)
 }
 
-/// What asks at a URL, for no longer than `whole`.
+/// Makes a request that takes at most `whole`.
 fn agent(uri: &Uri, whole: Duration) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
@@ -167,7 +169,7 @@ fn agent(uri: &Uri, whole: Duration) -> Agent {
     Agent::new_with_config(config.build())
 }
 
-/// A proxy cannot reach what is on this machine.
+/// A proxy cannot reach this machine's own addresses.
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -176,7 +178,7 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// What went wrong, with a way out where there is one.
+/// What went wrong, with a way out if there is one.
 fn explain(error: &ureq::Error) -> String {
     match error {
         ureq::Error::BodyExceedsLimit(_) => {
@@ -195,8 +197,8 @@ fn explain(error: &ureq::Error) -> String {
     }
 }
 
-/// The status, and the server's reason if it gave one as text. A page made for a browser says
-/// nothing in one line.
+/// The status, and the server's reason if it gave one as text. A page for a browser says nothing in
+/// one line.
 fn refusal(response: &mut Response<Body>) -> String {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
@@ -226,14 +228,14 @@ fn refusal(response: &mut Response<Body>) -> String {
     told
 }
 
-/// What is going on, on standard error if that is a terminal; it leaves no trace.
+/// A spinner on standard error if that is a terminal. It leaves no trace.
 fn spinner(uri: &Uri, seconds: Option<u64>) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_finish(indicatif::ProgressFinish::AndClear);
     spinner.set_message(match seconds {
         Some(seconds) => format!("waiting {seconds} s for {uri}"),
         None => format!("waiting for {uri}"),
     });
-    // Drawn first when the first tick is due: a quick answer needs none.
+    // It appears at the first tick. A quick answer needs none.
     spinner.enable_steady_tick(Duration::from_millis(200));
     spinner
 }

@@ -1,7 +1,8 @@
-//! What debug information says about addresses: functions, inlined calls, files and lines.
+//! Functions, inlined calls, files and lines of addresses, from debug information.
 //!
-//! The libraries and their versions are those that `backtrace` uses in a process, and what is asked
-//! of them is the same, so that the answers are. Which files belong together is for `debug_files`.
+//! The libraries and their versions are those that `backtrace` uses in a process, and the questions
+//! to them are the same. So the answers are the same too. `debug_files` decides which files belong
+//! together.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,13 +23,13 @@ pub(crate) struct Debug {
     context: Option<Context<Slice>>,
     package: Option<DwarfPackage<Slice>>,
     symbols: Symbols,
-    /// Where its split parts may be besides where the compiler left them.
+    /// Folders that may hold its split parts, besides the compiler's own folder.
     folders: Vec<PathBuf>,
 }
 
 impl Debug {
-    /// Of a file, with what it shares with others, and with its package of split parts. `symbols`
-    /// are used where there is no debug information.
+    /// The debug information of a file, with the part that it shares with others and its package of
+    /// split parts. `symbols` are used where there is no debug information.
     pub(crate) fn new(
         image: &Image,
         shared: Option<&Image>,
@@ -58,7 +59,7 @@ impl Debug {
         }
     }
 
-    /// The lines at an address in the file's own counting, innermost inlined call first.
+    /// The lines at an address of the file, innermost inlined call first.
     pub(crate) fn look_up(&self, address: u64) -> Vec<SymbolLine> {
         let mut lines = self.frames(address).unwrap_or_default();
         if lines.is_empty()
@@ -134,7 +135,7 @@ impl Debug {
     }
 }
 
-/// A section, or nothing.
+/// A section; empty if it is missing.
 fn slice(image: &Image, section: Option<&str>) -> Slice {
     let endian = if image.is_little_endian() {
         RunTimeEndian::Little

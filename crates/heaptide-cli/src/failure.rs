@@ -1,4 +1,4 @@
-//! Why a command could not be done: one line that names the file and the reason.
+//! The failure of a command: one line that names the file and the reason.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -8,7 +8,7 @@ use std::{
 
 use heaptide_profile::internal::printable;
 
-/// What is told on standard error.
+/// The line for standard error.
 #[derive(Debug)]
 pub(crate) struct Failure {
     selection: String,
@@ -29,7 +29,7 @@ impl Failure {
         }
     }
 
-    /// Two files that are both fine do not go together.
+    /// The failure of two files that are both fine but do not fit together.
     pub(crate) fn between(base: &str, new: &str, reason: impl Display) -> Self {
         Self::of(&format!("{base} and {new}"), reason)
     }
@@ -39,7 +39,7 @@ impl Failure {
     }
 }
 
-/// What a file is called to its user.
+/// The name of a file as its user knows it.
 pub(crate) fn name(file: &Path) -> String {
     if file == Path::new("-") {
         "standard input".into()

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &args::FetchArgs) -> Result<Outcome, Failure> {
     let url = &arguments.url;
     let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let bytes = download::get(url, arguments.seconds)?;
-    // What is no profile is not saved as one.
+    // Only a valid profile is saved.
     let profile = input::parse(url, &bytes)?;
     if to_stdout {
         output::to_stdout(&bytes)?;
@@ -40,13 +40,13 @@ pub(crate) fn run(arguments: &args::FetchArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::new(format!("{}\n", file.display()), Vec::new()))
 }
 
-/// What, when and where: `heap-20261121T083455Z-localhost_6060.pb.gz`. Names of one service sort by
-/// time.
+/// Type, time and source: `heap-20261121T083455Z-localhost_6060.pb.gz`. Names of one service sort
+/// by time.
 fn name(url: &str, profile: &Profile) -> Result<String, Failure> {
     let uri = download::complete(url, None)?;
     let what = uri.path().rsplit('/').find(|part| !part.is_empty());
     let host = uri.authority().map_or("", |host| host.as_str());
-    // A user name and a password are nobody's business.
+    // A user name and a password must not appear in a file name.
     let host = host.rsplit('@').next().unwrap_or(host);
     let time = match profile.time_nanos {
         0 => {

@@ -1,7 +1,8 @@
-//! The arguments of the commands that write files: profiles, other formats, what shells and `man`
-//! read.
+//! The arguments of the commands that write files.
 //!
-//! The rules are those of `args`; what several of them have is in `options`.
+//! They write profiles, other formats, shell completions and the manual page.
+//!
+//! The rules are those of `args`. `options` has the arguments that several commands share.
 
 use std::path::PathBuf;
 
@@ -25,17 +26,17 @@ pub(crate) struct FetchArgs {
 #[derive(Args, Debug)]
 #[command(after_help = help::SYMBOLIZE)]
 pub(crate) struct SymbolizeArgs {
-    /// The profile; of a folder its newest
+    /// The profile; for a folder, its newest
     pub(crate) profile: PathBuf,
     /// The file to write; `-` is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// An executable, library or debug file that may be one of the profile's
-    /// (repeat for several); it is used if its build id is
+    /// An executable, library or debug file that may belong to the profile (repeat for several); it
+    /// is used if its build id is in the profile
     #[arg(long = "binary", value_name = "FILE")]
     pub(crate) binaries: Vec<PathBuf>,
-    /// A folder of files: .build-id/xx/yyyy.debug, or ID/NAME, xx/yyyy.debug or
-    /// NAME as in PPROF_BINARY_PATH, which is looked in too
+    /// A folder of files: .build-id/xx/yyyy.debug, or ID/NAME, xx/yyyy.debug or NAME as in
+    /// PPROF_BINARY_PATH, which is also searched
     #[arg(long = "debug-dir", value_name = "DIR")]
     pub(crate) debug_dirs: Vec<PathBuf>,
     /// A debuginfod server (http://) or the folder of its cache
@@ -62,7 +63,7 @@ pub(crate) enum FramesToKeep {
 #[derive(Args, Debug)]
 #[command(after_help = help::CONVERT)]
 pub(crate) struct ConvertArgs {
-    /// Profiles, which are added up; of a folder its newest
+    /// Profiles, which are added up; for a folder, its newest
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The file to write; `-` is standard output
@@ -87,7 +88,7 @@ pub(crate) enum Format {
 #[derive(Args, Debug)]
 #[command(after_help = help::MERGE)]
 pub(crate) struct MergeArgs {
-    /// Profiles; of a folder all *.pb.gz
+    /// Profiles; for a folder, all its *.pb.gz
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The file to write; `-` is standard output

@@ -1,7 +1,6 @@
-//! What help says below the options of the commands that write files: examples, and what there is
-//! to know.
+//! The text below the options in the help of the commands that write files.
 //!
-//! As `help`: prose, shown as it stands.
+//! It is prose with examples, and is shown line by line.
 
 pub(crate) const FETCH: &str = "\
 Examples:

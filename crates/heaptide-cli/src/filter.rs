@@ -1,14 +1,14 @@
 //! The filters of the command line: their regular expressions, applied to profiles.
 //!
-//! What a filter means is the library's business, `profile::Filter`; what a label is asked is
-//! `labels`'.
+//! `heaptide_profile::Filter` defines the meaning of a filter, and `labels` the syntax of
+//! conditions on labels.
 
 use heaptide_profile::{Filter, Filtered, Profile};
 use regex::Regex;
 
 use crate::{args, failure::Failure, labels::LabelFilter};
 
-/// The filters that were asked for, ready to be applied.
+/// The filters of a command line, ready to be applied.
 #[derive(Debug)]
 pub(crate) struct Filters {
     focus: Option<Regex>,
@@ -22,7 +22,7 @@ pub(crate) struct Filters {
 impl Filters {
     pub(crate) fn new(asked: &args::FilterArgs) -> Result<Self, Failure> {
         let names = |option, text: &Option<String>| match text {
-            // As in `pprof`, which cannot tell an empty option from none.
+            // As in `pprof`, which cannot tell an empty option from a missing one.
             Some(text) if !text.is_empty() => expression(option, text).map(Some),
             _ => Ok(None),
         };
@@ -40,7 +40,7 @@ impl Filters {
         })
     }
 
-    /// What is left of a profile.
+    /// The part of a profile that the filters leave.
     fn apply(&self, profile: &Profile) -> Filtered {
         let units = profile.label_units();
         let mut filter = Filter::default();
@@ -65,8 +65,8 @@ impl Filters {
         profile.filter(&filter)
     }
 
-    /// What is left of each of the profiles, and a remark on each option that matched in none of
-    /// them.
+    /// The parts of the profiles that the filters leave, and a remark on each option that matched
+    /// in none of them.
     pub(crate) fn apply_to<const N: usize>(
         &self,
         profiles: [&Profile; N],
@@ -87,7 +87,7 @@ impl Filters {
 pub(crate) fn expression(option: &str, text: &str) -> Result<Regex, Failure> {
     Regex::new(text).map_err(|error| {
         let error = error.to_string();
-        // The whole message draws an arrow over several lines; its last one says why.
+        // The whole message draws an arrow over several lines. Its last line says why.
         let reason = error.lines().last().unwrap_or(&error);
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
         Failure::of(

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &args::FlamegraphArgs) -> Result<Outcome, Failure> 
         remarks
     } else {
         let ([profile], remarks) = filters.apply_to([&input.profile]);
-        // What the filters have not found may be why there is nothing to draw.
+        // If there is nothing to draw, a filter that matched nothing may be the reason.
         let drawn = profile
             .sample_type_at(index)
             .and_then(|sample_type| write_flamegraph(sample_type, &mut svg));

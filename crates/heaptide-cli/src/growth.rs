@@ -1,7 +1,7 @@
-//! What `watch` shows at one look: how much there is, and what has grown since the base.
+//! One look of `watch`: the total, and what has grown since the base.
 //!
-//! Fewer columns than `diff`, so that names have room in 80 of them. It is text only; where it is
-//! drawn is `screen`'s business.
+//! It has fewer columns than `diff`, so that names have room within 80 columns. It is text only;
+//! `screen` draws it.
 
 use heaptide_profile::{
     Profile, SampleType,
@@ -28,7 +28,7 @@ impl Growth {
         })
     }
 
-    /// Two lines and a table of at most so many rows.
+    /// Two lines and a table of at most `rows` rows.
     pub(crate) fn lines(&self, rows: usize) -> Vec<String> {
         let kind = &self.diff.top.value_type;
         let amount = |value: i64| match &*kind.unit {

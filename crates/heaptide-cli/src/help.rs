@@ -1,7 +1,7 @@
-//! What help says below the options of the command itself.
+//! The text below the options in the help of the command itself.
 //!
-//! Apart from `args` because it is prose; lines are kept within 80 columns by hand, since they are
-//! shown as they stand. So it is in `report_help` and `file_help`.
+//! It is separate from `args` because it is prose. It is shown line by line, so lines are kept
+//! within 80 columns by hand. The same holds for `report_help` and `file_help`.
 
 pub(crate) const MAIN: &str = "\
 Examples:

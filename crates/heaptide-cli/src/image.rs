@@ -1,8 +1,7 @@
-//! An executable, a library or a debug file, as bytes: its build id, its code, its sections and
-//! symbols.
+//! An executable, a library or a debug file: its build id, code, sections and symbols.
 //!
-//! Everything in it is someone else's: no size and no reference in it is believed. What its debug
-//! information says about an address is `dwarf`'s; which file is wanted is `debug_files`'.
+//! Its bytes are foreign input: no size and no reference in it is trusted. `dwarf` reads its debug
+//! information, and `debug_files` decides which file is wanted.
 
 use std::{
     io::Read,
@@ -18,17 +17,17 @@ use object::{
 
 use crate::{failure::Failure, regular_file};
 
-/// The largest file read; debug information of a large browser has half of it.
+/// The largest file that is read. Debug information of a large browser has half of it.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
 
-/// How many bytes zlib can pack into one at most (<https://zlib.net/zlib_tech.html>). zstd can do
-/// better of zeros, which debug information is not.
+/// The most bytes that zlib packs into one (<https://zlib.net/zlib_tech.html>). zstd can pack more
+/// zeros, but debug information is not zeros.
 const MOST_INFLATED: u64 = 1032;
 
-/// The sizes of a page that a loader rounds to: x86-64's, and those of 64-bit ARM.
+/// The page sizes that loaders round to: that of x86-64, and those of 64-bit ARM.
 const PAGES: [u64; 3] = [4 << 10, 16 << 10, 64 << 10];
 
-/// A file that may say what is at an address.
+/// A file with code, symbols or debug information.
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) path: PathBuf,
@@ -39,9 +38,9 @@ pub(crate) struct Image {
     pub(crate) has_lines: bool,
     /// The name and the check sum of the file that has its debug information.
     pub(crate) debug_link: Option<(PathBuf, u32)>,
-    /// The file that shares debug information with others, and its build id.
+    /// The file with debug information that it shares with others, and the build id of that file.
     pub(crate) shared: Option<(PathBuf, String)>,
-    /// Whether it has the program's code, which a debug file has not.
+    /// Whether it has the program's code. A debug file does not.
     pub(crate) has_code: bool,
     code: Vec<ImageSegment>,
 }
@@ -55,8 +54,8 @@ struct ImageSegment {
     file_size: u64,
 }
 
-/// A symbol, laid out as `backtrace` lays it out: sorting is by address only, and which of several
-/// at one address stands first is then the same as in a process that symbolizes itself.
+/// A symbol with the layout of `backtrace`'s. Sorting is by address only. So among several at one
+/// address the same one is first as in a process that symbolizes itself.
 struct Symbol {
     address: u64,
     size: u64,
@@ -70,7 +69,7 @@ pub(crate) struct Symbols {
 }
 
 impl Image {
-    /// Reads a file; none if there is none.
+    /// Reads a file; `None` if it does not exist.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, Failure> {
         let fail = |error| Failure::with(path, error);
         let Some(mut file) = regular_file::open(path).map_err(fail)? else {
@@ -79,7 +78,7 @@ impl Image {
         if file.limit() > MAX_BYTES {
             return Err(Failure::with(path, "larger than 4 GiB"));
         }
-        // What a profile names may be anything, and large. Only what begins as an ELF file is read
+        // A profile may name any file, also a large one. Only a file that begins as ELF is read
         // whole.
         let mut bytes = Vec::new();
         let mut begin = file.by_ref().take(elf::ELFMAG.len() as u64);
@@ -120,7 +119,7 @@ impl Image {
             has_lines: is_there(".debug_info") || is_there(".debug_line"),
             debug_link: link.map(|(name, sum)| (as_path(name), sum)),
             shared: shared.map(|(name, id)| (as_path(name), hex(id))),
-            // A debug file keeps the headers of the code, and none of it.
+            // A debug file keeps the headers of the code, without the code.
             has_code: text.is_none_or(|text| text.file_range().is_some()),
             code,
             path,
@@ -128,12 +127,12 @@ impl Image {
         })
     }
 
-    /// The check sum that a `.gnu_debuglink` has of the file it names.
+    /// The check sum that a `.gnu_debuglink` has for the file it names.
     pub(crate) fn check_sum(&self) -> u32 {
         crc32fast::hash(&self.bytes)
     }
 
-    /// A section's bytes, inflated; nothing if it is not there or damaged.
+    /// A section's bytes, inflated; empty if it is missing or damaged.
     pub(crate) fn section(&self, name: &str) -> Rc<[u8]> {
         let file = object::File::parse(&*self.bytes).ok();
         let section = file.as_ref().and_then(|file| file.section_by_name(name));
@@ -147,11 +146,11 @@ impl Image {
         object::File::parse(&*self.bytes).is_ok_and(|file| file.is_little_endian())
     }
 
-    /// What an address of the running program is in the file's own counting; none if it is in no
-    /// code of it.
+    /// An address of the running program as an address of the file; `None` if it is not in the
+    /// file's code.
     pub(crate) fn own_address(&self, mapping: &Mapping, address: u64) -> Option<u64> {
         if mapping.start == 0 && matches!(mapping.limit, 0 | u64::MAX) {
-            // As jemalloc's Rust profiles have it: already counted as in the file.
+            // jemalloc's Rust profiles have addresses of the file already.
             return Some(address);
         }
         let from_start = address.checked_sub(mapping.start)?;
@@ -166,7 +165,7 @@ impl Image {
             }
             return None;
         }
-        // The offsets of a debug file are its own, so the segment is told by its size in pages.
+        // A debug file has offsets of its own, so the segment is recognized by its size in pages.
         let size = mapping.limit.checked_sub(mapping.start)?;
         let is_mapped = |segment: &&ImageSegment| {
             let pages = PAGES.iter();
@@ -181,7 +180,7 @@ impl Image {
         start.checked_add(from_start)
     }
 
-    /// The symbol table; the dynamic one if there is no other.
+    /// The symbol table, or the dynamic one if there is no other.
     pub(crate) fn symbols(&self) -> Symbols {
         let mut found = Symbols {
             sorted: Vec::new(),
@@ -202,7 +201,7 @@ impl Image {
 }
 
 impl ImageSegment {
-    /// The pages it is in.
+    /// The pages that it covers.
     fn pages(&self, page: u64) -> Option<(u64, u64)> {
         let end = self.address.checked_add(self.memory_size)?;
         Some((
@@ -215,7 +214,7 @@ impl ImageSegment {
 impl Symbols {
     fn take(&mut self, symbols: object::read::SymbolIterator<'_, '_>) {
         for symbol in symbols {
-            // Objects too, as `backtrace` has it: a function may stand among data.
+            // Objects count too, as in `backtrace`: a function may be among data.
             let is_typed = match symbol.flags() {
                 SymbolFlags::Elf { st_info, .. } => {
                     matches!(st_info.st_type(), elf::STT_FUNC | elf::STT_OBJECT)
@@ -240,7 +239,7 @@ impl Symbols {
         self.sorted.is_empty()
     }
 
-    /// The symbol that an address lies in. The byte behind a function counts, as in `backtrace`.
+    /// The symbol at an address. The byte behind a function counts too, as in `backtrace`.
     pub(crate) fn at(&self, address: u64) -> Option<&[u8]> {
         let at = match self
             .sorted
@@ -255,9 +254,8 @@ impl Symbols {
     }
 }
 
-/// Whether so many bytes can have been packed into so few. The room for them is made, and filled
-/// with zeros, before the first is read: a file of a few bytes that states a terabyte would take
-/// that.
+/// Whether `packed` bytes can inflate to that many. The room for them is allocated and filled with
+/// zeros before the first byte is read. So a file of a few bytes could claim a terabyte.
 fn is_possible(packed: usize, inflated: u64) -> bool {
     inflated <= (packed as u64).saturating_mul(MOST_INFLATED)
 }

@@ -1,6 +1,6 @@
-//! `heaptide info`: what a profile is of, what is in it, and what is missing, with a way out.
+//! `heaptide info`: what a profile is of, what it contains and lacks, and what to do about it.
 //!
-//! It reports on the file. What the memory is held by is for the reports.
+//! It describes the file. The reports show what holds the memory.
 
 use std::{
     collections::HashSet,
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &args::InfoArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::new(text, Vec::new()))
 }
 
-/// What it is called, and its size on the disk where it is a file.
+/// The name of the profile, and its size on the disk if it is a file.
 fn name(arguments: &args::InfoArgs, name: &str) -> String {
     let file = fs::metadata(&arguments.profile).ok();
     match file.filter(fs::Metadata::is_file) {
@@ -137,7 +137,7 @@ fn about(profile: &Profile, now: i64) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// The process that it is of, or how many it is a sum of; none if it does not say.
+/// The process of the profile, or how many processes it is a sum of; `None` if it does not say.
 fn process(profile: &Profile) -> Option<String> {
     if let Some(process) = profile.process() {
         let start = i64::try_from(process.start.as_nanos()).unwrap_or(i64::MAX);
@@ -183,14 +183,14 @@ fn taken(profile: &Profile, now: i64) -> String {
     }
 }
 
-/// How many addresses a mapping has, and how many of them have a name.
+/// The number of a mapping's addresses, and how many of them have a name.
 #[derive(Clone, Copy, Default)]
 struct Names {
     named: usize,
     all: usize,
 }
 
-/// Of each mapping.
+/// These numbers for each mapping.
 fn names(profile: &Profile) -> Vec<Names> {
     let mut names = vec![Names::default(); profile.mappings.len()];
     for location in &profile.locations {

@@ -1,7 +1,7 @@
-//! Profiles from wherever they are: files, folders, standard input, URLs.
+//! Profiles from files, folders, standard input and URLs.
 //!
-//! What is read is named for whoever has to be told about it. Nothing here knows what a profile is
-//! read for, except whether one is wanted, the sum of several, or all in order of time.
+//! Each has the name by which its user knows it. This module knows whether one profile is wanted,
+//! the sum of several, or all in order of time. It does not know what for.
 
 use std::{
     borrow::Cow,
@@ -20,13 +20,13 @@ use crate::{
     failure::{Failure, name},
 };
 
-/// From so many files on reading takes long enough for a progress bar.
+/// With this number of files, reading takes long enough for a progress bar.
 const MANY: usize = 16;
 
-/// What the snapshots in a folder end in.
+/// The end of the names of snapshot files in a folder.
 const SNAPSHOT: &str = ".pb.gz";
 
-/// A profile, and where it is from.
+/// A profile, and its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
     pub(crate) name: String,
@@ -49,7 +49,7 @@ where
     Ok(())
 }
 
-/// One profile; of a folder the newest.
+/// One profile; for a folder, its newest.
 pub(crate) fn one(file: &Path) -> Result<Input, Failure> {
     if is_folder(file) {
         let (_, newest) = ends(file)?;
@@ -58,7 +58,7 @@ pub(crate) fn one(file: &Path) -> Result<Input, Failure> {
     read(file)
 }
 
-/// The sum of all profiles; of a folder the newest counts.
+/// The sum of all profiles; for a folder, its newest counts.
 pub(crate) fn sum(files: &[PathBuf]) -> Result<Input, Failure> {
     if let [file] = files {
         return one(file);
@@ -70,7 +70,7 @@ pub(crate) fn sum(files: &[PathBuf]) -> Result<Input, Failure> {
     for file in bar.wrap_iter(files.iter()) {
         let input = one(file)?;
         names.push(input.name);
-        // All are read, since the failure names all.
+        // All are read even after a failure, because its message names all.
         added = added.and_then(|()| merge.add(&input.profile));
     }
     let name = match &names[..] {
@@ -83,7 +83,8 @@ pub(crate) fn sum(files: &[PathBuf]) -> Result<Input, Failure> {
     Ok(Input { name, profile })
 }
 
-/// A series of profiles, those of folders too. Only what can be read once is held.
+/// A series of profiles, including those of folders. It holds only those that can be read only
+/// once.
 #[derive(Debug)]
 pub(crate) struct Series {
     members: Vec<Member>,
@@ -105,7 +106,7 @@ impl Member {
 }
 
 impl Series {
-    /// Reads standard input and URLs, and looks which files there are.
+    /// Reads standard input and URLs, and lists the files.
     pub(crate) fn of(files: &[PathBuf]) -> Result<Self, Failure> {
         let mut members = Vec::new();
         for file in files {
@@ -120,11 +121,10 @@ impl Series {
         Ok(Self { members })
     }
 
-    /// Takes the profiles in one after the other, as they were named, each with its name.
+    /// Passes the profiles on one by one, in their order, each with its name.
     ///
-    /// They are read on a thread of their own, one ahead: reading takes longer than what is done
-    /// with them, so that a second processor halves the time at best, and there are three in memory
-    /// at most.
+    /// A thread reads one ahead. Reading takes longer than the work on a profile, so a second
+    /// processor halves the time at best. At most three profiles are in memory.
     pub(crate) fn each(
         &self,
         mut take: impl FnMut(&str, &Profile) -> Result<(), Failure>,
@@ -136,7 +136,7 @@ impl Series {
                 for member in &self.members {
                     let input = member.get();
                     let is_end = input.is_err();
-                    // Nobody listens any more where one could not be taken in.
+                    // The receiver is gone if the work on a profile failed.
                     if send.send(input).is_err() || is_end {
                         return;
                     }
@@ -152,7 +152,7 @@ impl Series {
         })
     }
 
-    /// Puts the profiles in order of their times, given in the order that they are in.
+    /// Sorts the profiles by their times, which are given in their present order.
     pub(crate) fn sort(&mut self, times: Vec<i64>) {
         let mut timed: Vec<(i64, Member)> = times.into_iter().zip(self.members.drain(..)).collect();
         timed.sort_by_key(|(time, _)| *time);
@@ -160,7 +160,7 @@ impl Series {
     }
 }
 
-/// The oldest and the newest profile of a folder, by the time they state.
+/// The oldest and the newest profile of a folder, by the times in them.
 pub(crate) fn ends(folder: &Path) -> Result<(Input, Input), Failure> {
     let files = snapshots(folder)?;
     let (mut oldest, mut newest) = (None::<(i64, usize)>, None::<(i64, usize)>);
@@ -177,7 +177,7 @@ pub(crate) fn ends(folder: &Path) -> Result<(Input, Input), Failure> {
     Ok((read_again(oldest)?, read_again(newest)?))
 }
 
-/// Which file of a folder is the newest.
+/// The newest file of a folder.
 pub(crate) fn newest(folder: &Path) -> Result<PathBuf, Failure> {
     ends(folder).map(|(_, newest)| PathBuf::from(newest.name))
 }
@@ -235,8 +235,8 @@ fn standard_input() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file that cannot be read; one that is not there may be meant as a URL, as `pprof` takes
-/// `localhost:6060`.
+/// The failure of a file that cannot be read. A name that does not exist may be meant as a URL, as
+/// `pprof` takes `localhost:6060`.
 fn unread(file: &Path, error: &io::Error) -> Failure {
     let is_like_a_url = file.to_str().is_some_and(|file| file.contains(':'));
     if error.kind() == io::ErrorKind::NotFound && is_like_a_url {
@@ -245,7 +245,7 @@ fn unread(file: &Path, error: &io::Error) -> Failure {
     Failure::with(file, error)
 }
 
-/// A profile from its bytes, which are of the file or URL of this name.
+/// A profile from its bytes. `name` is the file or URL.
 pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<Profile, Failure> {
     Profile::read(bytes).map_err(|error| match first_words(bytes) {
         Some(words) => {
@@ -260,13 +260,14 @@ pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<Profile, Failure> {
     })
 }
 
-/// How bytes begin that are no profile but text: a page, a message, the profile's text form.
+/// The first words of bytes that are text instead of a profile: a page, a message, the text form of
+/// profiles.
 fn first_words(bytes: &[u8]) -> Option<String> {
     let first = bytes.utf8_chunks().next()?.valid();
     let line = first.lines().map(str::trim).find(|line| !line.is_empty())?;
     let words: String = line.chars().take(40).collect();
-    // A character may have been cut in two at the end of the file, but a profile has other bytes
-    // early on.
+    // The end of the file may cut a character in two. A profile has bytes that are not text early
+    // on.
     let is_text = first.len() + 4 > bytes.len().min(256)
         && !first
             .chars()
@@ -275,7 +276,7 @@ fn first_words(bytes: &[u8]) -> Option<String> {
     is_text.then_some(words)
 }
 
-/// A progress bar on standard error if that is a terminal and there is much to read; it leaves no
+/// A progress bar on standard error, if that is a terminal and there is much to read. It leaves no
 /// trace.
 fn progress(files: usize) -> ProgressBar {
     if files < MANY {

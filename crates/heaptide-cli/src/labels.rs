@@ -1,8 +1,10 @@
-//! `--tagfocus` and `--tagignore`: what can be asked of a sample's labels, with `pprof`'s syntax.
+//! `--tagfocus` and `--tagignore`: conditions on a sample's labels, in `pprof`'s syntax.
 //!
-//! `REGEX,REGEX` asks for text labels, as `key:value`, that match each; `KEY=REGEX,REGEX` for one
-//! of that key that matches any. A number or a range of numbers asks for number labels, in units
-//! that are converted. One thing is added: a number without a unit is in the label's own.
+//! - `REGEX,REGEX` needs text labels, as `key:value`, that match each.
+//! - `KEY=REGEX,REGEX` needs one of that key that matches any.
+//! - A number or a range of numbers needs number labels. Units are converted.
+//!
+//! One thing is added to `pprof`'s syntax: a number without a unit has the label's own unit.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -125,7 +127,7 @@ impl Bound {
         }))
     }
 
-    /// How a label's number compares with this one; `None` if their units do not go together.
+    /// How a label's number compares with this one; `None` if their units do not fit together.
     fn compare(&self, value: i64, unit: &str) -> Option<std::cmp::Ordering> {
         let (value, bound) = (i128::from(value), i128::from(self.number));
         match (scale(unit), scale(&self.unit)) {
@@ -133,7 +135,7 @@ impl Bound {
                 (kind == wanted).then(|| (value * factor).cmp(&(bound * times)))
             }
             (Some(_), None) if !self.unit.is_empty() => None,
-            // Nobody knows the label's unit, or none is asked for.
+            // The label's unit is not known, or the condition has none.
             _ => Some(value.cmp(&bound)),
         }
     }
@@ -145,7 +147,7 @@ enum LabelKind {
     Time,
 }
 
-/// What a unit measures, and how many bytes or nanoseconds it is.
+/// What a unit measures, and its size in bytes or nanoseconds.
 fn scale(unit: &str) -> Option<(LabelKind, i128)> {
     let unit = unit.to_ascii_lowercase();
     let singular = unit.strip_suffix('s').filter(|_| unit.len() > 2);

@@ -31,11 +31,11 @@ pub(crate) fn run(arguments: &args::LeaksArgs, is_colored: bool) -> Result<Outco
     })
 }
 
-/// The verdict on a series; none of its profiles is held longer than it takes to look at it.
+/// The verdict on a series. A profile is dropped once it was looked at.
 ///
-/// Names of snapshots sort by time, so that they are put in order only if they are not. Where a
-/// clock was set back it is the names that are right and not the times: which of the two orders is
-/// that of one process for longer tells.
+/// Names of snapshot files sort by time, so the profiles are sorted only if they are not in order.
+/// If a clock was set back, the names are right and the times are wrong. The right order is the one
+/// that is of one process for longer.
 fn judge(mut series: Series) -> Result<Verdict, Failure> {
     let mut times: Vec<i64> = Vec::new();
     let mut as_given = Ok(Watched::default());
@@ -66,18 +66,18 @@ fn judge(mut series: Series) -> Result<Verdict, Failure> {
     }
 }
 
-/// What was looked at, and what its profiles are called.
+/// What was looked at so far, and the names of the profiles.
 #[derive(Default)]
 struct Watched {
     detector: LeakDetector,
     names: Vec<String>,
-    /// When the last was taken.
+    /// The time of the last profile.
     time_nanos: i64,
 }
 
 impl Watched {
     fn add(&mut self, name: &str, profile: &Profile) -> Result<(), Failure> {
-        // Of two that state the same time none is later.
+        // Of two profiles with the same time, none is later.
         if let Some(last) = self.names.last()
             && profile.time_nanos == self.time_nanos
             && profile.time_nanos != 0
@@ -109,7 +109,7 @@ fn fail(error: &heaptide_profile::Error, names: &[String]) -> Failure {
     Failure::of("leaks", with_names(&error.to_string(), names))
 }
 
-/// The library numbers the profiles it was given, from 1; a user has named them.
+/// The library numbers the profiles from 1. A user knows their names.
 fn with_names(reason: &str, names: &[String]) -> String {
     let Ok(number) = Regex::new(r"\bprofile (\d+)\b") else {
         return reason.to_owned();

@@ -1,4 +1,4 @@
-//! `heaptide list`: source code with what each line holds.
+//! `heaptide list`: source code with the values of each line.
 
 use heaptide_profile::report::{Listing, View};
 

@@ -1,10 +1,14 @@
 //! The `heaptide` command: profiles in, reports out.
 //!
-//! Exit code 0 is success, also when the reader of a pipe has had enough; 1 means that what
-//! `--fail-on` asked for was found; 2 is everything that went wrong, usage included, with one line
-//! on standard error. So a script can tell a finding from a failure to look, as with `grep`. A
-//! report is written only once it is complete, so a failure leaves nothing half written. What a
-//! report says is the library's business.
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | success, also if the reader of a pipe closed it early |
+//! | 1 | `--fail-on` asked for something, and it was found |
+//! | 2 | everything that went wrong, wrong usage included, with one line on standard error |
+//!
+//! So a script can tell a finding from a failure to look, as with `grep`. A report is written only
+//! once it is complete, so a failure leaves nothing half written. `heaptide-profile` computes the
+//! reports.
 
 mod args;
 mod convert;
@@ -91,14 +95,15 @@ fn main() -> ExitCode {
     finish(answer.and_then(|answer| show(&answer)))
 }
 
-/// Help and version are answers, everything else is a usage error; `clap` knows which goes where.
+/// Help and version are answers, everything else is a usage error. `clap` knows which stream each
+/// goes to.
 fn answer_usage(answer: &clap::Error) -> ExitCode {
     let shown = answer.print().or_else(forgive_broken_pipe);
     let code = if answer.use_stderr() { FAILED } else { 0 };
     finish(shown.map(|()| code).map_err(Failure::output))
 }
 
-/// Writes the answer, and returns the exit code that it asks for.
+/// Writes the outcome, and returns its exit code.
 fn show(answer: &Outcome) -> Result<u8, Failure> {
     for remark in &answer.remarks {
         tell(remark);
@@ -112,7 +117,7 @@ fn show(answer: &Outcome) -> Result<u8, Failure> {
     Ok(if answer.is_found { FOUND } else { 0 })
 }
 
-/// Whoever closes the pipe early, as `head` does, has what they wanted.
+/// A reader that closes the pipe early, as `head` does, has what it wanted.
 fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe {
         Ok(())
@@ -121,8 +126,8 @@ fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// If standard error is gone too, the exit code is all that is left to tell. The names of files and
-/// of a profile's types may hold line breaks and escape sequences, and so may what a server says.
+/// If standard error is closed too, only the exit code can tell. Names of files and of a profile's
+/// types may hold line breaks and escape sequences, and so may a server's answer.
 fn tell(line: &str) {
     let _told = writeln!(io::stderr(), "heaptide: {}", printable(line));
 }

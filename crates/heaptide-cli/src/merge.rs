@@ -1,6 +1,7 @@
-//! `heaptide merge`: many profiles added up into one, read one after the other.
+//! `heaptide merge`: many profiles added up into one, read one by one.
 //!
-//! What a sum of profiles is, the library says. Here is which may be added, and what to warn of.
+//! The library defines a sum of profiles. This module decides which profiles may be added, and when
+//! to warn.
 
 use std::collections::HashSet;
 
@@ -14,7 +15,7 @@ use crate::{
     output,
 };
 
-/// What all of the profiles have to have in common, of the first of them.
+/// What all profiles must have in common, taken from the first one.
 struct First {
     name: String,
     period: i64,
@@ -33,7 +34,7 @@ pub(crate) fn run(arguments: &args::MergeArgs) -> Result<Outcome, Failure> {
             name: name.to_owned(),
             period: profile.period,
         });
-        // Of a heap each sample of the sum tells the interval it was drawn at, if its profile did.
+        // Each sample of a sum of heaps states the interval it was drawn at, if its profile did.
         let both_tell =
             [first.period, profile.period].map(|period| tells_interval(period, profile));
         if first.period != profile.period && both_tell != [true; 2] {
@@ -79,16 +80,16 @@ fn is_heap(profile: &Profile) -> bool {
     counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"))
 }
 
-/// What two snapshots of one process have in common and those of two have not: what they say of it,
-/// and where the program was loaded. None if that says nothing, since it is loaded at a fixed
-/// address, or the profile is a delta.
+/// What two snapshots of one process have in common, and those of two processes do not: the stated
+/// process, and where the program was loaded. `None` if that proves nothing, because the program is
+/// loaded at a fixed address or the profile is a delta.
 fn process(profile: &Profile) -> Option<(Option<Process>, String, u64)> {
     let process = profile.process();
     let main = profile.mappings.first();
     let (program, start) = main.map_or_else(Default::default, |main| {
         (main.build_id.to_string(), main.start)
     });
-    // Where loaders put programs that may be anywhere; fixed addresses are far below.
+    // Loaders put programs that may be anywhere above this address. Fixed addresses are far below.
     let is_known = process.is_some() || start >= 1 << 40;
     let is_cumulative = profile.duration_nanos == 0;
     (is_known && is_cumulative).then_some((process, program, start))

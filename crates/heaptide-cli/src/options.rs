@@ -1,7 +1,8 @@
-//! Options that several commands have: which profiles, what is counted, how it is written, which
-//! part.
+//! Options that several commands share.
 //!
-//! Options that `pprof` has too have its names, and its spelling with an underscore is understood.
+//! They choose the profiles, the sample type, the numbers and names, and the part to look at.
+//!
+//! Options that `pprof` has too have its names. Its spelling with an underscore is accepted.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use heaptide_profile::report::Unit;
 /// The profile that is looked at.
 #[derive(Args, Debug)]
 pub(crate) struct Profiles {
-    /// Profiles, which are added up; of a folder its newest
+    /// Profiles, which are added up; for a folder, its newest
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Subtract this profile; 100 % is the sum of all differences
@@ -25,8 +26,8 @@ pub(crate) struct Profiles {
 /// What is counted.
 #[derive(Args, Debug)]
 pub(crate) struct Counted {
-    /// What to count: inuse_space, inuse_objects, alloc_space, alloc_objects, or
-    /// what else the profile has [default: the profile's own]
+    /// What to count: inuse_space, inuse_objects, alloc_space, alloc_objects, or another type of
+    /// the profile [default: the profile's own]
     #[arg(
         long,
         alias = "sample_index",
@@ -74,7 +75,7 @@ pub(crate) enum NodeKind {
     Lines,
 }
 
-/// What all tables can be asked.
+/// The options of all tables.
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
@@ -130,7 +131,7 @@ pub(crate) struct FilterArgs {
     /// Take frames that match off all stacks
     #[arg(long, value_name = "REGEX")]
     pub(crate) hide: Option<String>,
-    /// Take all frames off the stacks but those that match
+    /// Take all frames off the stacks except those that match
     #[arg(long, value_name = "REGEX")]
     pub(crate) show: Option<String>,
     /// Keep only samples with such a label: REGEX, KEY=REGEX, or a range as in
@@ -142,7 +143,7 @@ pub(crate) struct FilterArgs {
     pub(crate) tagignore: Option<String>,
 }
 
-/// How many rows.
+/// The number of rows.
 pub(crate) fn rows(text: &str) -> Result<usize, &'static str> {
     text.parse()
         .map_err(|_not_a_number| "a whole number, or 0 for all")

@@ -1,14 +1,13 @@
-//! What a command has found: text for standard output, remarks for standard error, and whether it
-//! is what `--fail-on` asked for.
+//! The outcome of a command: its text, its remarks, and whether `--fail-on` found something.
 
-/// The outcome of a command that could be done.
+/// The outcome of a command that succeeded.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// All of standard output.
     pub(crate) text: String,
     /// One line each on standard error.
     pub(crate) remarks: Vec<String>,
-    /// Whether the exit code has to say so.
+    /// Whether the exit code has to tell that something was found.
     pub(crate) is_found: bool,
 }
 

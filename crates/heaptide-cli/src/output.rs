@@ -1,4 +1,4 @@
-//! Files that are written: whole, or not at all.
+//! Writes files whole or not at all.
 
 use std::{
     fs,
@@ -8,17 +8,17 @@ use std::{
 
 use crate::{failure::Failure, forgive_broken_pipe};
 
-/// What to do where a file of that name is.
+/// What to do if a file of that name exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
-    /// The user has named the file, and knows.
+    /// The user named the file.
     Replace,
     /// The name was made up.
     Keep,
 }
 
-/// Writes a file under a temporary name beside it and then renames it. What is not a regular file,
-/// a device, a pipe or a link, is written to as it stands.
+/// Writes a file under a temporary name beside it, and then renames it. What is not a regular file,
+/// such as a device, a pipe or a link, is written in place.
 pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
     let fail = |error: io::Error| Failure::with(file, error);
     if fs::symlink_metadata(file).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
@@ -33,7 +33,7 @@ pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), 
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut temporary = builder.tempfile_in(folder).map_err(|error| {
-        // It tells the temporary name too, which is not the user's.
+        // The error names the temporary file, which the user does not know.
         let error = error.to_string();
         let reason = error.split(" at path ").next().unwrap_or(&error);
         Failure::with(file, reason)
@@ -46,8 +46,8 @@ pub(crate) fn save(file: &Path, bytes: &[u8], existing: Existing) -> Result<(), 
     persisted.map(drop).map_err(|error| fail(error.error))
 }
 
-/// Whether the output is to be standard output: an error if that is a terminal, which does not show
-/// what it is.
+/// Whether the output is standard output. It is an error if that is a terminal, which would show
+/// nothing readable.
 pub(crate) fn is_stdout(file: &Path, what: &str) -> Result<bool, Failure> {
     let is_stdout = file == Path::new("-");
     if is_stdout && io::stdout().is_terminal() {
@@ -59,7 +59,7 @@ pub(crate) fn is_stdout(file: &Path, what: &str) -> Result<bool, Failure> {
     Ok(is_stdout)
 }
 
-/// Writes bytes to standard output. A reader that has had enough is no failure.
+/// Writes bytes to standard output. A reader that closes it early is not a failure.
 pub(crate) fn to_stdout(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout

@@ -1,8 +1,9 @@
-//! The `go tool pprof` command that shows the same, for who wants a second opinion or knows it
-//! better.
+//! The `go tool pprof` command that shows the same report.
 //!
-//! Put together from what was asked, so that it can be pasted into a shell. Options that `pprof`
-//! has not are left out of it.
+//! It gives a second opinion, and serves people who know `pprof` better.
+//!
+//! It is made from the arguments, so that it can be pasted into a shell. Options that `pprof` does
+//! not have are left out.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -19,7 +20,7 @@ pub(crate) struct PprofHint {
 impl PprofHint {
     /// A command that makes a report, `-tree` for example.
     pub(crate) fn new(report: &str) -> Self {
-        // Names as they are in the file, which `pprof` would cut and look up anew.
+        // Names stay as they are in the file. Otherwise `pprof` cuts them and looks them up anew.
         let words = ["go", "tool", "pprof", "-symbolize=none", report];
         Self {
             words: words.map(String::from).to_vec(),
@@ -92,7 +93,7 @@ impl PprofHint {
         self
     }
 
-    /// The profiles, which end the command line.
+    /// Adds the profiles, which end the command line.
     pub(crate) fn profiles(mut self, profiles: &args::Profiles) -> Result<Self, Failure> {
         for (name, file) in [("base", &profiles.base), ("diff_base", &profiles.diff_base)] {
             if let Some(file) = file {
@@ -106,7 +107,7 @@ impl PprofHint {
         Ok(self)
     }
 
-    /// A report with the command below.
+    /// A report with the command below it.
     pub(crate) fn below(&self, report: String) -> String {
         let words = self.words.iter().map(|word| quoted(word));
         let words: Vec<String> = words.collect();
@@ -114,7 +115,7 @@ impl PprofHint {
     }
 }
 
-/// What `pprof` has to be given to read the same profile.
+/// The argument by which `pprof` reads the same profile.
 fn source(file: &Path) -> Result<String, Failure> {
     if file == Path::new("-") {
         return Ok("/dev/stdin".to_owned());
@@ -125,7 +126,7 @@ fn source(file: &Path) -> Result<String, Failure> {
     Ok(file.display().to_string())
 }
 
-/// A word as a shell takes it for itself.
+/// A word quoted for a shell.
 fn quoted(word: &str) -> String {
     let word = printable(word);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);

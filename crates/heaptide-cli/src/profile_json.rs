@@ -1,8 +1,7 @@
-//! A profile as JSON, for programs: all of it, as the library models it. docs/cli.md has the
-//! fields.
+//! A whole profile as JSON, for programs. docs/cli.md has the fields.
 //!
-//! One entry of a table to a line, in a fixed order, so that two files can be compared by lines.
-//! Addresses are texts, since JavaScript's numbers have 53 bits.
+//! Each entry of a table is a line, in a fixed order, so that two files can be compared by lines.
+//! Addresses are texts, because JavaScript's numbers have 53 bits.
 
 use heaptide_profile::{
     Function, Label, LabelValue, Line, Location, Mapping, Profile, Sample, ValueType,

@@ -1,8 +1,7 @@
-//! Files at paths that someone else wrote: into a profile, or into debug information.
+//! Opens files at paths from a profile or from debug information.
 //!
-//! Such a path may lead anywhere on this machine. Only an ordinary file is opened, and no more of
-//! it is read than the size it states: a device, a pipe or a file of `/proc`, which states 0, might
-//! never end.
+//! Such a path may lead anywhere on this machine. Only a regular file is opened, and it is read up
+//! to its size. A device, a pipe or a file of `/proc`, whose size is 0, might never end.
 
 use std::{
     fs::{self, File},
@@ -10,7 +9,7 @@ use std::{
     path::Path,
 };
 
-/// The file at a path, to be read up to its size; `None` where there is no ordinary file.
+/// The file at a path, limited to its size; `None` if there is no regular file.
 pub(crate) fn open(path: &Path) -> io::Result<Option<Take<File>>> {
     let known = fs::metadata(path).ok().filter(fs::Metadata::is_file);
     let Some(known) = known else {
@@ -32,7 +31,7 @@ mod tests {
             );
         }
         let mut text = String::new();
-        // An ordinary file by its kind, with a text, and it states no size.
+        // A regular file by its kind. It has a text, but its size is 0.
         let endless = open(Path::new("/proc/self/stat")).expect("it can be opened");
         let read = endless.expect("a file").read_to_string(&mut text);
         assert_eq!((read.ok(), text.as_str()), (Some(0), ""));

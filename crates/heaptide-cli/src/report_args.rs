@@ -1,6 +1,6 @@
-//! The arguments of the reports: what shows people something.
+//! The arguments of the reports.
 //!
-//! The rules are those of `args`; what several of them have is in `options`.
+//! The rules are those of `args`. `options` has the arguments that several commands share.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -23,9 +23,9 @@ pub(crate) struct TopArgs {
 #[derive(Args, Debug)]
 #[command(after_help = help::DIFF)]
 pub(crate) struct DiffArgs {
-    /// The profile from before; or a folder, whose oldest and newest are compared
+    /// The earlier profile; or a folder, whose oldest and newest are compared
     pub(crate) base: PathBuf,
-    /// The profile from after; may be left out after a folder
+    /// The later profile; may be left out after a folder
     pub(crate) new: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
@@ -97,12 +97,11 @@ pub(crate) struct ListArgs {
     pub(crate) profiles: Profiles,
     #[command(flatten)]
     pub(crate) counted: Counted,
-    /// Folders to look for source files in, and in all folders above them;
-    /// several are separated as in PATH [default: the current folder]
+    /// Folders to search for source files, with all folders above them; several are separated as in
+    /// PATH [default: the current folder]
     #[arg(long, alias = "source_path", value_name = "PATHS")]
     pub(crate) source_path: Option<OsString>,
-    /// What to take off the front of the source files' paths; several are
-    /// separated as in PATH
+    /// What to take off the front of the source files' paths; several are separated as in PATH
     #[arg(long, alias = "trim_path", value_name = "PATHS")]
     pub(crate) trim_path: Option<OsString>,
     #[command(flatten)]
@@ -114,7 +113,7 @@ pub(crate) struct ListArgs {
 #[derive(Args, Debug)]
 #[command(after_help = help::LEAKS)]
 pub(crate) struct LeaksArgs {
-    /// Snapshots of one process, in any order; of a folder all *.pb.gz
+    /// Snapshots of one process, in any order; for a folder, all its *.pb.gz
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Write the verdict as JSON, for programs
@@ -136,7 +135,7 @@ pub(crate) enum FailOn {
 #[derive(Args, Debug)]
 #[command(after_help = help::FLAMEGRAPH)]
 pub(crate) struct FlamegraphArgs {
-    /// Profiles, which are added up; of a folder its newest
+    /// Profiles, which are added up; for a folder, its newest
     #[arg(required = true, value_name = "PROFILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Color by what has changed since this profile
@@ -163,8 +162,7 @@ pub(crate) struct WatchArgs {
     /// End after this many looks; the first is the base
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// How many rows to show where output is no terminal, 0 for all; a terminal
-    /// is filled
+    /// How many rows to show if output is not a terminal, 0 for all; a terminal is filled
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = rows)]
     pub(crate) nodecount: usize,
     /// Append one block for each look instead of drawing anew
@@ -177,7 +175,7 @@ pub(crate) struct WatchArgs {
 #[derive(Args, Debug)]
 #[command(after_help = help::INFO)]
 pub(crate) struct InfoArgs {
-    /// The profile; of a folder its newest
+    /// The profile; for a folder, its newest
     pub(crate) profile: PathBuf,
 }
 

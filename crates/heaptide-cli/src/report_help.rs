@@ -1,6 +1,6 @@
-//! What help says below the options of the reports: examples, and how to read the answer.
+//! The text below the options in the help of the reports.
 //!
-//! As `help`: prose, shown as it stands.
+//! It is prose with examples and how to read the output, shown line by line.
 
 pub(crate) const TOP: &str = "\
 Examples:

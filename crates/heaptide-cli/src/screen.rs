@@ -1,8 +1,9 @@
-//! The terminal while something is drawn on it again and again: the other screen, no cursor, and
-//! all of it put back, also after Ctrl-C, after a panic and while Ctrl-Z has it stopped.
+//! The terminal while `watch` draws on it again and again.
 //!
-//! What is drawn is someone else's. Sizes are asked for at each drawing, so a resize needs no
-//! signal.
+//! It uses the alternate screen without a cursor. The terminal is restored at the end, also after
+//! Ctrl-C, after a panic, and while Ctrl-Z stops the process.
+//!
+//! The caller decides what is drawn. The size is read at each drawing, so a resize needs no signal.
 
 use std::{
     io::{self, Write},
@@ -17,18 +18,18 @@ use console::Term;
 use rustix::{process, termios};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGSTOP, SIGTERM, SIGTSTP};
 
-/// The other screen, and no cursor.
+/// Alternate screen, no cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-/// What undoes it. Repeated it would put the cursor over what was written meanwhile.
+/// Undoes it. A second time it would put the cursor over newer text.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// Whether there may be drawn.
+/// Whether drawing is possible now.
 pub(crate) enum Ready {
-    /// No: the process is in the background, and the terminal the shell's.
+    /// No: the process is in the background, and the shell has the terminal.
     Background,
-    /// Yes, and what was drawn last is still there.
+    /// Yes, and the last drawing is still there.
     Kept,
-    /// Yes, and others have had the terminal since.
+    /// Yes, and other programs had the terminal in between.
     Anew,
 }
 
@@ -57,7 +58,7 @@ impl Screen {
         ] {
             signal_hook::flag::register(signal, Arc::clone(flag))?;
         }
-        // The message of a panic would be written to the other screen, and go with it.
+        // A panic's message would be written to the alternate screen, and vanish with it.
         let report = panic::take_hook();
         let is_taken = Arc::clone(&screen.is_taken);
         panic::set_hook(Box::new(move |panic| {
@@ -68,18 +69,18 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Whether there may be drawn now. Stops before, with the terminal given back, if Ctrl-Z was
-    /// pressed.
+    /// Whether drawing is possible now. If Ctrl-Z was pressed, it first gives the terminal back and
+    /// stops the process.
     pub(crate) fn ready(&self) -> io::Result<Ready> {
-        // Relaxed: nothing else is read by any of them.
+        // Relaxed: no other memory depends on these flags.
         if self.is_to_stop.swap(false, Ordering::Relaxed) && has_a_shell() {
             leave(&self.is_taken);
-            // Ctrl-Z stops the others of a pipeline too; this one has heard it, and has to say it
-            // to itself.
+            // Ctrl-Z reaches all processes of a pipeline. This one caught the signal, so it has to
+            // stop itself.
             signal_hook::low_level::raise(SIGSTOP)?;
         }
-        // After `bg` it goes on, unseen. To stop itself again it would have to ask first whose the
-        // terminal is, and with `fg` in between it would be stopped in the foreground.
+        // After `bg` the process goes on without drawing. It does not stop itself again: if `fg`
+        // came between the check and the stop, it would be stopped in the foreground.
         if has_a_shell() && is_in_the_background() {
             leave(&self.is_taken);
             return Ok(Ready::Background);
@@ -96,9 +97,9 @@ impl Screen {
         })
     }
 
-    /// Whether the user, or the system, wants an end.
+    /// Whether the user, or the system, asked for an end.
     pub(crate) fn is_ended(&self) -> bool {
-        // Relaxed: nothing else is read by it.
+        // Relaxed: no other memory depends on it.
         self.is_ended.load(Ordering::Relaxed)
     }
 
@@ -108,12 +109,12 @@ impl Screen {
         (rows.into(), columns.into())
     }
 
-    /// Draws the lines over what is there, cut to what there is room for, in one write.
+    /// Draws the lines over the old ones in one write, cut to the size of the terminal.
     pub(crate) fn draw(&self, lines: &[String]) -> io::Result<()> {
         let (rows, columns) = Self::size();
         let mut text = String::from("\x1b[H");
         for (at, line) in lines.iter().take(rows).enumerate() {
-            // A line break behind the last line would scroll.
+            // A line break behind the last line would scroll the screen.
             if at > 0 {
                 text.push_str("\r\n");
             }
@@ -131,7 +132,7 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back, once. Who is ending has nobody to tell if that fails.
+/// Gives the terminal back, once. A failure cannot be reported at the end.
 fn leave(is_taken: &AtomicBool) {
     // Relaxed: it guards nothing but the write itself.
     if is_taken.swap(false, Ordering::Relaxed) {
@@ -139,9 +140,9 @@ fn leave(is_taken: &AtomicBool) {
     }
 }
 
-/// Whether a shell could continue this process. One that a session began with, as in `ssh -t` and
-/// `kubectl exec`, has none: the system ignores Ctrl-Z there, and who stops all the same is stopped
-/// for ever.
+/// Whether a shell could continue this process. A shell that leads its session has none above it,
+/// as in `ssh -t` and `kubectl exec`. The system ignores Ctrl-Z there, and a stopped process would
+/// stay stopped for ever.
 fn has_a_shell() -> bool {
     process::getsid(None).is_ok_and(|session| session != process::getpgrp())
 }

@@ -1,5 +1,6 @@
-//! The profile that a report is of: the sum of some, less a base, and of that the part that was
-//! asked for.
+//! The profile that a report is of.
+//!
+//! It is a sum of profiles, less a base, and the part of that which the filters leave.
 
 use std::path::PathBuf;
 
@@ -12,20 +13,20 @@ use crate::{
     input::{self, Input},
 };
 
-/// What a report is made of.
+/// The input of a report.
 pub(crate) struct Selection {
     pub(crate) name: String,
-    /// What the filters have left.
+    /// The part that the filters leave.
     pub(crate) profile: Profile,
     /// Position of the sample type that is counted.
     index: usize,
-    /// What all of it holds, whatever is filtered: 100 percent.
+    /// The total before the filters: 100 percent.
     pub(crate) total: i64,
     /// For standard error.
     pub(crate) remarks: Vec<String>,
 }
 
-/// The profiles with the newest one in the place of each folder.
+/// The profiles, with the newest one of each folder.
 pub(crate) fn files(asked: &args::Profiles) -> Result<args::Profiles, Failure> {
     let file = |file: &PathBuf| {
         if input::is_folder(file) {
@@ -59,7 +60,7 @@ pub(crate) fn read(profiles: &args::Profiles) -> Result<Input, Failure> {
     Ok(input)
 }
 
-/// The part of a profile that the filters leave, of the sample type that is counted.
+/// The part of a profile that the filters leave, with the sample type to count.
 pub(crate) fn part(
     input: Input,
     counted: &args::Counted,
@@ -87,12 +88,12 @@ impl Selection {
         found.map_err(|error| self.fail(error))
     }
 
-    /// The failure of what cannot be done with it.
+    /// A failure that names this profile.
     pub(crate) fn fail(&self, error: impl std::fmt::Display) -> Failure {
         Failure::of(&self.name, error)
     }
 
-    /// The failure of a regular expression that is in no name.
+    /// The failure of a regular expression that matches no name.
     pub(crate) fn none_matches(&self, regex: &str) -> Failure {
         let kind = self.profile.sample_types.get(self.index);
         let kind = kind.map_or("value", |kind| &kind.kind);

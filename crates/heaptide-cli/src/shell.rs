@@ -1,5 +1,4 @@
-//! `heaptide completions` and `heaptide man`: what the shell and `man` know, from the table that
-//! the help is from.
+//! `heaptide completions` and `heaptide man`, made from the same table as the help.
 
 use std::io;
 
@@ -18,7 +17,7 @@ pub(crate) fn completions(arguments: &Completions) -> Result<Outcome, Failure> {
     answer(script)
 }
 
-/// One page with all commands: `man heaptide-top` would have to be installed file by file.
+/// One page with all commands. `man heaptide-top` would need a file for each to be installed.
 pub(crate) fn manual() -> Result<Outcome, Failure> {
     let mut page = Vec::new();
     let mut command = Arguments::command();
@@ -53,7 +52,7 @@ fn write_manual(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// What the help says below the options, line by line as it stands.
+/// The help text below the options, line by line.
 fn examples(command: &clap::Command) -> String {
     let text = command.get_after_help().map(ToString::to_string);
     let text = text.unwrap_or_default();
@@ -61,7 +60,7 @@ fn examples(command: &clap::Command) -> String {
     format!(".SH NOTES\n.nf\n{}\n.fi\n", lines.join("\n"))
 }
 
-/// A line of text in which nothing is a request of roff's.
+/// A line of text in which roff finds no request.
 fn escape(line: &str) -> String {
     let line = line
         .replace('\\', "\\\\")

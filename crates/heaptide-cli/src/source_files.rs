@@ -1,8 +1,8 @@
-//! Where the source files are that a profile names.
+//! Finds the source files that a profile names.
 //!
-//! A profile has the paths of the machine that built the program. They are looked for as `pprof`
-//! looks: with a prefix taken off and in the folders that are named, and above them. What is tried
-//! is told, since a file that is not found is the rule on another machine.
+//! A profile has the paths of the machine that built the program. The search is that of `pprof`: a
+//! prefix is taken off, and the rest is looked for in the given folders and above them. The places
+//! are told on failure, because a file is often missing on another machine.
 
 use std::{
     env,
@@ -14,13 +14,13 @@ use std::{
 
 use crate::{failure::Failure, regular_file};
 
-/// What `pprof` takes off whatever is asked: Bazel's way to write the folder it works in.
+/// `pprof` always takes these off. Bazel writes the folder it works in this way.
 const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
 
-/// The largest file that is taken for source code.
+/// The largest file that is read as source code.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Where to look.
+/// The places to look in.
 pub(crate) struct SourceFiles {
     folders: Vec<PathBuf>,
     /// Prefixes, each with a slash at its end.
@@ -28,8 +28,7 @@ pub(crate) struct SourceFiles {
 }
 
 impl SourceFiles {
-    /// Lists of folders and of prefixes, separated as in `PATH`; the current folder where none is
-    /// named.
+    /// Lists of folders and of prefixes, separated as in `PATH`. The default is the current folder.
     pub(crate) fn new(folders: Option<&OsStr>, prefixes: Option<&OsStr>) -> Result<Self, Failure> {
         let split = |paths: &OsStr| -> Vec<PathBuf> {
             let paths = env::split_paths(paths);
@@ -47,7 +46,7 @@ impl SourceFiles {
             format!("{}/", prefix.trim_end_matches('/'))
         });
         Ok(Self {
-            // Folders above a relative one are found by its whole path only.
+            // Folders above a relative one can be found only by its whole path.
             folders: folders.iter().map(|folder| current.join(folder)).collect(),
             prefixes: prefixes.collect(),
         })
@@ -63,7 +62,7 @@ impl SourceFiles {
         } else {
             let above = self.folders.iter().flat_map(|folder| folder.ancestors());
             places.extend(above.map(|folder| folder.join(trimmed)));
-            // A guess at what is to be taken off may be wrong where the file is in its place.
+            // The file may be in its place, and a prefix guessed wrong.
             if Path::new(file).is_absolute() {
                 places.push(file.into());
             }
@@ -91,7 +90,7 @@ impl SourceFiles {
         ))
     }
 
-    /// A path without what the machine that built it put in front.
+    /// A path without the prefix of the build machine.
     fn trimmed<'a>(&self, file: &'a str) -> &'a str {
         if self.prefixes.is_empty() {
             for folder in &self.folders {
@@ -112,7 +111,7 @@ impl SourceFiles {
     }
 }
 
-/// The text of a file, or why it cannot be read; `None` where there is none.
+/// The text of a file, or why it cannot be read; `None` if it does not exist.
 fn text(place: &Path) -> Option<Result<String, String>> {
     let read = |mut file: Take<File>| {
         if file.limit() > MAX_BYTES {
@@ -145,7 +144,7 @@ mod tests {
                 "/build/server/src/db.rs",
                 "src/db.rs",
             ),
-            // Up to the first time that the name is there.
+            // Up to the first occurrence of the name.
             ("/me/server", "", "/server/x/server/a.rs", "x/server/a.rs"),
             ("/a/none:/b/server", "", "/build/server/a.rs", "a.rs"),
             ("/me/server", "", "/build/other/a.rs", "/build/other/a.rs"),
@@ -174,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_no_source_file_is_not_read() {
         let anywhere = sources("/", "");
-        // Not the text itself, which a failure would print.
+        // Only the length, because a failure would print the text.
         let read = |path: &str| anywhere.read(path).map(|text| text.len());
         for odd in ["/dev", "/dev/zero", "/dev/zero/a.rs"] {
             let refused = read(odd).expect_err("no source file");
@@ -186,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let large = folder.path().join("large.rs");
         let file = File::create(&large).expect("a new file");
-        // A hole, which takes no room.
+        // A hole, which takes no space.
         file.set_len(MAX_BYTES + 1).expect("a sparse file");
         let path = large.display().to_string();
         let refused = read(&path).expect_err("too large");

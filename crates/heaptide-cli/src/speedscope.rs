@@ -1,7 +1,8 @@
-//! A profile for speedscope: each sample type a profile of its own, inlined calls as frames.
+//! A profile for speedscope: a profile for each sample type, with inlined calls as frames.
 //!
-//! By its published schema (<https://www.speedscope.app/file-format-schema.json>). speedscope reads
-//! pprof files itself, but only one sample type of them, and of a location only its outermost line.
+//! It follows the published schema (<https://www.speedscope.app/file-format-schema.json>).
+//! speedscope also reads pprof files, but only one sample type of them, and only the outermost line
+//! of a location.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use heaptide_profile::internal::json::{array, object, string};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
-/// The text of the file, and what it leaves out.
+/// The text of the file, and remarks on what it leaves out.
 pub(crate) fn write(name: &str, profile: &Profile) -> Result<(String, Vec<String>), Failure> {
     let mut frames = FrameTable::default();
     let stacks: Vec<Vec<usize>> = profile
@@ -122,7 +123,7 @@ impl FrameTable {
     }
 }
 
-/// The function and its file; where it has no name, its address and the program or library.
+/// The function and its file. Without a name, its address and the program or library.
 fn identity(profile: &Profile, frame: &Frame<'_>) -> (String, String) {
     if let Some(function) = frame.function {
         let names = [&function.name, &function.system_name];

@@ -1,6 +1,7 @@
-//! Whether to color: as asked, and otherwise on a terminal whose user has not said no.
+//! Decides whether output is colored.
 //!
-//! Only decides; what is colored, and how, is for who writes it.
+//! The user's choice counts first. By default a terminal gets colors, unless the user has turned
+//! them off.
 
 use std::{
     env,
@@ -9,8 +10,8 @@ use std::{
 
 use crate::args::Color;
 
-/// Whether standard output is to be colored. `NO_COLOR` counts if it is not empty
-/// (<https://no-color.org>); a terminal of the type `dumb` has no colors.
+/// Whether to color standard output. `NO_COLOR` counts if it is not empty (<https://no-color.org>).
+/// A terminal of the type `dumb` has no colors.
 pub(crate) fn is_colored(color: Color) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     match color {
@@ -24,7 +25,7 @@ pub(crate) fn is_colored(color: Color) -> bool {
     }
 }
 
-/// The verdict with its findings in red and its all-clear in green.
+/// The verdict, with leaks in red and its all-clear in green.
 pub(crate) fn verdict(text: &str) -> String {
     let mut colored = String::with_capacity(text.len() + 64);
     for line in text.split_inclusive('\n') {

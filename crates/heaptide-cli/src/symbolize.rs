@@ -1,7 +1,7 @@
-//! `heaptide symbolize`: names for a profile that left its process without, from files and servers.
+//! `heaptide symbolize`: names for a raw profile, from files and servers.
 //!
-//! Says for each mapping what came of it. Which file is the right one is `debug_files`' to know,
-//! what a name looks like the library's.
+//! It reports the result for each mapping. `debug_files` decides which file is the right one, and
+//! the library how a name is written.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,7 +24,7 @@ use crate::{
 };
 use heaptide_profile::internal::printable;
 
-/// What was found, by mapping and address.
+/// The lines that were found, by mapping and address.
 type Lines = HashMap<(usize, u64), Vec<SymbolLine>>;
 
 pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
     Ok(answer)
 }
 
-/// What a profile wants to know of one of its mappings.
+/// One mapping, and the addresses in it that are looked for.
 struct Part<'a> {
     at: usize,
     mapping: &'a Mapping,
@@ -159,7 +159,7 @@ impl Part<'_> {
                 self.way_out("give it with --binary,")
             )));
         } else {
-            // Nor do damaged sections give any.
+            // Damaged sections give no names either.
             let how = if has_lines {
                 ""
             } else {
@@ -173,7 +173,7 @@ impl Part<'_> {
         answer.remarks.extend(looked_at(&found.refused));
     }
 
-    /// Which file is missing, and what it would be good for.
+    /// Which file is missing, and how much of the profile needs it.
     fn missing(&self, profile: &Profile, refused: &[String]) -> Vec<String> {
         let Mapping { file, build_id, .. } = self.mapping;
         let way_out = self.way_out("give it with --binary, its debug file");
@@ -202,7 +202,7 @@ impl Part<'_> {
         }
     }
 
-    /// How many samples, and what they count, have frames in the mapping.
+    /// How many samples have frames in the mapping, and the sum of their values.
     fn weight(&self, profile: &Profile) -> String {
         let id = MappingId::new(self.at);
         let is_in = |at: usize| {
@@ -254,8 +254,8 @@ fn has_names(profile: &Profile) -> bool {
     locations.any(|location| !location.lines.is_empty())
 }
 
-/// A raw profile of heaptide asks to be trimmed, and says so; one whose names are replaced has
-/// been.
+/// A raw profile of heaptide states that it has to be trimmed. One whose names are replaced was
+/// trimmed before.
 fn trim(arguments: &args::SymbolizeArgs, profile: &Profile) -> Trim {
     match arguments.trim {
         Some(FramesToKeep::Containers) => Trim::Containers,
@@ -266,7 +266,7 @@ fn trim(arguments: &args::SymbolizeArgs, profile: &Profile) -> Trim {
     }
 }
 
-/// Those that were named, then those that `pprof` would look in.
+/// The folders that the user named, then those that `pprof` would look in.
 fn folders(arguments: &args::SymbolizeArgs) -> Vec<PathBuf> {
     let mut folders = arguments.debug_dirs.clone();
     match env::var_os("PPROF_BINARY_PATH").filter(|paths| !paths.is_empty()) {
@@ -277,7 +277,7 @@ fn folders(arguments: &args::SymbolizeArgs) -> Vec<PathBuf> {
     folders
 }
 
-/// Those that were named; otherwise those that all tools of `elfutils` would ask.
+/// The servers that the user named, or those that all tools of `elfutils` ask.
 fn servers(arguments: &args::SymbolizeArgs) -> Vec<String> {
     if !arguments.debuginfod.is_empty() {
         return arguments.debuginfod.clone();

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &args::TracesArgs, is_colored: bool) -> Result<Outc
         .filter(&arguments.filter)
         .profiles(&profiles)?;
     let mut input = selection::read(&profiles)?;
-    // As `pprof` reads even a single profile: samples of one stack and one set of labels are one.
+    // `pprof` merges even a single profile: samples with the same stack and labels become one.
     let merged = Profile::merge(&[&input.profile]);
     input.profile = merged.map_err(|error| Failure::of(&input.name, error))?;
     let selection = selection::part(input, &arguments.counted, &filters)?;

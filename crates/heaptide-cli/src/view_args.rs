@@ -1,10 +1,10 @@
-//! How a table was asked for, put into the library's words.
+//! The options of a table, as settings of the library.
 
 use heaptide_profile::report::{Granularity, Text, View};
 
 use crate::args;
 
-/// How a table was asked to be written.
+/// How the table is written.
 pub(crate) fn text(report: &args::ReportArgs, is_colored: bool) -> Text {
     let text = numbers(&report.numbers, is_colored).rows(report.nodecount);
     if report.whole_stacks {
@@ -14,7 +14,7 @@ pub(crate) fn text(report: &args::ReportArgs, is_colored: bool) -> Text {
     }
 }
 
-/// How numbers and names were asked to be written.
+/// How numbers and names are written.
 pub(crate) fn numbers(numbers: &args::NumberArgs, is_colored: bool) -> Text {
     let mut text = Text::default().unit(numbers.unit);
     if numbers.exact {
@@ -32,7 +32,7 @@ pub(crate) fn numbers(numbers: &args::NumberArgs, is_colored: bool) -> Text {
     text
 }
 
-/// What the nodes of a call graph were asked to be; `total` is 100 percent.
+/// The nodes of a call graph. `total` is 100 percent.
 pub(crate) fn nodes(nodes: &args::Nodes, total: i64) -> View {
     let granularity = match nodes.granularity {
         _ if nodes.lines => Granularity::Lines,
@@ -43,7 +43,7 @@ pub(crate) fn nodes(nodes: &args::Nodes, total: i64) -> View {
     if nodes.cum { view.by_cum() } else { view }
 }
 
-/// How a report was asked to be put together; `total` is 100 percent.
+/// How a report is computed. `total` is 100 percent.
 pub(crate) fn view(report: &args::ReportArgs, total: i64) -> View {
     let granularity = match report.granularity {
         _ if report.lines => Granularity::Lines,

@@ -1,7 +1,6 @@
-//! `heaptide watch`: what has grown since the start, looked at again and again.
+//! `heaptide watch`: what has grown since the start, again and again.
 //!
-//! Looks are made on a thread of their own, so that Ctrl-C and a resize are heard while one is
-//! under way.
+//! A thread of its own fetches the profiles, so that Ctrl-C and a resize work during a fetch.
 
 use std::{
     env,
@@ -26,14 +25,14 @@ use crate::{
 };
 use heaptide_profile::internal::printable;
 
-/// How often it is looked whether the terminal has changed or the user wants an end.
+/// How often a resize or the user's end is looked for.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The longest pause after failures, unless looks are further apart anyway.
+/// The longest pause after failures, unless the interval is longer anyway.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// The lines that are not rows of the table: three of the head, the table's own head, what is left
-/// out, the footer and the empty line before it.
+/// The lines that are not rows of the table: three of the head, the heading, the line for what is
+/// left out, the footer, and the empty line before it.
 const NOT_ROWS: usize = 7;
 
 pub(crate) fn run(arguments: &args::WatchArgs, is_colored: bool) -> Result<Outcome, Failure> {
@@ -42,7 +41,7 @@ pub(crate) fn run(arguments: &args::WatchArgs, is_colored: bool) -> Result<Outco
         let reason = "neither an http:// URL nor a folder: there is nothing to look at again";
         return Err(Failure::with(source, reason));
     }
-    // A first look that fails is a wrong address rather than a hiccup, and ends it.
+    // If the first look fails, the address is probably wrong. That ends the command.
     let first = look(source)?;
     let sample_type = first.sample_type(&arguments.counted.sample_index);
     let index = sample_type
@@ -71,16 +70,17 @@ struct WatchState<'a> {
     base: Profile,
     last: Profile,
     growth: Growth,
-    /// What there is to be said about the last look.
+    /// Remarks on the last look.
     notes: Vec<String>,
-    /// How many looks have failed since one has not.
+    /// How many looks have failed in a row.
     failures: u32,
-    /// How often the base was taken anew.
+    /// How often the base was replaced after a restart.
     restarts: u32,
 }
 
 impl WatchState<'_> {
-    /// One block for each look, for pipes and files. It ends with the count, or with its reader.
+    /// Writes one block for each look, for pipes and files. It ends with the count, or when its
+    /// reader closes the pipe.
     fn in_blocks(&mut self) -> Result<Outcome, Failure> {
         let mut looks = 1;
         loop {
@@ -116,7 +116,7 @@ impl WatchState<'_> {
         stdout.flush()
     }
 
-    /// Over the whole terminal, until Ctrl-C or the count.
+    /// Uses the whole terminal, until Ctrl-C or the count.
     fn on_screen(&mut self, is_colored: bool) -> Result<Outcome, Failure> {
         let screen = Screen::enter().map_err(Failure::output)?;
         let mut looks = 1;
@@ -130,8 +130,8 @@ impl WatchState<'_> {
             }
             let (sender, receiver) = channel();
             let source = self.arguments.source.clone();
-            // It ends with its look, or with the process; who is not waiting any more needs no
-            // answer.
+            // The thread ends with its look, or with the process. Nobody may be waiting for its
+            // result any more.
             let _detached = thread::spawn(move || {
                 let _unheard = sender.send(look(&source));
             });
@@ -154,7 +154,7 @@ impl WatchState<'_> {
             looks += 1;
         }
         drop(screen);
-        // What was seen last stays.
+        // The last drawing stays on the screen.
         let mut text = self
             .lines(is_colored, self.nodecount(), usize::MAX)
             .join("\n");
@@ -162,7 +162,7 @@ impl WatchState<'_> {
         Ok(Outcome::new(text, Vec::new()))
     }
 
-    /// Draws until the pause is over; true if the user wants an end.
+    /// Draws until the pause is over. Returns true if the user asked for an end.
     fn wait(
         &self,
         screen: &Screen,
@@ -184,7 +184,7 @@ impl WatchState<'_> {
         }
     }
 
-    /// Draws, unless it is drawn in this size and nobody else has had the terminal since.
+    /// Draws, unless the drawing has this size already and no other program had the terminal since.
     fn draw(
         &self,
         screen: &Screen,
@@ -207,8 +207,7 @@ impl WatchState<'_> {
         Ok(())
     }
 
-    /// All that there is to show, with so many rows of the table, and notes broken at so many
-    /// columns.
+    /// All lines to show, with `rows` rows of the table, and remarks broken at `columns` columns.
     fn lines(&self, is_colored: bool, rows: usize, columns: usize) -> Vec<String> {
         let every = units::Nanos(nanos(self.arguments.every));
         let source = printable(&self.arguments.source.display().to_string());
@@ -230,7 +229,7 @@ impl WatchState<'_> {
         lines
     }
 
-    /// Takes in what a look has seen, or why it has seen nothing.
+    /// Stores the result of a look.
     fn take(&mut self, looked: Result<Profile, Failure>) {
         self.notes.clear();
         if let Err(failure) = looked.and_then(|profile| self.compare(profile)) {
@@ -255,7 +254,7 @@ impl WatchState<'_> {
         Ok(())
     }
 
-    /// How many rows there are where no terminal says so.
+    /// The number of rows if no terminal gives one.
     fn nodecount(&self) -> usize {
         match self.arguments.nodecount {
             0 => usize::MAX,
@@ -263,7 +262,7 @@ impl WatchState<'_> {
         }
     }
 
-    /// Until the next look: doubled with each failure in a row.
+    /// The pause until the next look. It doubles with each failure in a row.
     fn pause(&self) -> Duration {
         let every = self.arguments.every;
         let doubled = every.saturating_mul(2_u32.saturating_pow(self.failures));
@@ -271,7 +270,7 @@ impl WatchState<'_> {
     }
 }
 
-/// A text in lines of so many characters.
+/// A text in lines of at most `columns` characters.
 fn broken(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut length = 0;
@@ -301,8 +300,9 @@ fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<
     growth.map_err(|error| Failure::with(source, error))
 }
 
-/// Whether two profiles say that they are of two processes. If they do not say, what cannot be with
-/// one: that it is loaded elsewhere, is another build, or has unallocated.
+/// Whether two profiles are of two processes. They may state it. If not, it shows in what one
+/// process cannot do: it is loaded at another address, is another build, or has allocated less than
+/// before.
 fn is_restarted(before: &Profile, now: &Profile) -> bool {
     if let Some(is_same) = before.is_same_process_as(now) {
         return !is_same;
@@ -322,7 +322,7 @@ fn is_restarted(before: &Profile, now: &Profile) -> bool {
     place(before) != place(now) || fell
 }
 
-/// One profile; of a folder that which was written last.
+/// One profile; for a folder, the one that was written last.
 fn look(source: &Path) -> Result<Profile, Failure> {
     if let Some(url) = download::url(source) {
         let bytes = download::get_quietly(url)?;
@@ -336,7 +336,7 @@ fn look(source: &Path) -> Result<Profile, Failure> {
 fn newest(folder: &Path) -> Result<PathBuf, Failure> {
     let mut newest: Option<(SystemTime, OsString)> = None;
     for file in input::snapshots(folder)? {
-        // One that was removed meanwhile is not the newest.
+        // A file that was removed meanwhile is not the newest.
         let Ok(modified) = fs::metadata(&file).and_then(|file| file.modified()) else {
             continue;
         };
