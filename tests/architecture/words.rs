@@ -91,8 +91,12 @@ fn lines_are_short_enough_to_read() {
             .path
             .extension()
             .is_some_and(|extension| extension == "md");
+        let mut is_output = false;
         for (at, line) in file.text.lines().enumerate() {
-            let is_table = is_document && line.starts_with('|');
+            // What a program prints stands as it is.
+            is_output ^= is_document && line.trim_start().starts_with("```");
+            let text = line.trim_start().trim_start_matches(['/', '!', ' ']);
+            let is_table = is_output || text.starts_with('|');
             let is_link = line.contains("://") || (is_document && line.contains("]("));
             let fits = line.chars().count() <= MOST_COLUMNS || is_table || is_link;
             if !fits {

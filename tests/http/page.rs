@@ -34,7 +34,7 @@ fn a_person_with_a_browser() {
     assert!(live >= service::STACKS, "{live} stacks hold memory");
     let server = heaptide::http::serve("127.0.0.1:0").unwrap();
     let change = service::change_on_demand();
-    let folder = installed("tests/page", &["drive.mjs"]);
+    let folder = installed("tests/http/page", &["drive.mjs"]);
     let status = Command::new("node")
         .arg("drive.mjs")
         .args([

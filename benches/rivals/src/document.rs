@@ -19,7 +19,10 @@ pub fn orders(seed: u64) -> String {
         // A write to a String does not fail.
         let _ = write!(
             text,
-            r#"{comma}{{"id":{},"created":"2026-11-{:02}T08:{:02}:17Z","paid":{},"customer":{{"name":"{} {}","email":"{}@example.com","address":{{"street":"{} street {}","city":"{}","zip":"{:05}"}}}},"lines":["#,
+            "{comma}{{\"id\":{},\"created\":\"2026-11-{:02}T08:{:02}:17Z\",\"paid\":{},\
+             \"customer\":{{\"name\":\"{} {}\",\"email\":\"{}@example.com\",\
+             \"address\":{{\"street\":\"{} street {}\",\"city\":\"{}\",\
+             \"zip\":\"{:05}\"}}}},\"lines\":[",
             100_000 + random.below(900_000),
             1 + random.below(28),
             random.below(60),

@@ -99,9 +99,9 @@ impl Profile {
     /// - `heaptide merge` takes them to be of one only if the build ids and the addresses of the
     ///   executable are equal, and the process stated, or the address not a fixed one.
     /// - `heaptide diff` takes them to be of one.
-    /// - [`estimates`](crate::SampleType::estimates) of a difference takes them to be of two if the bytes ever
-    ///   allocated fell on one stack and rose on another. It does so for the same stated process
-    ///   too.
+    /// - [`estimates`](crate::SampleType::estimates) of a difference takes them to be of two if the
+    ///   bytes ever allocated fell on one stack and rose on another. It does so for the same stated
+    ///   process too.
     ///
     /// ```
     /// use heaptide_profile::Profile;

@@ -4,8 +4,8 @@
 //! of its [seeded bugs](super::seeded_bugs) and expects it to fail.
 //!
 //! Seeds are fixed, and bounds leave six standard deviations: a check that fails without a change
-//! of the code has odds of one in 500 million. `tests/sites.rs` checks the whole, with an allocator
-//! and threads.
+//! of the code has odds of one in 500 million. `tests/allocator/sites.rs` checks the whole, with an
+//! allocator and threads.
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-// A person with a browser, in the steps that tests/http_page.rs promises. Usage:
+// A person with a browser, in the steps that tests/http/page.rs promises. Usage:
 //   node drive.mjs ADDRESS BROWSER FOLDER MILLISECONDS PORT
 // Exits with an error at the first thing that is not as it should be. FOLDER gets the screenshots. The
 // heap changes when PORT is connected to, and has when that connection ends.

@@ -1,6 +1,6 @@
 //! The four methods of heaptide's allocator, each in a function of its own, to be disassembled.
 //!
-//! The inner allocator is opaque to the compiler. The program is never run: tests/fast_path.rs of
+//! The inner allocator is opaque to the compiler. The program is never run: tests/fast_path of
 //! the crate disassembles it.
 
 use heaptide::SamplingAllocator;

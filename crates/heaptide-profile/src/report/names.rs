@@ -15,7 +15,8 @@
 /// use heaptide_profile::report::shorten;
 ///
 /// assert_eq!(shorten("alloc::vec::Vec<T,A>::push"), "Vec::push");
-/// assert_eq!(shorten("<alloc::vec::Vec<T> as core::ops::drop::Drop>::drop"), "<Vec as Drop>::drop");
+/// let name = "<alloc::vec::Vec<T> as core::ops::drop::Drop>::drop";
+/// assert_eq!(shorten(name), "<Vec as Drop>::drop");
 /// assert_eq!(shorten("github.com/some/where/cache.(*LRU).Add"), "cache.(*LRU).Add");
 /// ```
 #[must_use]

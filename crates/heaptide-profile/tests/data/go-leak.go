@@ -1,4 +1,4 @@
-// A Go program that leaks, for tests/leak_go.rs: writes heap profiles to the folder given, one after each
+// A Go program that leaks, for crates/heaptide-profile/tests/leak_go.rs: writes heap profiles to the folder given, one after each
 // simulated second. What is live in them is as of the last garbage collection.
 package main
 
