@@ -4,6 +4,9 @@
 //! sums and differences work on it. Ids are positions in the profile's own tables. So a profile
 //! that passes [`Profile::check`] has no dangling reference, and encoding numbers them without a
 //! map.
+//!
+//! These structs have public fields and are exhaustive on purpose. Their fields are those of the
+//! messages of `profile.proto`, a finished format, and programs build them as literals.
 
 pub(crate) mod check;
 pub(crate) mod heap;
@@ -192,6 +195,7 @@ position! {
 
 /// A logical call on a stack: one line of one location.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Frame<'a> {
     /// The location the frame belongs to.
     pub location: &'a Location,

@@ -21,6 +21,7 @@ use crate::{Error, Result};
 /// # Ok::<(), heaptide_profile::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Unit {
     /// The largest unit that each number fills.
     #[default]
