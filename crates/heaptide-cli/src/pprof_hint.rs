@@ -68,12 +68,13 @@ impl PprofHint {
     pub(crate) fn numbers(mut self, numbers: &args::NumberArgs) -> Self {
         let unit = match numbers.unit {
             _ if numbers.exact => "B",
-            Unit::Fitting => "",
             Unit::Bytes => "B",
             Unit::KibiBytes => "kB",
             Unit::MebiBytes => "MB",
             Unit::GibiBytes => "GB",
             Unit::TebiBytes => "TB",
+            // `pprof` chooses the unit.
+            _ => "",
         };
         self.flag("unit", unit);
         self
