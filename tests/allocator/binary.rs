@@ -1,4 +1,4 @@
-//! What linking the allocator costs a program: no megabytes in its file.
+//! Checks that linking the allocator does not add megabytes to a program.
 
 #![cfg(target_os = "linux")]
 

@@ -1,5 +1,5 @@
-//! A program with known allocations, and what a profile at interval 1 has to say of each: shared by
-//! the test processes that run it on different inner allocators.
+//! A program with known allocations, and the profile that it must have at interval 1. Test
+//! processes with different inner allocators share it.
 
 use heaptide::Profile;
 use heaptide_profile::Frame;
@@ -8,7 +8,7 @@ use std::{
     hint::black_box,
 };
 
-/// What stays allocated until the profile is taken.
+/// Blocks that stay allocated until the profile is taken.
 pub(crate) struct Kept(#[expect(dead_code, reason = "held, not read")] Vec<Box<dyn std::any::Any>>);
 
 #[inline(never)]
@@ -39,8 +39,8 @@ pub(crate) fn zeroed() -> Vec<Vec<u8>> {
     blocks
 }
 
-/// A buffer that grows through every way a block can change: small to small, small to large, large
-/// to large.
+/// A buffer that grows through every way in which a block can change: small to small, small to
+/// large, large to large.
 #[inline(never)]
 pub(crate) fn grown() -> Vec<u8> {
     let mut buffer: Vec<u8> = Vec::with_capacity(100);
@@ -86,7 +86,7 @@ pub(crate) fn freed_elsewhere() {
     std::thread::spawn(move || drop(blocks)).join().unwrap();
 }
 
-/// Runs everything; what it returns is alive afterwards.
+/// Runs everything. What it returns is alive afterwards.
 pub(crate) fn run() -> Kept {
     transient();
     freed_elsewhere();
@@ -99,8 +99,8 @@ pub(crate) fn run() -> Kept {
     ])
 }
 
-/// The function, and its alloc_objects, alloc_space, inuse_objects, inuse_space. The vectors that
-/// hold the blocks are counted too: pointers are 8 bytes and `Vec`s 24.
+/// Each function with its alloc_objects, alloc_space, inuse_objects, inuse_space. The vectors that
+/// hold the blocks count too: pointers are 8 bytes and `Vec`s 24.
 pub(crate) const EXPECTED: &[(&str, [i64; 4])] = &[
     ("::persistent", [51, 50_400, 51, 50_400]),
     ("::transient", [30, 90_000, 0, 0]),
@@ -124,7 +124,7 @@ pub(crate) fn cumulative(profile: &Profile, function: &str) -> [i64; 4] {
     sums
 }
 
-/// Runs the planted program and holds its profile against what was planted.
+/// Runs the program, and compares its profile with the known allocations.
 pub(crate) fn check_exact_counts() {
     let kept = run();
     let profile = heaptide::ProfileOptions::new().heap().unwrap();
@@ -132,7 +132,7 @@ pub(crate) fn check_exact_counts() {
         assert_eq!(cumulative(&profile, function), *expected, "{function}");
     }
     let [objects, bytes, live_objects, live_bytes] = cumulative(&profile, "::freed_elsewhere");
-    // The thread's own blocks come on top: its handle, its name, its packet.
+    // The thread's own blocks are added: its handle, its name, its packet.
     assert!((41..80).contains(&objects), "{objects}");
     assert!((80_960..90_000).contains(&bytes), "{bytes}");
     assert!(
@@ -154,7 +154,7 @@ pub(crate) fn check_exact_counts() {
     }
 }
 
-/// All four methods give null through when the inner allocator does, and change nothing.
+/// All four methods pass null on if the inner allocator returns it, and change nothing.
 #[expect(unsafe_code, reason = "calls the allocator as a collection does")]
 pub(crate) fn check_null(allocator: &impl GlobalAlloc) {
     let impossible = Layout::from_size_align(isize::MAX as usize - 4096, 8).unwrap();

@@ -1,6 +1,6 @@
-//! The contract of `GlobalAlloc`, under a load of random sizes, alignments, reallocs and threads,
-//! with samples so dense that every path is taken: content survives, alignment holds, zeroed memory
-//! is zero, and what is freed leaves the live table.
+//! The contract of `GlobalAlloc`, under a load of random sizes, alignments, reallocs and threads.
+//! Samples are so dense that every path is taken. Content survives, alignment holds, zeroed memory
+//! is zero, and freed blocks leave the live table.
 
 #![expect(unsafe_code, reason = "calls the allocator as a collection does")]
 #![expect(
@@ -19,7 +19,7 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(700);
 
-/// A block with a pattern in it that depends on where it was made.
+/// A block filled with a pattern that depends on its maker.
 struct Block {
     address: *mut u8,
     layout: Layout,
@@ -106,8 +106,8 @@ impl Drop for Block {
     }
 }
 
-/// Blocks on their way from one thread to another. Its lock is made of atomics that are compiled
-/// here: the thread sanitizer does not see those of the standard library's.
+/// Blocks on their way from one thread to another. The lock is made of atomics that are compiled
+/// here, because the thread sanitizer does not see those of the standard library.
 struct Exchange {
     locked: AtomicBool,
     blocks: UnsafeCell<Vec<Block>>,
@@ -151,7 +151,8 @@ impl Random {
     }
 }
 
-/// Random work on blocks that it makes, keeps, grows, shrinks, and takes over from other threads.
+/// Random work on blocks: makes, keeps, grows and shrinks them, and takes some over from other
+/// threads.
 fn work(seed: u64, exchange: &Exchange) {
     let mut random = Random(seed * 2 + 1);
     let mut blocks: Vec<Block> = Vec::new();
@@ -193,7 +194,7 @@ fn content_alignment_and_zeroes_survive_a_dense_random_load() {
             let exchange = &exchange;
             scope.spawn(move || work(seed, exchange));
         }
-        // Snapshots meanwhile: no stack may have more in use than was allocated.
+        // Snapshots during the work: no stack may have more in use than was allocated.
         for _ in 0..20 {
             let snapshot = heaptide::snapshot().unwrap();
             let profile = raw.heap_of(&snapshot);
@@ -206,11 +207,12 @@ fn content_alignment_and_zeroes_survive_a_dense_random_load() {
     drop(exchange);
     let stats = heaptide::stats();
     assert!(stats.samples > before.samples + 5_000, "{stats:?}");
-    // As `scenario::assert_hardly_lost`, whose crates the thread sanitizer's build has not: a
-    // thread that is stopped with a table locked costs those who wait for it.
+    // As `scenario::assert_hardly_lost`, whose crates the build for the thread sanitizer does not
+    // have. A thread that is stopped with a table locked costs the samples of threads that wait for
+    // it.
     let waited_in_vain = stats.lost.samples + stats.lost.live;
     assert!(waited_in_vain <= 3 + stats.samples / 1_000, "{stats:?}");
     assert_eq!((stats.lost.stacks, stats.lost.frees), (0, 0), "{stats:?}");
-    // Everything was freed but for what threads and the test harness keep.
+    // Everything was freed except for what threads and the test harness keep.
     assert!(stats.live_samples < before.live_samples + 200, "{stats:?}");
 }

@@ -1,4 +1,4 @@
-//! Where the sample interval comes from: the test starts itself anew with another environment.
+//! The source of the sample interval. The test starts itself anew with another environment.
 
 use std::{alloc::System, process::Command};
 
@@ -8,7 +8,7 @@ const BUILDER: u64 = 65_536;
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(BUILDER);
 
-/// What a process started with this environment says on stdout and stderr.
+/// The standard output and standard error of a process with this environment.
 fn started_with(variable: Option<&str>) -> (String, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child", "--ignored", "--nocapture"]);
@@ -28,7 +28,7 @@ fn child() {
     let kept: Vec<Vec<u8>> = (0..100).map(|_| vec![1; 777]).collect();
     let stats = heaptide::stats();
     let profile = heaptide::ProfileOptions::new().heap().unwrap();
-    // Those for people: one for machines is there in any case.
+    // The comments for people. One for machines is always there.
     let comments = profile.comments.iter().filter(|c| !c.starts_with('#'));
     println!(
         "interval={} ignored={} period={} comments={:?}",

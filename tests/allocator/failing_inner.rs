@@ -1,7 +1,7 @@
-//! An inner allocator that has no memory whenever it likes: null from any of the four methods, for
-//! the program's blocks, for marked ones, and for the profiler's own tables as they grow. Content
-//! and counts stay right, losses are counted, nothing aborts, and each block goes back with exactly
-//! the layout it was made with. At every interval.
+//! An inner allocator that fails at random: each of the four methods may return null, for the
+//! program's blocks, for marked ones, and for the profiler's own tables. Content and counts stay
+//! right, losses are counted, nothing aborts, and each block goes back with the layout it was made
+//! with. The test runs at every interval.
 
 #![expect(unsafe_code, reason = "is an allocator, and calls one")]
 
@@ -22,11 +22,11 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<Failing> =
     heaptide::SamplingAllocator::with_inner(Failing).sample_interval(1);
 
-/// The system's allocator, which fails while [`FAILS`] says so, and checks what comes back to it.
+/// The system's allocator. It fails as [`FAILS`] says, and checks the blocks that come back to it.
 struct Failing;
 
 thread_local! {
-    /// Of 256 calls of this thread, so many fail; not a thread's own business outside of the test.
+    /// How many of 256 calls of this thread fail. Threads outside of the test do not fail.
     static FAILS: Cell<u64> = const { Cell::new(0) };
     static RANDOM: Cell<u64> = const { Cell::new(0) };
 }
@@ -51,8 +51,8 @@ fn fails(layout: Layout) -> bool {
     fails
 }
 
-/// The blocks that DashMap's constructor asks for, and nobody else in this program. The environment
-/// says which of them, counted from 0, there is no memory for.
+/// The blocks that only DashMap's constructor asks for in this program. The environment says for
+/// which of them, counted from 0, there is no memory.
 const CONSTRUCTORS: Layout = match Layout::from_size_align(64 * 128, 128) {
     Ok(layout) => layout,
     Err(_) => panic!("a power of two"),
@@ -112,7 +112,7 @@ unsafe impl GlobalAlloc for Failing {
     }
 }
 
-/// Calls the profiled allocator while its inner one fails so many of 256 calls.
+/// Calls the profiled allocator while its inner one fails `fails` of 256 calls.
 fn failing<R>(fails: u64, call: impl FnOnce() -> R) -> R {
     FAILS.set(fails);
     let result = call();
@@ -120,7 +120,7 @@ fn failing<R>(fails: u64, call: impl FnOnce() -> R) -> R {
     result
 }
 
-/// A block of the test's, filled with its own pattern.
+/// A block of the test, filled with its own pattern.
 struct Block {
     address: *mut u8,
     layout: Layout,
@@ -159,7 +159,7 @@ impl Random {
         usize::try_from(self.0 >> 16).unwrap() % n
     }
 
-    /// Around the marks' limit of 64 KiB too.
+    /// Sizes around the limit of marks, 64 KiB, are frequent.
     fn size(&mut self) -> usize {
         match self.below(4) {
             0 => 60_000 + self.below(20_000),
@@ -177,7 +177,7 @@ impl Random {
     }
 }
 
-/// Random calls, of which so many of 256 inner ones fail. How many calls gave null.
+/// Random calls, while `fails` of 256 inner calls fail. Returns how many calls gave null.
 fn work(seed: u64, fails: u64) -> usize {
     RANDOM.set(seed * 77 + 1);
     let mut random = Random(seed * 2 + 1);
@@ -255,7 +255,7 @@ fn work(seed: u64, fails: u64) -> usize {
     nulls
 }
 
-/// Sizes of the live blocks that `work` has made: everything that goes through it.
+/// The count and bytes of the live blocks that `work` made.
 fn live_of_work() -> (i64, i64) {
     let profile = heaptide::ProfileOptions::new().raw().heap().unwrap();
     profile
@@ -287,16 +287,16 @@ fn failures_lose_nothing_but_what_is_counted() {
             assert!(lost_live + lost.samples - lost_before.samples <= failed as u64);
             assert_eq!(lost.frees, 0, "a free needs no memory");
             if samples_everything() {
-                // About 60 at the lowest rate, with a spread of 4 from where samples happen to
-                // fall.
+                // About 60 at the lowest rate, with a spread of 4 from the random places of
+                // samples.
                 assert!(nulls > 20, "{nulls}");
                 assert!(failed >= nulls && marked > 20, "{failed} {marked}");
-                // Some of the marked ones were replaced by plain ones, and that is said.
+                // Some marked blocks were replaced by plain ones, and this is counted.
                 assert!(lost_live > 10, "{lost:?}");
             }
         }
         assert_eq!(SHADOW.wrong(), 0, "layouts that came back");
-        // Everything is freed; what is left is of the snapshots between.
+        // Everything is freed. What is left belongs to the snapshots in between.
         let after = heaptide::stats();
         let left = after.live_samples.abs_diff(before.live_samples);
         assert!(left < 5, "{before:?} {after:?}");
@@ -324,7 +324,8 @@ fn without_memory_for_the_tables_the_first_samples_are_lost_and_nothing_aborts()
         assert!(stats.samples > 10, "the tables were made later: {stats:?}");
         return;
     }
-    // Each of the two blocks the tables need; more are not asked for once there is memory again.
+    // One run for each of the two blocks that the tables need. With memory again, no more are asked
+    // for.
     for number in ["0", "1"] {
         let variables = [
             ("HEAPTIDE_SAMPLE_INTERVAL", "1"),
@@ -332,7 +333,7 @@ fn without_memory_for_the_tables_the_first_samples_are_lost_and_nothing_aborts()
         ];
         scenario::in_own_process(TEST, &variables);
     }
-    // What was paid for was also used: with no memory for a third block all is well.
+    // The reserved memory was also used: without memory for a third block all is well.
     let variables = [
         ("HEAPTIDE_SAMPLE_INTERVAL", "1"),
         ("FAIL_CONSTRUCTORS_BLOCK", "2"),

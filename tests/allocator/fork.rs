@@ -1,6 +1,6 @@
-//! Forks and spawned programs while other threads allocate and free sampled blocks: the child frees
-//! what it inherited, allocates, takes a profile, and so does its own child; handlers of other
-//! libraries allocate around the fork, before and behind ours; `Command` works as ever.
+//! Forks and spawned programs while other threads allocate and free sampled blocks. The child frees
+//! what it inherited, allocates, takes a profile, and forks a child that does the same. Fork
+//! handlers of other libraries allocate, before and after heaptide's. `Command` works as ever.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -23,7 +23,7 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System);
 
-/// What a child does; its exit code.
+/// The work of a child. Returns its exit code.
 fn live_on(inherited: &mut Vec<Vec<u8>>, depth: u32) -> i32 {
     inherited.truncate(inherited.len() / 2);
     inherited.extend((0..200).map(|i| vec![1; 1 + i * 37]));
@@ -56,7 +56,7 @@ fn fork(inherited: &mut Vec<Vec<u8>>, depth: u32) -> libc::pid_t {
     pid
 }
 
-/// The exit code, or 100 and the signal; a child that hangs is killed by its alarm.
+/// The exit code, or 100 and the signal. The alarm kills a child that hangs.
 fn wait(pid: libc::pid_t) -> i32 {
     assert!(pid > 0);
     let mut status = 0;
@@ -130,8 +130,8 @@ fn register_handlers() {
     unsafe { libc::pthread_atfork(Some(handler), Some(handler), Some(handler)) };
 }
 
-// Before heaptide's, which come with the first sample; handlers run in reverse order before the
-// fork and in order after it, so these run while heaptide's gate is closed.
+// Registered before heaptide's handlers, which come with the first sample. Handlers run in reverse
+// order before the fork and in order after it. So these run while heaptide's gate is closed.
 #[used]
 #[unsafe(link_section = ".init_array")]
 static REGISTER_BEFORE: extern "C" fn() = {
@@ -159,7 +159,7 @@ fn fork_handlers_of_others_may_allocate() {
                 let code = wait(fork(&mut inherited, 0));
                 ARMED.store(false, Ordering::Relaxed);
                 assert_eq!(code, 0);
-                // Before the fork and after it, each of the two.
+                // Once before the fork and once after it, for each of the two.
                 assert_eq!(HANDLED.load(Ordering::Relaxed), before + 4);
             }
         });
@@ -177,7 +177,7 @@ fn programs_are_started_as_ever() {
         let before = heaptide::stats();
         under_load(|| {
             for number in 0..20 * rounds() {
-                // By `posix_spawn`, and by a fork and an exec with an allocation in between.
+                // With `posix_spawn`, and with a fork and an exec with an allocation in between.
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", "exit \"$CODE\""]);
                 command.env("CODE", (number % 100).to_string());

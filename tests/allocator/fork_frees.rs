@@ -1,5 +1,5 @@
-//! Frees of sampled blocks by other threads while a fork takes its time: there are more of them
-//! than can be put aside, and none is lost.
+//! Frees of sampled blocks by other threads during a slow fork. There are more of them than slots
+//! for deferred frees, and none is lost.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -23,8 +23,8 @@ static ARMED: AtomicBool = AtomicBool::new(false);
 static UNDER_WAY: AtomicBool = AtomicBool::new(false);
 static FREED: AtomicUsize = AtomicUsize::new(0);
 
-// Before any allocation, so that heaptide's handlers are registered later: of the handlers that
-// prepare a fork the last one registered runs first, so this one runs when heaptide's has closed
+// Registered before any allocation, so that heaptide's handlers come later. Of the handlers that
+// prepare a fork the last one registered runs first. So this one runs when heaptide's has closed
 // the gate.
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -36,7 +36,7 @@ static REGISTER: extern "C" fn() = {
     register
 };
 
-/// Holds the fork up until the other thread got further than 256 frees, or is waiting.
+/// Holds the fork up until the other thread has done more than 256 frees, or is waiting.
 extern "C" fn linger() {
     if ARMED.load(Ordering::Relaxed) {
         UNDER_WAY.store(true, Ordering::Release);
@@ -76,7 +76,7 @@ fn a_fork_that_lingers_costs_no_block() {
     });
     assert!(UNDER_WAY.load(Ordering::Relaxed));
     assert_eq!(FREED.load(Ordering::Relaxed), BLOCKS);
-    // Whatever was put aside is done before a snapshot.
+    // Deferred frees are done before a snapshot.
     let _ = heaptide::snapshot().unwrap();
     let stats = heaptide::stats();
     assert_eq!(stats.lost.frees, 0, "{stats:?}");

@@ -1,8 +1,8 @@
-//! Blocks of any layout against a model of what they hold: sizes of 1 byte to several MiB,
-//! alignments of 1 to 2 MiB, zeroed or not, reallocated up and down across the limit of what is
-//! marked. The inner allocator is an adversary: it hands out dirty memory, dirties what it gets
-//! back, checks that each block comes back once with exactly its layout and with nothing written
-//! behind it, and allocates and frees itself.
+//! Blocks of any layout against a model of their content: sizes of 1 byte to several MiB,
+//! alignments of 1 to 2 MiB, zeroed or not, reallocated up and down across the limit of marks. The
+//! inner allocator is an adversary. It hands out dirty memory, dirties what it gets back, allocates
+//! and frees by itself, and checks that each block comes back once, with its layout, and with
+//! nothing written behind it.
 
 #![expect(unsafe_code, reason = "is an allocator, and calls one")]
 
@@ -30,12 +30,12 @@ static GLOBAL: SamplingAllocator<Adversary> = SamplingAllocator::with_inner(Adve
 struct Adversary;
 
 static SHADOW: Shadow = Shadow::new();
-/// Blocks behind whose end somebody wrote.
+/// Blocks with something written behind their end.
 static OVERRUN: AtomicUsize = AtomicUsize::new(0);
-/// How often the adversary used the allocator it is inside of.
+/// How often the adversary used the allocator that contains it.
 static NESTED: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes behind each block that nobody may write to.
+/// Bytes behind each block that nothing may write to.
 const GUARD: usize = 32;
 const GUARD_BYTE: u8 = 0xc7;
 
@@ -45,7 +45,7 @@ thread_local! {
     static SPOILS_ERRNO: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Uses the allocator from below, now and then: small, large, grown and freed.
+/// Uses the outer allocator now and then: small, large, grown and freed.
 fn nest() {
     if SPOILS_ERRNO.get() {
         set_errno(libc::EIO);
@@ -71,7 +71,7 @@ fn guarded(layout: Layout) -> Layout {
 }
 
 impl Adversary {
-    /// Puts the guard behind a new block, and notes it.
+    /// Puts the guard behind a new block, and stores the block.
     fn out(block: *mut u8, layout: Layout) -> *mut u8 {
         if !block.is_null() {
             let end = block.wrapping_add(layout.size());
@@ -81,7 +81,7 @@ impl Adversary {
         SHADOW.made(block, layout)
     }
 
-    /// Whether it is a block of ours with this layout.
+    /// Whether it is one of these blocks with this layout.
     fn back(block: *mut u8, layout: Layout) -> bool {
         if !SHADOW.gone(block, layout) {
             return false;
@@ -173,7 +173,7 @@ impl Block {
         block
     }
 
-    /// Visits the block page by page, the last perhaps a part of one.
+    /// Visits the block page by page. The last one may be a part of a page.
     fn each_page(&self, mut visit: impl FnMut(&mut [u8], usize)) {
         let mut start = 0;
         while start < self.layout.size() {
@@ -236,7 +236,7 @@ enum Step {
     Free(usize),
 }
 
-/// 1 byte to 4 MiB, each doubling as likely as another, and one in three around the marks' limit.
+/// 1 byte to 4 MiB. Each doubling is equally likely, and one in three is around the limit of marks.
 fn size() -> impl Strategy<Value = usize> {
     prop_oneof![
         2 => (0u32..23, any::<u32>()).prop_map(|(bits, random)| {
@@ -247,7 +247,7 @@ fn size() -> impl Strategy<Value = usize> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Over-aligned ones one time in three; 2 MiB at most.
+    // One in three is over-aligned, to 2 MiB at most.
     let align = prop_oneof![2 => 0u32..5, 1 => 5u32..22].prop_map(|bits| 1usize << bits);
     prop_oneof![
         3 => (size(), align, any::<bool>()).prop_map(|(size, align, zeroed)| Step::Make {
@@ -295,7 +295,7 @@ fn blocks_hold_what_was_written_and_come_back_as_they_were_made() {
                 failure_persistence: None,
                 ..Config::default()
             };
-            // Fixed, so that a failure comes again.
+            // Fixed, so that a failure can be repeated.
             let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
             let mut runner = TestRunner::new_with_rng(config, random);
             let tried = runner.run(&prop::collection::vec(step(), 1..60), |steps| {
@@ -309,8 +309,8 @@ fn blocks_hold_what_was_written_and_come_back_as_they_were_made() {
             let _ = heaptide::snapshot().unwrap();
             let after = heaptide::stats();
             assert!(after.samples > before.samples + 1_000 || !samples_everything());
-            // While a large block is being reallocated its thread is locked, and what the adversary
-            // allocates then is counted as lost. Nothing else is.
+            // While a large block is reallocated its thread is locked, and what the adversary
+            // allocates then counts as lost. Nothing else does.
             let nested = NESTED.load(Ordering::Relaxed) as u64;
             assert!(after.lost.samples <= 3 * nested, "{after:?}");
             let lost = (after.lost.live, after.lost.stacks, after.lost.frees);
@@ -330,8 +330,7 @@ fn set_errno(value: libc::c_int) {
     unsafe { errno.write(value) };
 }
 
-/// What `errno` is after `call`, if it was 77 before, and the inner allocator changes it at every
-/// call.
+/// `errno` after `call`, if it was 77 before, while the inner allocator changes it at every call.
 fn errno_after<R>(call: impl FnOnce() -> R) -> (R, Option<i32>) {
     SPOILS_ERRNO.set(true);
     set_errno(77);
@@ -374,7 +373,7 @@ fn errno_is_kept_by_what_is_sampled() {
             assert_eq!(errno, Some(77), "dealloc of {}", layout.size());
         }
     }
-    // One that fails says why, as the inner one does.
+    // A failing call says why, as the inner one does.
     let impossible = Layout::from_size_align(isize::MAX as usize - 8192, 8).unwrap();
     // SAFETY: the size is not 0.
     let (none, errno) = errno_after(|| unsafe { GLOBAL.alloc(impossible) });

@@ -1,6 +1,6 @@
-//! With `mark_small(false)` a program that is wrong about who frees a block goes on as it did
+//! With `mark_small(false)` a program that frees blocks by the wrong allocator works as it did
 //! without heaptide, and everything says that small blocks are not covered. With marks such a
-//! program dies as the documentation says.
+//! program dies, as the documentation says.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![expect(unsafe_code, reason = "frees blocks behind the allocator's back")]
@@ -20,7 +20,7 @@ static GLOBAL: SamplingAllocator<System> = SamplingAllocator::with_inner(System)
     .sample_interval(1)
     .mark_small(false);
 
-/// What everybody has who does not ask.
+/// The default.
 static MARKING: SamplingAllocator<System> = SamplingAllocator::with_inner(System);
 
 #[repr(align(64))]
@@ -42,7 +42,7 @@ fn small_blocks_are_left_alone_and_everything_says_so() {
     }
     let large = black_box(vec![1u8; 64 << 10]);
     let aligned = black_box(Box::new(Aligned([1; 64])));
-    // Down to a small one and up again, through both.
+    // Down to a small one and up again, across the limit.
     let mut moved = black_box(vec![1u8; 70_000]);
     moved.truncate(100);
     moved.shrink_to_fit();
@@ -57,7 +57,7 @@ fn small_blocks_are_left_alone_and_everything_says_so() {
     for size in [64 << 10, 64, 90_100] {
         assert!(sizes.contains(&size), "{size} of {sizes:?}");
     }
-    // The test harness has some over-aligned ones too, but not 500.
+    // The test harness has some over-aligned ones too, but less than 500.
     assert!(heaptide::stats().samples < 100);
     let said = profile
         .comments

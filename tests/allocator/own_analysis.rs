@@ -39,7 +39,7 @@ fn each_report_of_other_peoples_profiles_is_made() {
             reports += 3;
         }
         let twice = [profile.clone(), profile];
-        // Most are no two heaps of one process, and each answer is fine.
+        // Most pairs are not heaps of one process. Any answer is fine.
         let _ = leak::find(&twice);
     }
     assert!(reports > 50, "{reports}");

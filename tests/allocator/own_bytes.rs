@@ -1,4 +1,4 @@
-//! What `stats()` says the profiler takes is what the process grows by.
+//! The process grows by what `stats()` says that the profiler takes.
 
 #![cfg(feature = "jemalloc")]
 
@@ -9,14 +9,14 @@ static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new().
 
 const BLOCKS: usize = 100_000;
 
-/// Memory that this process has, in bytes.
+/// Resident memory of this process, in bytes.
 fn resident() -> u64 {
     let statm = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
     pages * 4096
 }
 
-/// Bytes that the process grows by, and those that the profiler says are its own, while `BLOCKS`
+/// How much the process grows, and how much of that the profiler states as its own, while `BLOCKS`
 /// blocks of 100 bytes are made and kept.
 #[expect(clippy::vec_box, reason = "the boxes are what is measured")]
 fn growth(kept: &mut Vec<Box<[u8; 100]>>) -> (u64, u64) {
@@ -34,7 +34,7 @@ fn the_profilers_own_bytes_are_what_it_takes() {
     assert_eq!(own, 0, "off");
 
     heaptide::set_sample_interval(1);
-    // A thread notices at the end of its gap.
+    // A thread sees a new interval at the end of its gap.
     while heaptide::stats().samples == 0 {
         black_box(vec![1u8; 1 << 20]);
     }
@@ -42,8 +42,8 @@ fn the_profilers_own_bytes_are_what_it_takes() {
     assert!(heaptide::stats().live_samples >= BLOCKS as u64);
     assert!(own > 500 * BLOCKS as u64, "{own}");
     let real = sampled - plain;
-    // Blocks of 112 bytes become ones of 1024. Beyond that jemalloc keeps runs of its own, and
-    // tables that have grown leave their old places behind: 25 % is far from the factor that a
-    // forgotten part is.
+    // Blocks of 112 bytes become ones of 1024. Besides, jemalloc keeps runs of its own, and tables
+    // that grew leave their old places behind. 25 % is far from the factor that a forgotten part
+    // would be.
     assert!(real.abs_diff(own) < own / 4, "{real} {own}");
 }

@@ -1,6 +1,6 @@
-//! Other people's code on the allocator, with results that are checked: parsing, regular
-//! expressions, an async runtime, a thread pool and compression, all at once, at every interval,
-//! while profiles are taken.
+//! Other people's code on the allocator, with checked results: parsing, regular expressions, an
+//! async runtime, a thread pool and compression. All of it runs at once, at every interval, while
+//! profiles are taken.
 
 #[path = "../support/scenario.rs"]
 mod scenario;
@@ -21,7 +21,7 @@ static GLOBAL: SamplingAllocator<std::alloc::System> =
 #[global_allocator]
 static GLOBAL: SamplingAllocator = SamplingAllocator::new();
 
-/// A document, and what it has to come to again.
+/// Parses a document, writes it, and compares.
 fn parse(number: usize) {
     let records: Vec<String> = (0..150)
         .map(|i| format!(r#"{{"id":{i},"name":"n{number}","tags":["a","b{i}"],"x":{i}.5}}"#))
@@ -70,8 +70,8 @@ fn compress(number: usize) {
     assert!(unpacked == plain);
 }
 
-/// Work on a pool of threads that steal from each other, so blocks are freed where they were not
-/// made.
+/// Work on a pool of threads that steal from each other, so blocks are freed by other threads than
+/// made them.
 fn pool(number: usize) {
     let words: Vec<String> = (0..2_000usize)
         .into_par_iter()
@@ -86,7 +86,7 @@ fn pool(number: usize) {
     assert_eq!(in_parallel, in_order);
 }
 
-/// Tasks that spawn tasks and hand each other buffers through loopback and channels.
+/// Tasks that spawn tasks and pass each other buffers through loopback and channels.
 async fn serve(number: usize) {
     use tokio::net::UdpSocket;
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -132,7 +132,7 @@ fn crates_do_what_they_always_did() {
         std::thread::scope(|scope| {
             let watching = scope.spawn(|| {
                 let mut taken = 0;
-                // One in any case, should this thread begin when the others have ended.
+                // At least one, in case this thread begins after the others have ended.
                 while !stop.load(Ordering::Relaxed) || taken == 0 {
                     let profile = heaptide::ProfileOptions::new().raw().heap().unwrap();
                     profile.check().unwrap();

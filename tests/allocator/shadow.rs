@@ -1,5 +1,5 @@
-//! What an inner allocator has handed out, with the layouts: each block has to come back once, with
-//! exactly the layout that it was made with.
+//! The blocks that an inner allocator handed out, with their layouts. Each has to come back once,
+//! with the layout it was made with.
 
 #![expect(unsafe_code, reason = "a static table behind a lock of its own")]
 
@@ -11,12 +11,12 @@ use std::{
 
 const PLACES: usize = 1 << 18;
 
-/// An open-addressed table in static memory, behind a spin lock, since an allocator cannot use what
-/// allocates.
+/// An open-addressed table in static memory, behind a spin lock. An allocator cannot use anything
+/// that allocates.
 pub(crate) struct Shadow {
     locked: AtomicBool,
     wrong: AtomicUsize,
-    /// Address, size and alignment; address 0 is free, 1 was in use.
+    /// Address, size and alignment. Address 0 is free, 1 was in use.
     places: UnsafeCell<[(usize, usize, usize); PLACES]>,
 }
 
@@ -32,12 +32,12 @@ impl Shadow {
         }
     }
 
-    /// How many blocks came back that were not out, or not with that layout.
+    /// How many blocks came back that were not out, or had another layout.
     pub(crate) fn wrong(&self) -> usize {
         self.wrong.load(Ordering::Relaxed)
     }
 
-    /// Runs `f` on the places from where `address` belongs onwards.
+    /// Runs `f` on the places from the first place of `address` on.
     fn search<R>(
         &self,
         address: usize,
@@ -54,7 +54,7 @@ impl Shadow {
         found
     }
 
-    /// Notes a block, unless it is null, and gives it back.
+    /// Stores a block, unless it is null, and returns it.
     pub(crate) fn made(&self, block: *mut u8, layout: Layout) -> *mut u8 {
         if !block.is_null() {
             let entry = (block.addr(), layout.size(), layout.align());
@@ -66,7 +66,7 @@ impl Shadow {
         block
     }
 
-    /// Whether the block is out with this very layout; it is not out any more afterwards.
+    /// Removes the block. Returns whether it was out with this layout.
     pub(crate) fn gone(&self, block: *mut u8, layout: Layout) -> bool {
         let entry = (block.addr(), layout.size(), layout.align());
         let right = self.search(block.addr(), |place| match *place {

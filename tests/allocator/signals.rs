@@ -1,9 +1,9 @@
-//! Signal handlers that interrupt the profiler's slow path and allocate, free and fork there, and
-//! an inner allocator that does the same from below: nothing deadlocks, each block goes back once
-//! and with its own layout, and what cannot be put aside is counted.
+//! Signal handlers that interrupt the profiler's slow path and allocate, free and fork there. An
+//! inner allocator does the same from below. Nothing deadlocks, each block goes back once with its
+//! own layout, and frees that cannot be deferred are counted.
 //!
-//! The inner allocator blocks signals while it runs, since interrupting one in a handler that
-//! allocates was never allowed: what is interrupted here is heaptide.
+//! The inner allocator blocks signals while it runs, because interrupting one in a handler that
+//! allocates was never allowed. Only heaptide is interrupted here.
 
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "is an allocator, and installs signal handlers")]
@@ -90,8 +90,8 @@ static TO_HANDLER: [AtomicPtr<[u8; 100]>; 8] = [const { AtomicPtr::new(ptr::null
 /// And back.
 static FROM_HANDLER: [AtomicPtr<[u8; 300]>; 8] = [const { AtomicPtr::new(ptr::null_mut()) }; 8];
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
-/// Frees that had to wait, since the handler interrupted a locked thread.
-static PUT_ASIDE: AtomicUsize = AtomicUsize::new(0);
+/// Frees that were deferred, since the handler interrupted a locked thread.
+static DEFERRED: AtomicUsize = AtomicUsize::new(0);
 
 fn give<T>(slots: &[AtomicPtr<T>], value: Box<T>, at: usize) {
     let before = slots[at % slots.len()].swap(Box::into_raw(value), Ordering::Relaxed);
@@ -118,7 +118,7 @@ fn meddle(number: usize) {
         assert_eq!(*block, [5; 100]);
         drop(block);
         if samples_everything() && live() == before {
-            PUT_ASIDE.fetch_add(1, Ordering::Relaxed);
+            DEFERRED.fetch_add(1, Ordering::Relaxed);
         }
     }
     let mut grown: Vec<u8> = Vec::with_capacity(30 + number % 50);
@@ -130,7 +130,7 @@ fn meddle(number: usize) {
 }
 
 extern "C" fn handler(_: libc::c_int) {
-    // errno is the interrupted code's.
+    // errno belongs to the interrupted code.
     let errno = std::io::Error::last_os_error().raw_os_error();
     meddle(HANDLED.load(Ordering::Relaxed));
     HANDLED.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +145,7 @@ fn install(handler: extern "C" fn(libc::c_int)) {
     assert_ne!(before, libc::SIG_ERR);
 }
 
-/// What is interrupted: sampled blocks made and freed, tables that grow, stacks that are new.
+/// The interrupted work: sampled blocks made and freed, tables that grow, new stacks.
 fn interrupted(until: impl Fn() -> bool) {
     let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(300);
     let mut step = 1usize;
@@ -174,7 +174,7 @@ fn interrupted(until: impl Fn() -> bool) {
     }
 }
 
-/// Frees what is on its way.
+/// Frees the blocks on their way.
 fn tidy() {
     for at in 0..8 {
         drop(take(&TO_HANDLER, at));
@@ -182,14 +182,14 @@ fn tidy() {
     }
 }
 
-// ---- what sends the signals
+// ---- the source of the signals
 
 static TIMER: AtomicPtr<libc::c_void> = AtomicPtr::new(ptr::null_mut());
 /// Makes the time to the next signal random.
 static PAUSE: AtomicU64 = AtomicU64::new(1);
 
-/// The next signal comes within 60 microseconds. Called at the end of a handler, so that what it
-/// interrupts gets somewhere in between.
+/// Arranges the next signal within 60 microseconds. A handler calls it at its end, so that the
+/// interrupted code makes progress in between.
 fn arm() {
     let pause = PAUSE
         .load(Ordering::Relaxed)
@@ -227,7 +227,7 @@ fn interrupt(work: impl FnOnce()) {
     });
 }
 
-/// For a signal that was under way when the timer was deleted.
+/// Handles a signal that was under way when the timer was deleted.
 extern "C" fn ignore(_: libc::c_int) {}
 
 #[test]
@@ -240,7 +240,7 @@ fn a_handler_allocates_and_frees() {
         tidy();
         let _ = heaptide::snapshot().unwrap();
         let after = heaptide::stats();
-        let aside = PUT_ASIDE.load(Ordering::Relaxed);
+        let aside = DEFERRED.load(Ordering::Relaxed);
         assert!(aside > 0 || !samples_everything(), "none came while locked");
         assert_eq!(after.lost.frees, 0, "{after:?}");
         assert!(
@@ -257,11 +257,11 @@ static CODES: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 static MOST_FORKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Forks. Every second child leaves from within the handler, the others go on with what was
-/// interrupted.
+/// Forks. Every second child leaves from within the handler. The others go on with the interrupted
+/// work.
 extern "C" fn forking_handler(_: libc::c_int) {
     let number = HANDLED.load(Ordering::Relaxed);
-    // Behind the last one the work has ended: no child may go on from there.
+    // After the last one the work has ended, and no child may go on from there.
     if IS_CHILD.load(Ordering::Relaxed) || number >= MOST_FORKS.load(Ordering::Relaxed) {
         return;
     }
@@ -274,7 +274,7 @@ extern "C" fn forking_handler(_: libc::c_int) {
             meddle(number + i);
         }
         if number.is_multiple_of(2) {
-            // The interrupted code may be the one that holds a shard; then there is no snapshot.
+            // The interrupted code may hold a shard. Then there is no snapshot.
             let code = match heaptide::snapshot() {
                 Ok(_) => 0,
                 Err(error) if error.is_busy() => 0,
@@ -334,16 +334,16 @@ fn a_handler_forks() {
     });
 }
 
-// ---- more frees than can be put aside
+// ---- more frees than can be deferred
 
-/// Sampled blocks that the inner allocator frees when it is asked for memory by a locked thread.
+/// Sampled blocks that the inner allocator frees when a locked thread asks it for memory.
 #[expect(clippy::vec_box, reason = "blocks of their own are what is freed")]
 static STOCK: Mutex<Vec<Box<[u8; 64]>>> = Mutex::new(Vec::new());
 static ARMED: AtomicBool = AtomicBool::new(false);
 static FREED_WHILE_LOCKED: AtomicU64 = AtomicU64::new(0);
 
-/// Called by the inner allocator, below everything: when the stack table takes its copy of a new
-/// stack, the shard of it is locked.
+/// Called by the inner allocator, below everything. When the stack table copies a new stack, that
+/// stack's shard is locked.
 fn from_below() {
     if !ARMED.swap(false, Ordering::Relaxed) {
         return;
@@ -362,10 +362,10 @@ fn from_below() {
 }
 
 #[test]
-fn more_frees_than_can_be_put_aside() {
+fn more_frees_than_can_be_deferred() {
     if !scenario::is_child() {
         scenario::in_own_process(
-            "more_frees_than_can_be_put_aside",
+            "more_frees_than_can_be_deferred",
             &[("HEAPTIDE_SAMPLE_INTERVAL", "1")],
         );
         return;
@@ -384,8 +384,7 @@ fn more_frees_than_can_be_put_aside() {
     let freed = FREED_WHILE_LOCKED.load(Ordering::Relaxed);
     assert!(freed > 500, "{freed}");
     drop((kept, more));
-    // Those with a slot are done by now, or before this snapshot; the others are lost, and said to
-    // be.
+    // Frees with a slot are done by now, or before this snapshot. The others are lost, and counted.
     let snapshot = heaptide::snapshot().unwrap();
     assert_eq!(snapshot.lost().frees, freed - 256);
     let after = live();

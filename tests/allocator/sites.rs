@@ -1,11 +1,10 @@
-//! Every one of the four numbers of every site, from the written profile, against what was
-//! allocated: ten sites, many threads, blocks freed by other threads, two intervals with recording
-//! off in between.
+//! Each of the four numbers of every site in the written profile, against what was allocated: ten
+//! sites, many threads, blocks freed by other threads, two intervals with recording off in between.
 //!
-//! A total can be right while each site is wrong, so nothing here looks at totals. Each number has
-//! to be within 5.5 standard deviations by the sampling law, or, where nearly every block is
-//! sampled, within what Poisson's law says of the few that are not. The process draws its own
-//! seeds: of 40 million runs that were simulated by the law, 1.3 in a million fail by chance.
+//! A total can be right while each site is wrong, so totals are not looked at. Each number has to
+//! be within 5.5 standard deviations by the sampling law. If nearly every block is sampled, it has
+//! to be within the range of Poisson's law for the few that are not. The process draws its own
+//! seeds. Of 40 million runs that were simulated by the law, 1.3 in a million fail by chance.
 #![cfg(feature = "symbolize")]
 
 #[path = "../support/scenario.rs"]
@@ -23,12 +22,12 @@ const KIB: usize = 1024;
 const INTERVALS: [u64; 2] = [128 << 10, 64 << 10];
 const THREADS: usize = 4;
 const SIGMAS: f64 = 5.5;
-/// Of so few unsampled blocks, on average, the number has Poisson's longer tail.
+/// For so few unsampled blocks, on average, the number has Poisson's longer tail.
 const FEW: f64 = 100.0;
-/// More than that many unsampled ones are that unlikely.
+/// The chance of more unsampled blocks than the test allows.
 const UNLIKELY: f64 = 1e-7;
 
-/// Of so many blocks one is kept, the others are freed by another thread.
+/// One of this number of blocks is kept, and the others are freed by another thread.
 const KEPT_OF: usize = 4;
 
 type Block = Vec<u8>;
@@ -59,11 +58,11 @@ macro_rules! sites {
 struct Site {
     name: &'static str,
     make: fn(usize) -> Block,
-    /// Sizes of what it allocates in turn, one a call.
+    /// The sizes that it allocates in turn, one for each call.
     sizes: &'static [usize],
-    /// One call goes through all of the sizes, and each realloc frees the block before.
+    /// Each call goes through all of the sizes, and each realloc frees the block before.
     grows: bool,
-    /// Calls of each thread and interval.
+    /// Calls for each thread and interval.
     blocks: usize,
 }
 
@@ -105,7 +104,7 @@ fn grow() -> Block {
     bytes
 }
 
-/// Runs all sites in turns on all threads; what it returns is alive.
+/// Runs all sites in turns on all threads. What it returns is alive.
 fn run() -> Vec<Vec<Block>> {
     thread::scope(|scope| {
         let (send, receive) = mpsc::channel::<Vec<Block>>();
@@ -135,7 +134,7 @@ fn work(send: &mpsc::Sender<Vec<Block>>) -> Vec<Block> {
     let (mut kept, mut given) = (Vec::new(), Vec::new());
     for turn in 0..most {
         for site in SITES {
-            // Spread over the turns, so that every site has every other for a neighbor.
+            // Spread over the turns, so that every site is next to every other.
             let calls = (turn + 1) * site.blocks / most - turn * site.blocks / most;
             let first = turn * site.blocks / most;
             for call in first..first + calls {
@@ -155,20 +154,20 @@ fn work(send: &mpsc::Sender<Vec<Block>>) -> Vec<Block> {
     kept
 }
 
-/// Kept are one round of sizes of four.
+/// One round of sizes in four is kept.
 fn is_kept(site: &Site, call: usize) -> bool {
     let round = if site.grows { 1 } else { site.sizes.len() };
     (call / round).is_multiple_of(KEPT_OF)
 }
 
-/// What one of a site's four numbers is after one run at an interval.
+/// One of a site's four numbers after one run at an interval.
 #[derive(Clone, Copy, Default)]
 struct Law {
     truth: f64,
     variance: f64,
     /// Blocks that are not sampled, on average.
     unsampled: f64,
-    /// Of what is counted in the largest block.
+    /// The size of the largest block in the number's unit.
     largest: f64,
 }
 
@@ -201,7 +200,8 @@ fn law(site: &Site, interval: u64) -> [Law; 4] {
     numbers
 }
 
-/// The least number that more than it is `UNLIKELY`, by Poisson's law of this mean.
+/// The least number that is exceeded with at most the chance `UNLIKELY`, by Poisson's law of this
+/// mean.
 fn most_of(mean: f64) -> f64 {
     let mut chance = (-mean).exp();
     let (mut number, mut below) = (0.0, chance);
@@ -247,7 +247,7 @@ fn every_number_of_every_site_is_as_the_sampling_law_says() {
             let sigma = sum(|law| law.variance).sqrt();
             let unsampled = sum(|law| law.unsampled);
             let most_off = if unsampled < FEW {
-                // And half a block for what the sampled ones weigh more than one.
+                // Half a block more, because sampled blocks weigh more than one.
                 (most_of(unsampled) - unsampled + 0.5) * laws[0][column].largest
             } else {
                 SIGMAS * sigma
@@ -264,14 +264,14 @@ fn every_number_of_every_site_is_as_the_sampling_law_says() {
                 off / sigma.max(0.5),
                 estimate.standard_error
             );
-            // Beside noise, a number is rounded for each stack, of which a site has a few.
+            // Besides noise, a number is rounded for each stack. A site has a few stacks.
             if off.abs() > most_off + 5.0 {
                 wrong.push(format!(
                     "{} {}: {} of {truth}",
                     site.name, kind.kind, estimate.value
                 ));
             }
-            // The profile's own standard error is an estimate too, of a hundred samples and more.
+            // The profile's own standard error is an estimate too, from a hundred samples and more.
             let is_right = (0.5..2.0).contains(&(estimate.standard_error / sigma));
             if sigma > truth * 0.01 && !is_right {
                 wrong.push(format!(

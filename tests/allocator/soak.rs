@@ -1,8 +1,8 @@
-//! A service whose requests never take the same way twice: call stacks without end, most blocks
-//! freed with the request, some kept. The tables stay under what is stated, totals stay right, and
-//! what has no stack of its own is counted.
+//! A service whose requests never take the same path twice: endless new call stacks, most blocks
+//! freed with the request, some kept. The tables stay within the stated size, totals stay right,
+//! and blocks without a stack of their own are counted.
 //!
-//! With the optimizer, and with `HEAPTIDE_TEST_ROUNDS` above 5, it goes past the cap of the stack
+//! With the optimizer, and with `HEAPTIDE_TEST_ROUNDS` above 5, it exceeds the cap of the stack
 //! table.
 
 #[path = "../support/paths.rs"]
@@ -20,12 +20,12 @@ static GLOBAL: SamplingAllocator<System> = SamplingAllocator::with_inner(System)
 /// The stack table's cap, as docs/allocator-rules.md states it.
 const MOST_STACKS: u64 = 1 << 20;
 
-/// Addresses of a stack here, at most.
+/// The most addresses of a stack here.
 const MOST_ADDRESSES: u64 = if cfg!(debug_assertions) { 70 } else { 40 };
 
-/// Bytes that are stated for these many entries. Of each table two places at worst, as it doubles;
-/// for a stack, 8 bytes for each address; for a live block nothing more, since over-aligned ones
-/// bear no mark. Besides, 1 KiB for each of `others`, which may, and the tables of a program that
+/// The stated bytes for these entries. Each table has two places at worst, while it doubles. A
+/// stack has 8 bytes for each address. A live block has nothing more, since over-aligned blocks
+/// have no mark. Besides, `others` may have 1 KiB each, and there are the tables of a program that
 /// has hardly begun.
 fn stated_bytes(stats: &heaptide::Stats, others: u64) -> u64 {
     let stack = 2 * 65 + MOST_ADDRESSES * 8;
@@ -53,7 +53,7 @@ fn memory_stays_under_what_is_stated() {
             let stated = stated_bytes(&stats, others);
             assert!(bytes < stated, "{stated} {stats:?}");
             kept.clear();
-            // One for each thread more, and the reserved one.
+            // One more for each thread, and the reserved one.
             assert!(stats.stacks <= MOST_STACKS + 100, "{stats:?}");
         }
     }

@@ -1,6 +1,6 @@
-//! Allocation wherever a thread can be: before `main`, in thread-exit destructors and after them,
-//! in thousands of short threads, with frees by others, under an application's own locks, and
-//! beside a CPU profiler; at every interval, and while snapshots are taken.
+//! Allocation wherever a thread can be, at every interval, while snapshots are taken: before
+//! `main`, in thread-exit destructors and after them, in thousands of short threads, with frees by
+//! other threads, under an application's own locks, and beside a CPU profiler.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -36,11 +36,11 @@ const INNER: Inner = heaptide::DefaultInner {};
 #[global_allocator]
 static GLOBAL: SamplingAllocator<Inner> = SamplingAllocator::with_inner(INNER);
 
-/// Blocks that others make in their threads are live too; a leak of one per thread would be far
-/// more.
+/// Blocks that other tests make in their threads are live too. A leak of one for each thread would
+/// be far more.
 const SLACK: u64 = 100;
 
-/// All that was sampled since `before` is freed, and nothing was lost that need not be.
+/// Everything sampled since `before` is freed, and nothing was lost that could be kept.
 fn assert_all_freed(before: Stats) {
     let after = heaptide::stats();
     scenario::assert_hardly_lost(after);
@@ -50,7 +50,7 @@ fn assert_all_freed(before: Stats) {
     );
 }
 
-/// Blocks of all the kinds there are, small, large and over-aligned, grown and shrunk.
+/// Blocks of all kinds: small, large and over-aligned, grown and shrunk.
 fn work(seed: usize) -> Vec<Vec<u8>> {
     #[repr(align(256))]
     struct Aligned([u8; 300]);
@@ -109,7 +109,7 @@ fn before_main() {
         let _ = heaptide::snapshot().unwrap();
         drop(kept);
         let freed = before.live_samples - heaptide::stats().live_samples;
-        // The test's harness, on its own thread, may allocate a little meanwhile.
+        // The test harness, on its own thread, may allocate a little meanwhile.
         assert!(freed >= 90 || !samples_everything(), "{freed}");
         assert_all_freed(before);
     });
@@ -120,7 +120,7 @@ fn before_main() {
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
 static DESTROYED: AtomicUsize = AtomicUsize::new(0);
 
-/// Dropped as its thread exits; works then, and on what was made before.
+/// Dropped as its thread exits. It works then, and on what was made before.
 struct AtExit(Vec<Vec<u8>>);
 
 impl Drop for AtExit {
@@ -135,8 +135,8 @@ thread_local! {
     static AT_EXIT: AtExit = AtExit(work(3));
 }
 
-/// Called as a thread exits, after Rust's destructors (glibc runs those first), and again as often
-/// as it sets the key's value anew, up to four times.
+/// Called as a thread exits, after Rust's destructors, which glibc runs first. It is called again
+/// each time it sets the key's value anew, up to four times.
 unsafe extern "C" fn destroy(value: *mut c_void) {
     // SAFETY: the key's values are vectors that were made for it, and each is passed here once.
     let mut blocks = *unsafe { Box::from_raw(value.cast::<Vec<Vec<u8>>>()) };
@@ -184,18 +184,18 @@ fn thread_exit() {
 
 // ---- short threads, frees by others, snapshots in a loop
 
-/// Takes snapshots until told to stop: each live sample finds its stack, whose sums were there
-/// before it, and what was ever allocated does not fall.
+/// Takes snapshots until told to stop. Each live sample finds its stack with sums, and what was
+/// ever allocated does not fall.
 fn watch(stop: &AtomicBool) -> usize {
     let (mut taken, mut allocated) = (0, 0);
-    // One in any case, should this thread begin when the others have ended.
+    // At least one, in case this thread begins after the others have ended.
     while !stop.load(Ordering::Relaxed) || taken == 0 {
         let snapshot = heaptide::snapshot().unwrap();
         let profile = heaptide::ProfileOptions::new().raw().heap_of(&snapshot);
         let total = |value: usize| -> i64 { profile.samples.iter().map(|s| s.values[value]).sum() };
         if samples_everything() {
-            // Less, if a live sample has no stack or a stack has more live samples than it ever
-            // had.
+            // It would be less if a live sample had no stack, or a stack had more live samples than
+            // it ever had.
             assert_eq!(usize::try_from(total(2)), Ok(snapshot.live_samples()));
         }
         let sum = total(1);
@@ -252,10 +252,10 @@ fn short_threads_under_snapshots() {
 // ---- an application's own locks
 
 /// The program that hung about once in a hundred starts when the recording side locked DashMap's
-/// shards by its blocking methods: threads contend on a lock of `parking_lot`, whose table of
-/// parked threads grows, and allocates, while it holds its buckets; a sample taken there waited for
-/// a shard in that very table. (With `shards.rs` waiting by `shard.write()` this test hangs, and
-/// the alarm ends it.)
+/// shards by its blocking methods. Threads contend on a lock of `parking_lot`. Its table of parked
+/// threads grows, and allocates, while it holds its buckets. A sample taken there waited for a
+/// shard in that very table. With `shard.write()` in `shards.rs` this test hangs, and the alarm
+/// ends it.
 #[test]
 fn contention_on_the_applications_locks() {
     if scenario::is_child() {
@@ -309,7 +309,7 @@ fn beside_a_cpu_profiler() {
             .blocklist(&["libc", "libgcc", "pthread", "vdso"])
             .build()
             .unwrap();
-        // It has looked up names, whose cache stays.
+        // It looked up names, whose cache stays.
         let before = heaptide::stats();
         let load = |seconds: f64| {
             let until = processor_seconds() + seconds;
@@ -326,8 +326,7 @@ fn beside_a_cpu_profiler() {
         };
         load(0.7 * rounds() as f64);
         // 700 at best. Blocklisted ones are left out, and a kernel that ticks a hundred times a
-        // second gives a tenth of what it is asked for: then it takes longer to see that the two go
-        // together.
+        // second gives a tenth. Then the test takes longer.
         let sampled = || -> isize {
             let report = guard.report().build_unresolved().unwrap();
             report.data.values().sum()

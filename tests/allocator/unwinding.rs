@@ -30,7 +30,7 @@ static GLOBAL: heaptide::SamplingAllocator<System> =
 // ---------------------------------------------------------------------------
 
 const PAINT: u8 = 0xa5;
-/// Below a stack there is memory that nobody may touch.
+/// Memory below a stack that nothing may touch.
 const GUARD: usize = 64 << 10;
 
 /// Runs `work` on a thread whose stack has `size` bytes and is painted.
@@ -109,7 +109,8 @@ fn allocate() {
     drop(black_box(block));
 }
 
-/// What docs/unwinding.md states, and room for other compilers: a walk begins with 24 KiB at least.
+/// The figure of docs/unwinding.md, with room for other compilers. A walk begins only with at least
+/// 24 KiB.
 #[test]
 fn a_sample_needs_little_stack() {
     allocate();
@@ -117,7 +118,7 @@ fn a_sample_needs_little_stack() {
     let mut block = vec![1u8; 100];
     on_painted_stack(256 << 10, &mut |stack| {
         // A realloc's sample begins deeper than an allocation's. As the first one it computes the
-        // rules of this thread's frames; behind another one it would only when two of them share a
+        // rules of this thread's frames. After another one it would only if two of them share a
         // slot of the rules' table.
         block.reserve_exact(black_box(1000));
         allocate();
@@ -125,7 +126,7 @@ fn a_sample_needs_little_stack() {
     });
     let mut no_walk = 0;
     on_painted_stack(24 << 10, &mut |stack| {
-        // Or it is walked, and that is what was painted over.
+        // Otherwise it is walked, and the walk used the painted part.
         assert!(stack.left() < 24 << 10);
         allocate();
         no_walk = stack.used();
@@ -137,7 +138,7 @@ fn a_sample_needs_little_stack() {
     assert!(no_walk < least_to_descend());
 }
 
-/// With this much of a stack left an allocation, sampled as all are, and reallocated, has to work.
+/// With this much of a stack left, a sampled allocation and its realloc have to work.
 fn least_to_descend() -> usize {
     if cfg!(debug_assertions) {
         14 << 10
@@ -146,8 +147,8 @@ fn least_to_descend() -> usize {
     }
 }
 
-/// Allocates, frees and reallocates at every depth, until less than `least` is left. Returns what
-/// the deepest of them took.
+/// Allocates, frees and reallocates at every depth, until less than `least` is left. Returns how
+/// much the deepest call took.
 #[inline(never)]
 fn descend(stack: &Painted, least: usize) -> usize {
     let here = black_box([0u8; 256]);
@@ -176,8 +177,7 @@ fn recursion_to_the_end_of_a_stack() {
     assert!(functions.contains(&"[stack nearly full]"), "{functions:?}");
 }
 
-/// Without symbols: addresses are what is looked for, and libraries are not known to the
-/// symbolizer.
+/// Without symbols: the test looks for addresses, and the symbolizer does not know the libraries.
 fn profile() -> Profile {
     ProfileOptions::new().raw().allocs().unwrap()
 }
@@ -198,7 +198,7 @@ fn build(folder: &Path, name: &str, text: &str) -> CString {
     CString::new(library.into_os_string().into_encoded_bytes()).unwrap()
 }
 
-/// A library with a function that calls back from a frame of so many words.
+/// A library with a function that calls back from a frame of `words` words.
 fn build_caller(folder: &Path, name: &str, words: usize) -> CString {
     let text = format!(
         "void call(void (*callback)(void)) {{
@@ -266,7 +266,7 @@ fn libraries_that_come_and_go_while_they_are_sampled() {
     thread::scope(|scope| {
         let snapshots = scope.spawn(|| {
             let mut taken = 0;
-            // One in any case, should this thread begin when the others have ended.
+            // At least one, in case this thread begins after the others have ended.
             while !done.load(Relaxed) || taken == 0 {
                 assert!(!profile().samples.is_empty());
                 taken += 1;
@@ -288,8 +288,7 @@ fn libraries_that_come_and_go_while_they_are_sampled() {
         assert!(snapshots.join().unwrap() > 0);
     });
 
-    // And the samples are of these libraries: a return address in the function, and this test above
-    // it.
+    // The samples are of these libraries: a return address in the function, and this test above it.
     let library = Library::open(&libraries[0]);
     let call = library.call(allocate_there) as u64;
     let profile = profile();
@@ -314,7 +313,7 @@ fn a_sample_does_not_wait_for_another_threads_dlopen() {
     let folder = tempfile::tempdir().unwrap();
     let (mut started, tell_started) = pipe().unwrap();
     let (go_on, mut tell_go_on) = pipe().unwrap();
-    // It waits 10 s at most; who needs the loader's lock gets it after that.
+    // It waits 10 s at most. A thread that needs the loader's lock gets it after that.
     let text = format!(
         "#include <poll.h>
          #include <unistd.h>
@@ -339,12 +338,12 @@ fn a_sample_does_not_wait_for_another_threads_dlopen() {
         told()
     });
     started.read_exact(&mut [0]).unwrap();
-    // The constructor runs. New call paths, so new rules; a signal's frame, so libgcc.
+    // The constructor runs. New call paths need new rules, and a signal's frame needs libgcc.
     let before = heaptide::stats().samples;
     let map: BTreeMap<String, f64> = (0..100).map(|i| (format!("{i:x}"), f64::from(i))).collect();
     assert_eq!(format!("{map:?}").matches(':').count(), 100);
     in_a_signal_handler();
-    // Code of a library that was there before: looked up by then, so that only the capture is new.
+    // Code of a library that was there before. It is looked up by now, so only the capture is new.
     assert!(heaptide::stats().samples > before + 100);
     tell_go_on.write_all(b"x").unwrap();
     let told = opener.join().unwrap();

@@ -1,11 +1,10 @@
-//! The shape of the machine code that every allocation of a program runs through: each of the four
-//! methods, from its entry to the inner allocator. An instruction more there is felt in a whole
-//! program, and no other test would see it come.
+//! The machine code that every allocation of a program runs through: each of the four methods, from
+//! its entry to the inner allocator. One more instruction costs every program, and no other test
+//! would show it.
 //!
-//! `benches/rivals/src/bin/fast-path.rs` has the methods around an inner allocator that the
-//! compiler knows nothing of; here it is built with the optimizer and disassembled. Registers,
-//! constants and places are left out, so what is compared is which kinds of instruction there are,
-//! in which order.
+//! `benches/rivals/src/bin/fast-path.rs` has the methods around an inner allocator that is opaque
+//! to the compiler. It is built with the optimizer and disassembled. Registers, constants and
+//! addresses are left out, so the kinds of instructions and their order are compared.
 //!
 //! After an intended change, on x86-64 with `binutils` installed:
 //!
@@ -13,14 +12,13 @@
 //! BLESS=1 cargo test --test fast_path -- --ignored
 //! ```
 //!
-//! rewrites `tests/fast_path/x86-64.txt`. Its difference is the review: lines that come are cost.
+//! rewrites `tests/fast_path/x86-64.txt`. Read its difference: new lines are cost.
 
 #![cfg(target_arch = "x86_64")]
 
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path, process::Command};
 
-/// The methods, and what of them stands out of line: the names have these in them, and others
-/// around.
+/// The methods, and the parts of them that are out of line. Mangled names contain these.
 const FUNCTIONS: [&str; 7] = [
     "fast_alloc",
     "fast_alloc_zeroed",
@@ -30,7 +28,7 @@ const FUNCTIONS: [&str; 7] = [
     "11dealloc_any",
     "11realloc_any",
 ];
-/// What is jumped to in these is the rest of a fast path.
+/// Jumps into these lead to the rest of a fast path.
 const OUT_OF_LINE: [&str; 3] = ["dealloc_aligned", "dealloc_any", "realloc_any"];
 
 #[test]
@@ -107,19 +105,19 @@ struct Instruction {
     end: End,
 }
 
-/// Whether control goes on behind an instruction.
+/// Whether control goes on after an instruction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     No,
     /// Goes on at `jump` only.
     Jumps,
-    /// The inner allocator has been reached.
+    /// The inner allocator is reached.
     Inner,
-    /// Another function, which is cold, or a return after it.
+    /// Another function, which is cold, or a return.
     Cold,
 }
 
-/// Every way from an instruction to the inner allocator, each loop left out.
+/// Every path from an instruction to the inner allocator, without repeating loops.
 fn walk(code: &[Instruction], at: usize, before: &mut Vec<usize>, paths: &mut Vec<Vec<String>>) {
     let Some(instruction) = code.get(at) else {
         return;
@@ -145,8 +143,8 @@ fn walk(code: &[Instruction], at: usize, before: &mut Vec<usize>, paths: &mut Ve
     before.pop();
 }
 
-/// The functions of the listing whose name is `name`, or has it in it if it begins with a length as
-/// mangled names do; the same functions in the same order whatever their addresses are.
+/// The functions of the listing with this name, or with the name in theirs if it begins with a
+/// length as mangled names do. Their order does not depend on addresses.
 fn functions(listing: &str, name: &str) -> Vec<(String, Vec<Instruction>)> {
     let is_mangled = name.starts_with(|c: char| c.is_ascii_digit());
     let plain = name.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -185,7 +183,7 @@ fn instruction(text: &str, inside: impl Fn(&str) -> Option<usize>) -> Instructio
     let (mnemonic, operands) = text.split_once(' ').unwrap_or((text, ""));
     let operands = operands.trim();
     let jump = inside(operands.split(' ').next().unwrap_or_default());
-    // Through the table of imports, or by name: all other calls are direct, to functions of
+    // Through the table of imports, or by name. All other calls are direct, to functions of
     // heaptide.
     let is_inner = operands.contains("[rip") || operands.contains("<inner_");
     let is_rest = OUT_OF_LINE.iter().any(|name| operands.contains(name));

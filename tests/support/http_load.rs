@@ -1,5 +1,4 @@
-//! A service that works on all cores while clients ask for its heap, and what becomes of all of
-//! them.
+//! A service that works on all cores while clients ask for its heap.
 
 use axum::{Router, routing::get};
 use std::{
@@ -15,14 +14,14 @@ use std::{
 };
 use tokio::runtime;
 
-/// What was seen in one run.
+/// The result of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// Answers by status; 0 is a connection that failed.
+    /// Answers by status. 0 is a connection that failed.
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// How long the service's own requests took, sorted.
     pub(crate) latencies: Vec<Duration>,
-    /// Kilobytes resident, before and after.
+    /// Resident kilobytes, before and after.
     pub(crate) resident_kb: (u64, u64),
 }
 
@@ -34,7 +33,7 @@ impl Seen {
     }
 }
 
-/// What the service does for one request: some thousand allocations, and a little that it keeps.
+/// The work for one request: some thousand allocations, of which it keeps a few.
 fn handle() -> String {
     let mut words: Vec<String> = (0..1000)
         .map(|word| format!("word-{}", word * 7919 % 1000))
@@ -50,7 +49,7 @@ fn resident_kb() -> u64 {
     words.and_then(|word| word.parse().ok()).expect("a number")
 }
 
-/// One client after the other's pace: 100 requests a second to the service itself.
+/// A client that sends the service itself 100 requests a second.
 async fn ask_the_service(
     address: SocketAddr,
     until: Instant,
@@ -79,7 +78,7 @@ async fn ask_for_heaps(url: String, until: Instant, statuses: Arc<Mutex<BTreeMap
             Err(_) => 0,
         };
         *statuses.lock().unwrap().entry(status).or_default() += 1;
-        // Told to come back in a second; these come sooner, but not in a circle without end.
+        // The server asks it to come back in a second. It comes sooner, but with a pause.
         if status != 200 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -87,7 +86,7 @@ async fn ask_for_heaps(url: String, until: Instant, statuses: Arc<Mutex<BTreeMap
 }
 
 /// Runs the service and `clients` on one runtime with a thread for each core, beside threads that
-/// allocate on all of them. The heap is served at `heap`, or where the service is.
+/// allocate on all of them. The heap is served at `heap`, or by the service.
 pub(crate) fn run(clients: usize, time: Duration, heap: Option<SocketAddr>) -> Seen {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -108,7 +107,7 @@ pub(crate) fn run(clients: usize, time: Duration, heap: Option<SocketAddr>) -> S
             std::thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     black_box(handle());
-                    // Half of a core each, or whose latency would be measured is the scheduler.
+                    // Half of a core each. Otherwise the test would measure the scheduler.
                     std::thread::sleep(Duration::from_millis(1));
                 }
             })
@@ -117,7 +116,7 @@ pub(crate) fn run(clients: usize, time: Duration, heap: Option<SocketAddr>) -> S
 
     let latencies = Arc::<Mutex<Vec<Duration>>>::default();
     let statuses = Arc::<Mutex<BTreeMap<u16, u64>>>::default();
-    // Once, so that what is made by the first profile of a process is not taken for growth.
+    // Once, so that what a process's first profile allocates does not count as growth.
     let warm = Instant::now() + Duration::from_millis(500);
     let first = ask_for_heaps(url.clone(), warm, Arc::default());
     runtime.block_on(first);

@@ -1,12 +1,12 @@
-//! As many call stacks as one likes: a path of calls for each number.
+//! Any number of call stacks: a path of calls for each number.
 
 use std::hint::black_box;
 
-/// A block that is over-aligned, so that a sampled one bears no mark, which would take 1 KiB.
+/// An over-aligned block. A sampled one has no mark, which would take 1 KiB.
 #[repr(align(32))]
 pub(crate) struct Small(#[expect(dead_code, reason = "only its size matters")] [u8; 32]);
 
-// Not each test needs one.
+// Some tests do not need it.
 const _: fn() -> Box<Small> = Small::new;
 
 impl Small {
@@ -27,7 +27,7 @@ pub(crate) fn walk(path: usize, depth: u32, work: &mut dyn FnMut()) -> u32 {
     }
 }
 
-// Two that the optimizer can neither merge nor turn into a loop.
+// The optimizer can neither merge these two nor turn them into a loop.
 
 #[inline(never)]
 fn zero(path: usize, depth: u32, work: &mut dyn FnMut()) -> u32 {

@@ -1,7 +1,7 @@
-//! Runs a test's body in processes of its own, one for each sample interval, and ends those that
-//! hang: for the tests of what would hang or kill a program.
+//! Runs a test's body in its own process for each sample interval, and ends processes that hang. It
+//! is for tests of what would hang or kill a program.
 //!
-//! `HEAPTIDE_TEST_ROUNDS=n` makes the bodies n times as long.
+//! `HEAPTIDE_TEST_ROUNDS=n` makes the bodies n times longer.
 
 #![expect(unsafe_code, reason = "sets the process's alarm")]
 
@@ -10,11 +10,11 @@ use std::process::{Command, Output};
 /// Every allocation, every second page, and the default.
 const INTERVALS: [&str; 3] = ["1", "4KiB", "512KiB"];
 
-/// Tells a process that it is to run the body.
+/// Tells a process to run the body.
 const CHILD: &str = "HEAPTIDE_TEST_CHILD";
 const ROUNDS: &str = "HEAPTIDE_TEST_ROUNDS";
-/// Hundreds of times what any body takes on an idle machine, and more than it takes on any other.
-const PATIENCE_SECONDS: u32 = 600;
+/// Hundreds of times longer than any body on an idle machine, and longer than on any busy one.
+const TIMEOUT_SECONDS: u32 = 600;
 
 /// Each test uses some of these.
 const _: () = {
@@ -33,10 +33,9 @@ pub(crate) fn samples_everything() -> bool {
     heaptide::sample_interval() == 1
 }
 
-/// On a machine with more work than cores, or that is a guest of such a one, a thread may be
-/// stopped with a table locked for longer than a sample waits, which is 0.2 s. A sample that waited
-/// for the stack table is lost then, and the live part of one that waited for the live table.
-/// Nothing else may be lost.
+/// A machine with more work than cores may stop a thread with a table locked, for longer than the
+/// 0.2 s that a sample waits. Then a sample that waits for the stack table is lost, and the live
+/// part of one that waits for the live table. Nothing else may be lost.
 pub(crate) fn assert_hardly_lost(stats: heaptide::Stats) {
     let lost = stats.lost;
     let waited_in_vain = lost.samples + lost.live;
@@ -44,7 +43,7 @@ pub(crate) fn assert_hardly_lost(stats: heaptide::Stats) {
     assert_eq!((lost.stacks, lost.frees), (0, 0), "{stats:?}");
 }
 
-/// Runs `body` in three processes, one per interval. `test` is the path of the calling test.
+/// Runs `body` in three processes, one for each interval. `test` is the path of the calling test.
 pub(crate) fn at_every_interval<F: FnOnce()>(test: &str, body: F) {
     for interval in INTERVALS {
         if !is_child() {
@@ -56,8 +55,8 @@ pub(crate) fn at_every_interval<F: FnOnce()>(test: &str, body: F) {
     }
 }
 
-/// Whether this process was started to run a body. It has an end then: the kernel kills it if it
-/// hangs.
+/// Whether this process was started to run a body. Then its time is limited: the kernel kills it if
+/// it hangs.
 pub(crate) fn is_child() -> bool {
     let is_child = std::env::var_os(CHILD).is_some();
     if is_child {
@@ -66,19 +65,19 @@ pub(crate) fn is_child() -> bool {
     is_child
 }
 
-/// Has this process killed, should it hang. A forked child has to say so for itself.
+/// Lets the kernel kill this process if it hangs. A forked child has to call it for itself.
 pub(crate) fn set_alarm() {
-    let seconds = PATIENCE_SECONDS.saturating_mul(u32::try_from(rounds()).unwrap_or(u32::MAX));
+    let seconds = TIMEOUT_SECONDS.saturating_mul(u32::try_from(rounds()).unwrap_or(u32::MAX));
     // SAFETY: takes a number, and cannot fail.
     unsafe { libc::alarm(seconds) };
 }
 
-/// Runs one test of this program, whose body then finds that it [is the child](is_child). It has to
-/// pass.
+/// Runs one test of this program, whose body then finds that it [is the child](is_child). The test
+/// has to pass.
 pub(crate) fn in_own_process(test: &str, variables: &[(&str, &str)]) -> Output {
     let output = start(test, variables);
     let text = String::from_utf8_lossy(&output.stdout);
-    // A name that is no test's would pass by running nothing.
+    // A name that is not a test's would pass by running nothing.
     assert!(
         output.status.success() && text.contains("1 passed"),
         "{test} {variables:?}: {}\n{text}\n{}",
@@ -88,7 +87,7 @@ pub(crate) fn in_own_process(test: &str, variables: &[(&str, &str)]) -> Output {
     output
 }
 
-/// As [`in_own_process`], however it ends.
+/// As [`in_own_process`], with any result.
 pub(crate) fn start(test: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--include-ignored", "--nocapture"]);
