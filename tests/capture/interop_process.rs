@@ -1,9 +1,8 @@
-//! The profiles of a real process, in the real `go tool pprof`: what a person at a terminal would
-//! see.
+//! The profiles of a real process in the real `go tool pprof`, as a person at a terminal sees them.
 //!
-//! The test starts a copy of itself as the service, which writes two heap profiles and ends; the
-//! copy is gone before `pprof` looks, as a service's binary is not on the machine of whoever reads
-//! its profile.
+//! The test starts a copy of itself as the service. The copy writes two heap profiles, ends, and is
+//! removed before `pprof` looks. A service's binary is often missing on the machine of the reader,
+//! too.
 #![cfg(all(feature = "jemalloc", feature = "symbolize"))]
 
 #[path = "../support/command.rs"]
@@ -17,7 +16,7 @@ use tempfile::TempDir;
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new();
 
-/// A user's generic collection, to see whether pprof shows its name whole.
+/// A user's generic collection. pprof has to show its name whole.
 struct Shelf<T>(Vec<T>);
 
 impl<T: Clone> Extend<T> for Shelf<T> {
@@ -55,7 +54,7 @@ fn service() {
     let folder = Path::new(&folder);
     let write = |name| heaptide::write_heap_profile(fs::File::create(folder.join(name)).unwrap());
     let mut shelf = Shelf(Vec::new());
-    // Of the 5,000 that stay there are 38 samples on average; none, with odds of one in 10^16.
+    // 5,000 stay, which are 38 samples on average. The odds of none are one in 10^16.
     shelf.extend((0..20_000).map(|number| vec![number; 1_000]));
     leak_requests(2_000);
     churn();
@@ -67,11 +66,11 @@ fn service() {
     black_box(&shelf.0);
 }
 
-/// Where a service wrote its profiles; its binary is gone.
+/// The folder with the profiles of a service whose binary is gone.
 fn served() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let binary = folder.path().join("service");
-    // By another process: a fork of another test's thread inherits what this one has open for
+    // Another process copies the file. A fork of another test's thread would inherit it open for
     // writing, and the kernel runs no such file.
     let copied = Command::new("cp")
         .arg(std::env::current_exe().unwrap())
@@ -88,7 +87,7 @@ fn served() -> TempDir {
     folder
 }
 
-/// What pprof prints, without a word on stderr.
+/// The output of pprof, which must print nothing on stderr.
 fn quiet_pprof(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("go")
         .args(["tool", "pprof"])
@@ -190,11 +189,11 @@ fn list_shows_the_leaking_line() {
         .unwrap();
     assert!(flat.ends_with("MB"), "{list}");
     let megabytes: f64 = flat.trim_end_matches("MB").parse().unwrap();
-    // 57.2 MiB in about 114 samples: 5 standard errors of 5.3 MiB.
+    // 57.2 MiB in about 114 samples. The limit is 5 standard errors of 5.3 MiB.
     assert!((megabytes - 57.2).abs() < 27.0, "{list}");
 }
 
-/// What every consumer's rule asks of a profile, on a real one.
+/// The rules of all consumers, on a real profile.
 #[test]
 fn a_real_profile_keeps_the_rules() {
     let folder = served();

@@ -1,14 +1,14 @@
-//! The leak zoo: small programs that leak or look as if they did, seen through real snapshots.
+//! The leak zoo: small programs that leak or look as if they did, judged by real snapshots.
 //!
-//! Each program runs as fast as it can while a simulated clock stamps its snapshots, so its rates
-//! are per simulated second. Each program must be put into its class, and a leak must be blamed on
-//! the right function. One program runs at a time: they share the process and its profile.
+//! Each program runs as fast as it can while a simulated clock stamps its snapshots. So its rates
+//! are in simulated seconds. Each program must be put into its class, and a leak must be blamed on
+//! the right function. One program runs at a time, because they share the process and its profile.
 //!
 //! Amounts are so large that nothing depends on luck. A leak of `n` samples is missed if fewer than
-//! `n/8` of them come in the last quarter, where `n/4` are expected: with 600 of them or more those
+//! `n/8` of them come in the last quarter, where `n/4` are expected. With 600 samples or more those
 //! are five standard errors. A full cache of `n` samples, all replaced in the last quarter, is
-//! taken for a leak if it happens to grow by `n/8` of them, with a standard error of `sqrt(2n)`:
-//! five of these need 3,200.
+//! taken for a leak if it happens to grow by `n/8` of them. Its standard error is `sqrt(2n)`, and
+//! five of these need 3,200 samples.
 #![cfg(feature = "symbolize")]
 
 use heaptide::{Profile, ProfileOptions};
@@ -33,11 +33,12 @@ const MIB: usize = 1 << 20;
 /// Holds the process for one program.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    // A test that failed left nothing that the next one relies on.
+    // A failed test left nothing that the next one relies on.
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a program for so many simulated seconds, a step each, with a snapshot every so often.
+/// Runs a program for `seconds` simulated seconds, a step for each, with a snapshot every `every`
+/// seconds.
 fn watch(seconds: u32, every: u32, mut step: impl FnMut(u32)) -> Verdict {
     let mut profiles: Vec<Profile> = Vec::new();
     for second in 0..=seconds {
@@ -51,13 +52,13 @@ fn watch(seconds: u32, every: u32, mut step: impl FnMut(u32)) -> Verdict {
     leak::find(&profiles).expect("profiles of one process")
 }
 
-/// Whether a name is a function's, or that of a closure in it.
+/// Whether a name is that of a function, or of a closure in it.
 fn is(name: &str, function: &str) -> bool {
     let name = name.trim_end_matches("::{{closure}}");
     name.rsplit("::").next() == Some(function)
 }
 
-/// What the verdict says of a function that is not accused.
+/// The verdict's reason for a function that is not accused.
 fn class(verdict: &Verdict, function: &str) -> Option<NotAccusedReason> {
     let is_it = |name: &str| is(name, function);
     let found = verdict
@@ -67,8 +68,8 @@ fn class(verdict: &Verdict, function: &str) -> Option<NotAccusedReason> {
     found.map(|stack| stack.reason)
 }
 
-/// Checks that one function alone is accused, at this rate in bytes per second within 30 %, which
-/// is more than five standard errors of 600 samples.
+/// Checks that only this function is accused, at this rate in bytes per second within 30 %. That is
+/// more than five standard errors of 600 samples.
 #[track_caller]
 fn accuses_only(verdict: &Verdict, function: &str, rate: f64) {
     let accused: Vec<_> = verdict
@@ -92,7 +93,7 @@ fn accuses_nobody(verdict: &Verdict) {
     assert!(!verdict.has_leak(), "{verdict}");
 }
 
-/// Allocates and frees, in blocks that nobody touches.
+/// Allocates and frees blocks without touching them.
 #[inline(never)]
 fn churn(bytes: usize, block: usize) {
     for _ in 0..bytes / block {
@@ -125,7 +126,7 @@ fn a_fast_leak() {
     );
 }
 
-/// 20 KiB a second beside 200 MiB a second that come and go: one byte in ten thousand stays.
+/// 20 KiB a second stay beside 200 MiB a second that come and go: one byte in ten thousand.
 #[test]
 fn a_slow_leak_beside_much_churn() {
     #[inline(never)]
@@ -146,7 +147,7 @@ fn a_slow_leak_beside_much_churn() {
     );
 }
 
-/// The function that allocates is the same, its callers make the difference.
+/// One function allocates for several callers. Only one of them leaks.
 #[test]
 fn a_leak_in_a_shared_function() {
     #[inline(never)]
@@ -234,7 +235,7 @@ fn a_one_time_initialization_is_a_warm_up() {
     );
 }
 
-/// A pool that gives back what a peak had needed.
+/// A pool that gives back what a peak needed.
 #[test]
 fn what_shrinks() {
     #[inline(never)]
@@ -253,7 +254,7 @@ fn what_shrinks() {
     assert!(is(shrinking[0], "pool"), "{verdict}");
 }
 
-/// One list that only grows, without spare room: each step is one block, a little larger than the
+/// A list that only grows, without spare room. Each step is one block, a little larger than the
 /// last.
 #[test]
 fn a_vec_that_grows() {
@@ -264,15 +265,15 @@ fn a_vec_that_grows() {
     }
     let _alone = alone();
     let mut lines = Vec::new();
-    // A step in each of sixty intervals: a single block says little by its size, so many steps do.
+    // A step in each of sixty intervals. The size of a single block proves little, so there are
+    // many.
     let verdict = watch(60, 1, |_| log(&mut lines));
-    // Every block is so large that it is sampled: nothing is estimated.
+    // Every block is large enough to be sampled surely, so nothing is estimated.
     accuses_only(&verdict, "log", 64_000.0);
 }
 
-/// The same with the room that `push` makes: the list stands still between doublings, of which
-/// snapshots see one at 3, 7, 13, 26 and 52 s of 60. At each it is full, so that its length is
-/// known.
+/// The same with the room that `push` makes. The list stands still between doublings. Snapshots see
+/// one at 3, 7, 13, 26 and 52 s of 60. At each the list is full, so its length is known.
 #[test]
 fn a_vec_that_doubles() {
     #[inline(never)]
@@ -288,7 +289,7 @@ fn a_vec_that_doubles() {
     assert!(leak.trend.rates.slope_95.contains(&160_000.0), "{verdict}");
 }
 
-/// The same, but looked at 20 s later. The next doubling comes at 105 s, if it comes.
+/// The same, judged 20 s later. The next doubling would come at 105 s.
 #[test]
 fn a_vec_that_doubled_some_time_ago_is_unproven() {
     #[inline(never)]
@@ -303,7 +304,7 @@ fn a_vec_that_doubled_some_time_ago_is_unproven() {
     assert_eq!(class, Some(NotAccusedReason::Unproven), "{verdict}");
 }
 
-/// A list that is filled while the program starts, and then is full.
+/// A list that is filled while the program starts, and is full then.
 #[test]
 fn a_vec_that_doubled_at_the_start_is_a_warm_up() {
     #[inline(never)]
@@ -360,7 +361,7 @@ fn a_forgotten_receiver() {
     accuses_only(&verdict, "send", 400.0 * 500.0);
 }
 
-/// What a thread leaves behind when it ends.
+/// Memory that a thread leaves behind when it ends.
 #[test]
 fn a_leak_at_thread_exit() {
     struct AtExit(Vec<u8>);
@@ -385,7 +386,7 @@ fn a_leak_at_thread_exit() {
     accuses_only(&verdict, "connect", 4.0 * 64.0 * KIB as f64);
 }
 
-/// The verdict as JSON says what the values say.
+/// The verdict as JSON has the same values.
 #[test]
 fn the_json_says_the_same() {
     #[inline(never)]

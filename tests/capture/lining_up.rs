@@ -1,5 +1,5 @@
-//! Profiles of one process line up: a call stack reads the same in each of them, whatever else was
-//! sampled in between, so what it ever allocated does not fall.
+//! Profiles of one process line up. A call stack is the same in each of them, whatever else was
+//! sampled in between. So its alloc columns never fall.
 #![cfg(feature = "symbolize")]
 
 use heaptide::ProfileOptions;
@@ -10,8 +10,8 @@ use std::{alloc::System, collections::BTreeMap, hint::black_box};
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(150_000);
 
-/// Containers that allocate themselves and call closures that allocate, so that the same return
-/// address stands at the leaf of one stack and in the middle of another.
+/// Containers that allocate themselves and call closures that allocate. So the same return address
+/// is at the leaf of one stack and in the middle of another.
 fn work(round: usize) -> usize {
     let texts: Vec<String> = (0..100).map(|i| format!("{i} of {round}")).collect();
     let index: BTreeMap<String, Vec<usize>> = texts

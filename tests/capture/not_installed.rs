@@ -1,4 +1,4 @@
-//! A program that links the crate but does not declare the allocator is told so.
+//! A program that links heaptide without declaring the allocator gets errors that say so.
 
 #[test]
 fn every_way_to_a_profile_says_what_is_missing() {

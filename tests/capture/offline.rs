@@ -1,5 +1,5 @@
-//! `heaptide symbolize`: a profile symbolized from files is the one that its process would have
-//! written, line by line, wherever the debug information is; and what is missing is said.
+//! `heaptide symbolize` from files gives the profile that the process itself would have written,
+//! line by line. The debug information may be in any place. What is missing is told.
 #![cfg(all(feature = "symbolize", target_os = "linux"))]
 
 use std::{
@@ -37,10 +37,10 @@ fn keep() -> (BTreeMap<u32, String>, Vec<Vec<u8>>) {
     (map, list.collect())
 }
 
-/// This program without its debug information, and a profile of it, without names and with.
+/// This program without its debug information, and its profile, with names and without.
 struct Stripped {
     folder: tempfile::TempDir,
-    /// As the process itself symbolized it, but for the path of the program.
+    /// As the process itself symbolized it, with the path of the stripped program.
     expected: Profile,
     build_id: String,
 }
@@ -67,7 +67,7 @@ impl Stripped {
         this
     }
 
-    /// The profile of a program at the path of the stripped one.
+    /// The profile with the stripped program's path.
     fn moved(&self, mut profile: Profile) -> Profile {
         assert!(profile.mappings.len() > 1, "the C library is in it too");
         profile.mappings[0].file = text(&self.path("app")).into();
@@ -83,7 +83,7 @@ impl Stripped {
         profile.write(file).expect("a valid profile");
     }
 
-    /// Takes the debug information out of this program into a file of its own.
+    /// Moves the debug information of this program into a file of its own.
     fn debug_file(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a new folder");
@@ -99,11 +99,11 @@ impl Stripped {
         symbolize(self.folder.path(), arguments)
     }
 
-    /// Symbolizes, and holds the result against what the process said.
+    /// Symbolizes, and compares the result with the process's own.
     fn check(&self, arguments: &[&str]) {
         let output = self.symbolize(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        // The C library may have no debug information on this machine, and be told of.
+        // The C library may have no debug information on this machine, which is told.
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(
             !told.contains(text(&self.path("app"))),
@@ -174,7 +174,7 @@ fn symbols_from_anywhere_are_those_of_the_process() {
 
     let debug = stripped.debug_file("app.debug");
     stripped.check(&["--binary", "app.debug"]);
-    // Nothing leads from the stripped program to the file beside it but the link.
+    // Only the link leads from the stripped program to the file beside it.
     let missing = stripped.symbolize(&[]);
     assert_eq!(missing.status.code(), Some(0));
     assert_ne!(read(&stripped.path("out.pb.gz")), stripped.expected);
@@ -200,7 +200,7 @@ fn symbols_from_anywhere_are_those_of_the_process() {
         head: "200 OK",
         body: fs::read(path).expect("the debug file"),
     }]);
-    // The C library is found where it is, but asked for, as it has no debug information.
+    // The C library is found in its place. It has no debug information, so the server is asked.
     stripped.symbolize(&["--debuginfod", &server.url]);
     same_lines(&read(&stripped.path("out.pb.gz")), &stripped.expected);
     let asked = server.requests.try_iter();
@@ -265,7 +265,7 @@ fn what_is_missing_is_said_and_another_build_is_refused() {
     let end = "heaptide: raw.pb.gz: nothing could be symbolized, and nothing was written\n";
     assert_eq!(told(&[]), format!("{missing}{end}"));
 
-    // This program is another; given by name, and in the place where the one is looked for.
+    // This program is another one. It is given by name, and in the place of the right one.
     let program = std::env::current_exe().expect("this program");
     let id = ProfileOptions::new()
         .raw()
@@ -359,8 +359,8 @@ __attribute__((noinline)) int outer(int n) { return middle(n) * 3; }
 int main(int argc, char **argv) { return outer(argc); }
 ";
 
-/// Builds the program, and gives a profile of all addresses of two functions as if it had been
-/// loaded somewhere, with what binutils' `addr2line` says of them.
+/// Builds the program. Returns a profile of all addresses of two functions, as if it had been
+/// loaded somewhere, and what binutils' `addr2line` prints about them.
 fn program_of_c(folder: &Path, flags: &[&str]) -> (Profile, Vec<String>) {
     fs::write(folder.join("app.c"), PROGRAM).expect("a new file");
     let tool = |tool: &str, arguments: &[&str]| {
@@ -412,8 +412,8 @@ fn program_of_c(folder: &Path, flags: &[&str]) -> (Profile, Vec<String>) {
     };
     let addresses: Vec<u64> = own.iter().map(|own| own + bias).collect();
     let hexes: Vec<String> = own.iter().map(|own| format!("{own:x}")).collect();
-    // binutils' addr2line does not read split debug information; the same code is elsewhere with it
-    // whole.
+    // binutils' addr2line does not read split debug information. So the same code is built with
+    // whole debug information too.
     let mut whole = vec!["-O1", "-g", "app.c", "-o", "whole"];
     whole.extend(flags.iter().filter(|flag| **flag != "-gsplit-dwarf"));
     tool("gcc", &whole);
@@ -431,7 +431,7 @@ fn program_of_c(folder: &Path, flags: &[&str]) -> (Profile, Vec<String>) {
     (raw(mapping, &addresses), lines)
 }
 
-/// As `addr2line -a -i -f` has it.
+/// In the format of `addr2line -a -i -f`.
 fn as_addr2line(profile: &Profile, bias: u64) -> Vec<String> {
     let mut lines = Vec::new();
     let mut last = None;
@@ -500,7 +500,7 @@ fn programs_of_every_kind_read_as_addr2line_reads_them() {
 #[ignore = "needs gcc, and addr2line, nm, readelf and dwp (binutils)"]
 fn a_package_of_split_debug_information_is_found_beside_the_program_and_in_a_folder() {
     let folder = tempfile::tempdir().expect("a folder");
-    // The version that binutils' dwp packs.
+    // The version of DWARF that binutils' dwp packs.
     let (profile, expected) = program_of_c(folder.path(), &["-gsplit-dwarf", "-gdwarf-4"]);
     let path = |name: &str| folder.path().join(name);
     profile
@@ -540,7 +540,7 @@ fn a_package_of_split_debug_information_is_found_beside_the_program_and_in_a_fol
     check(&["--binary", "app", "--debug-dir", "symbols"], true);
 }
 
-/// Ends the daemon, whatever comes.
+/// Ends the daemon in any case.
 struct Daemon(std::process::Child);
 
 impl Drop for Daemon {
@@ -570,7 +570,7 @@ fn a_debuginfod_daemon_serves_what_is_in_a_folder() {
         .spawn();
     let _daemon = Daemon(daemon.expect("debuginfod starts"));
     let server = format!("http://127.0.0.1:{port}");
-    // It listens, and then finds the file, in its own time.
+    // It listens first, and finds the file some time later.
     let found = (0..1200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
         let output = symbolize(folder.path(), &["--debuginfod", &server]);

@@ -1,6 +1,6 @@
 //! A profile without symbols has all that symbolizing elsewhere needs: true mappings, build ids,
-//! real addresses, and what to leave out of the names. It is what a build without `symbolize`
-//! writes.
+//! real addresses, and the expression of frames to drop. A build without `symbolize` writes such
+//! profiles.
 
 use heaptide::ProfileOptions;
 use std::{alloc::System, hint::black_box};
@@ -42,7 +42,7 @@ fn addresses_mappings_and_build_ids_are_there_and_names_are_not() {
         let mapping = &raw.mappings[location.mapping.unwrap().index()];
         assert!((mapping.start..mapping.limit).contains(&location.address));
     }
-    // The frames of the program itself, by the function's own address.
+    // The frames of the program itself, by the address of the function.
     let start = keep as fn() -> Vec<Vec<u8>> as usize as u64;
     let main = |id: &&heaptide_profile::LocationId| {
         let address = raw.locations[id.index()].address;
@@ -52,12 +52,12 @@ fn addresses_mappings_and_build_ids_are_there_and_names_are_not() {
         stack.iter().any(|id| main(&id)),
         "the stack goes through `keep`"
     );
-    // Raw or not, each says which process it is of.
+    // Raw or not, each profile states its process.
     let process = raw.process().expect("one process");
     assert_eq!(process.pid, std::process::id());
     let age = std::time::SystemTime::UNIX_EPOCH + process.start;
     let age = age.elapsed().expect("it started before now");
-    // Tests take minutes; a boot time is off by as much as the clock was set since.
+    // Tests take minutes, and a boot time is off by as much as the clock was set since.
     assert!(age.as_secs() < 24 * 3600, "{process}");
     for options in [ProfileOptions::new(), ProfileOptions::new().raw()] {
         assert_eq!(options.heap().unwrap().process(), Some(process));

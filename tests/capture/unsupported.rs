@@ -1,5 +1,5 @@
-//! Where recording is not implemented the allocator forwards, all four methods as they are, and
-//! what would give a profile says why not. Built apart, for this machine, by
+//! Where recording is not implemented, all four methods of the allocator forward unchanged, and
+//! functions that make a profile return an error. It is built for this machine by
 //! `RUSTFLAGS='--cfg heaptide_unsupported'`.
 
 #![cfg(heaptide_unsupported)]

@@ -1,4 +1,4 @@
-//! Writing a profile: what happens if the writer fails, and how much memory it takes. One inner
+//! Writing a profile: the result if the writer fails, and the memory that it takes. An inner
 //! allocator counts.
 
 #![cfg(target_os = "linux")]
@@ -33,8 +33,8 @@ struct Counting;
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// `realloc` and `alloc_zeroed` are the trait's own, through these two, so that a growing vector
-// counts with both its old and its new room.
+// `realloc` and `alloc_zeroed` are the trait's own, through these two. So a growing vector counts
+// with both its old and its new room.
 //
 // SAFETY: each method passes its arguments to `System` unchanged and returns what it returns.
 unsafe impl GlobalAlloc for Counting {
@@ -54,7 +54,7 @@ unsafe impl GlobalAlloc for Counting {
 
 // ---- writers that fail
 
-/// Takes so many bytes and then fails.
+/// A writer that takes this number of bytes and then fails.
 struct Failing(usize);
 
 impl Write for Failing {
@@ -72,7 +72,7 @@ impl Write for Failing {
     }
 }
 
-/// The error is ours, names what was done, and has the writer's for its source.
+/// The error is heaptide's. It names the action, and has the writer's error as its source.
 fn assert_names(error: &Error, kind: Option<io::ErrorKind>, said: &str) {
     assert!(error.is_io(), "{error}");
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
@@ -119,7 +119,8 @@ fn a_writer_that_fails_is_named_and_the_next_profile_works() {
 
 // ---- memory
 
-/// What README and docs/allocator-rules.md state for 100,000 live samples on 20,000 stacks, in MiB.
+/// The figures of docs/limits.md and docs/allocator-rules.md for 100,000 live samples on 20,000
+/// stacks, in MiB.
 const RAW_MIB: usize = 32;
 
 /// How much more was live at the worst moment of `work` than before it.
@@ -133,7 +134,7 @@ fn peak_of<R>(work: impl FnOnce() -> R) -> (usize, R) {
 #[test]
 fn a_profile_of_many_samples_takes_bounded_memory() {
     if !scenario::is_child() {
-        // Apart from other tests, whose memory would be counted too.
+        // In its own process, because the memory of other tests would count too.
         scenario::in_own_process("a_profile_of_many_samples_takes_bounded_memory", &[]);
         return;
     }

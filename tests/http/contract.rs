@@ -1,5 +1,5 @@
-//! What the programs that scrape Go services refuse or misread, as checks on the bytes of a
-//! response: Grafana Alloy's rules for content and for deltas, Parca's validator, `pprof`'s own.
+//! Checks on the bytes of a response, by the rules of programs that scrape Go services: Grafana
+//! Alloy's rules for content and for deltas, Parca's validator, and `pprof`'s own.
 
 use bytes::Bytes;
 use heaptide_profile::testing::protobuf::Message;
@@ -9,7 +9,7 @@ use std::{
     io::Read,
 };
 
-/// Alloy takes nothing but this, and nothing as short as two bytes.
+/// Alloy accepts only this, and nothing as short as two bytes.
 pub(crate) fn check_response(response: &Response<Bytes>) {
     assert!(response.status().is_success());
     let content_type = response.headers()["content-type"].to_str().unwrap();
@@ -26,7 +26,7 @@ pub(crate) struct Encoded {
     strings: Vec<String>,
 }
 
-/// What Alloy and Parca know a sample by: its addresses and labels.
+/// Alloy and Parca identify a sample by its addresses and labels.
 type Key = (Vec<u64>, Vec<(String, u64, String)>);
 
 impl Encoded {
@@ -54,7 +54,7 @@ impl Encoded {
             .expect("an index within the string table")
     }
 
-    /// Parca's validator, and rules 1 to 7 and 13 of what consumers rely on.
+    /// Parca's validator, and rules 1 to 7 and 13 of docs/profiles.md.
     pub(crate) fn check(&self) {
         assert_eq!(self.strings[0], "");
         let types = self.profile.messages(1);
@@ -62,7 +62,7 @@ impl Encoded {
             .iter()
             .map(|t| format!("{}/{}", self.text(t.number(1)), self.text(t.number(2))))
             .collect();
-        // Alloy's delta code has room for four columns and does not look.
+        // Alloy's delta code assumes four columns without a check.
         assert_eq!(
             names,
             [
@@ -120,7 +120,7 @@ impl Encoded {
                 assert!(label.all(2).is_empty(), "Parca makes a series of each text");
             }
         }
-        // A key given twice would be summed up by some and overwritten by others.
+        // Some programs would sum up a key that is given twice, others would overwrite it.
         assert_eq!(
             self.samples().len(),
             samples.len(),
@@ -145,8 +145,8 @@ impl Encoded {
     }
 }
 
-/// What Alloy subtracts: no alloc column may fall. How many samples were there before, and by how
-/// many bytes all have grown.
+/// The rule for deltas: no alloc column may fall, since Alloy subtracts. Returns how many samples
+/// were there before, and by how many bytes all have grown.
 pub(crate) fn check_growth(before: &Encoded, after: &Encoded) -> (usize, u64) {
     let (before, after) = (before.samples(), after.samples());
     let (mut matched, mut grown) = (0, 0);

@@ -1,5 +1,5 @@
-//! The endpoints as a client sees them: requests and responses, over a process whose every
-//! allocation is recorded, so that what a profile says can be checked exactly.
+//! The endpoints as a client sees them: requests and responses. The process records every
+//! allocation, so that the content of a profile can be checked exactly.
 #![cfg(all(feature = "http", feature = "symbolize"))]
 
 mod contract;
@@ -18,8 +18,8 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(1);
 
-/// One test after another, each on a thread of its own from its start: they look at exact numbers,
-/// and one sets the interval, which a thread that has begun to count down takes over later.
+/// Runs one test after another, each on its own thread from its start. They check exact numbers.
+/// One of them sets the interval, which a thread in the middle of a gap takes over later.
 fn alone(test: impl FnOnce() + Send) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +67,7 @@ fn profile(endpoints: &Endpoints, path: &str) -> Profile {
     Profile::read(response.body()).unwrap()
 }
 
-/// The sum of the samples that have a function of this name.
+/// The sum of the samples with a function of this name.
 fn sum(profile: &Profile, function: &str) -> [i64; 4] {
     let mut sum = [0; 4];
     for sample in &profile.samples {
@@ -110,8 +110,8 @@ fn requests_and_their_answers() {
         const TEXT: &str = "text/plain; charset=utf-8";
         const HTML: &str = "text/html; charset=utf-8";
         const BAD_SECONDS: &str = "invalid value for \"seconds\" - must be a positive integer\n";
-        // Path, status, content type, whether it is an error for pprof, disposition, how the body
-        // begins.
+        // Path, status, content type, whether it is an error for pprof, disposition, and the start
+        // of the body.
         let table = [
             ("/debug/pprof/", 200, HTML, false, "", "<!DOCTYPE html>"),
             ("/", 200, HTML, false, "", "<!DOCTYPE html>"),
@@ -543,7 +543,8 @@ fn a_delta_over_a_second_has_what_happened_in_it() {
                 );
                 Profile::read(response.body()).unwrap()
             });
-            // Until the end of it, so that whatever the thread's start takes there is some of both.
+            // Until the end, so that there is some of both whatever the start of the thread
+            // allocates.
             let mut kept = Vec::new();
             while !asked.is_finished() {
                 passing_over_time();
@@ -610,7 +611,7 @@ fn delta_heap_is_what_a_client_has_not_had() {
         );
         passing_for_the_delta();
         passing_for_the_delta();
-        // Another client's requests change nothing for this one, nor does one for the head alone.
+        // Requests of another client change nothing for this one, and neither does a HEAD request.
         let _other = ask_for("b");
         ask(
             &endpoints,
@@ -634,7 +635,7 @@ fn delta_heap_is_what_a_client_has_not_had() {
         );
         let third = ask_for("a");
         assert_eq!(sum(&third, "passing_for_the_delta"), [0; 4]);
-        // All values of a delta are at least 0, and none are all 0.
+        // All values of a delta are at least 0, and no sample is all 0.
         for delta in [&first, &second, &third] {
             for sample in &delta.samples {
                 assert!(
@@ -673,7 +674,7 @@ fn a_change_of_the_interval_is_no_allocation() {
         heaptide::set_sample_interval(1);
         assert_eq!(sum(&second, "kept_for_the_delta"), [0, 0, 1, 30_000]);
         assert_eq!(second.period, 1 << 20);
-        // The page's own name for it is in no row of what has changed.
+        // The page's own name for it is in no row of the changes.
         let names = after["functions"].to_string();
         assert_eq!(after["change"]["base"], before["whole"]);
         assert!(!names.contains("kept_for_the_delta"), "{names}");
@@ -869,7 +870,7 @@ fn one_too_many_is_told_to_come_back() {
                 .collect()
         });
         let (made, refused): (Vec<_>, Vec<_>) = statuses.iter().partition(|r| r.status() == 200);
-        // However they are scheduled the first one is served.
+        // The first one is served, however the threads are scheduled.
         assert!(!made.is_empty());
         for response in refused {
             assert_eq!(response.status(), 429);
@@ -899,7 +900,7 @@ fn scrapers_find_what_they_rely_on() {
             passing_for_the_delta();
             responses.push((path, get(&endpoints, path)));
         }
-        // Looking at them would take long with every allocation recorded.
+        // With every allocation recorded, the checks would take long.
         heaptide::set_sample_interval(0);
         let mut scrapes = Vec::new();
         for (path, response) in &responses {
@@ -907,7 +908,7 @@ fn scrapers_find_what_they_rely_on() {
             let encoded = contract::Encoded::read(response.body());
             encoded.check();
             let is_delta = path.contains("delta") || path.contains("seconds");
-            // Parca takes any duration for a delta's.
+            // Parca takes any profile with a duration for a delta.
             assert_eq!(encoded.duration_nanos() > 0, is_delta, "{path}");
             if path.ends_with("allocs") {
                 scrapes.push(encoded);
@@ -918,7 +919,7 @@ fn scrapers_find_what_they_rely_on() {
         };
         let (matched, grown) = contract::check_growth(before, after);
         assert!(matched > 10, "{matched} samples are the same as before");
-        // What passed between the two.
+        // The bytes that were allocated in between.
         assert!(grown >= 14_000, "{grown}");
         heaptide::set_sample_interval(1);
         drop(kept);

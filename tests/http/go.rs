@@ -1,5 +1,5 @@
-//! The two Go toolchains that tests run: Debian's `go`, and Go 1.27, which differs. Neither asks
-//! the network, and what they build stays among this project's builds.
+//! The two Go toolchains of the tests: Debian's `go`, and Go 1.27, which differs. Neither uses the
+//! network, and their builds stay in this project's target folder.
 
 use std::{
     env,
@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-/// A `go` command that builds from what the toolchain has.
+/// A `go` command that builds with the files of its toolchain only.
 pub(crate) fn command(go: &Path) -> Command {
     let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
     let mut command = Command::new(go);
@@ -20,7 +20,7 @@ pub(crate) fn command(go: &Path) -> Command {
     command
 }
 
-/// Go 1.27, where CI has put it or in the path.
+/// Go 1.27, from where CI put it or from the path.
 pub(crate) fn current() -> PathBuf {
     let go = env::var_os("HEAPTIDE_GO").map_or_else(in_path, PathBuf::from);
     let version = command(&go).arg("version").output();

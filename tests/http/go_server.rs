@@ -1,6 +1,6 @@
-//! Ours beside a real Go server: the same requests, and every difference in status, headers and
-//! error text that is not listed here fails. And what readers make of it that others have written:
-//! Perl tools of the text form, npm's pprof-format of a profile.
+//! heaptide beside a real Go server: the same requests. Every difference in status, headers and
+//! error text fails, unless it is listed here. Other people's readers are tried too: Perl tools for
+//! the text form, npm's pprof-format for a profile.
 #![cfg(all(feature = "http", feature = "symbolize"))]
 
 mod go;
@@ -53,8 +53,8 @@ struct Service {
 impl Service {
     fn start(folder: &Path) -> Self {
         fs::write(folder.join("main.go"), SERVICE).unwrap();
-        // Without one, or for an older version, Go's mux is that of older versions: methods are not
-        // looked at.
+        // Without a version, or with an older one, Go's mux behaves as in older versions: it does
+        // not check methods.
         fs::write(folder.join("go.mod"), "module service\n\ngo 1.27\n").unwrap();
         let built = go::command(&go::current())
             .args(["build", "-o", "service", "."])
@@ -81,7 +81,7 @@ impl Service {
 
     fn ask(&self, method: &str, path: &str) -> Answer {
         let mut connection = TcpStream::connect(&self.address).unwrap();
-        // 1.0, so that no body comes in chunks.
+        // HTTP 1.0, so that no body comes in chunks.
         let request = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
         connection.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
@@ -125,7 +125,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Of a body no more than its start.
+/// Only the start of the body.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = self.body.get(..80).unwrap_or(&self.body);
@@ -152,7 +152,7 @@ fn ask_ours(endpoints: &Endpoints, method: &str, path: &str) -> Answer {
 }
 
 /// The headers that clients look at. `Date`, `Connection`, `Content-Length` and `Transfer-Encoding`
-/// are for whoever carries the answer.
+/// belong to the transport.
 const COMPARED: [&str; 6] = [
     "content-type",
     "content-disposition",
@@ -162,14 +162,14 @@ const COMPARED: [&str; 6] = [
     "content-encoding",
 ];
 
-/// What of the body is compared.
+/// How the bodies are compared.
 #[derive(Clone, Copy, PartialEq)]
 enum Body {
     /// Every byte.
     Equal,
     /// Ours begins with Go's.
     Extended,
-    /// Profiles and pages have different content; that both are the same kind is.
+    /// Profiles and pages have different content. Both have to be of the same kind.
     Kind,
 }
 
@@ -252,7 +252,7 @@ fn answers_are_go_s() {
     differences(&theirs, &ours);
 }
 
-/// The first bytes that tell a gzip'd profile, the text form and a page apart.
+/// The first bytes, by which a profile with gzip, the text form and a page differ.
 fn kind(body: &[u8]) -> &'static str {
     if body.starts_with(&[0x1f, 0x8b]) {
         "gzip"
@@ -265,7 +265,7 @@ fn kind(body: &[u8]) -> &'static str {
     }
 }
 
-/// Where we want to differ, with the reasons in docs/http.md: each has to be a difference still.
+/// The differences on purpose, with the reasons in docs/http.md. Each still has to be a difference.
 fn differences(go: &Service, ours: &Endpoints) {
     let both = |method: &str, path: &str| (go.ask(method, path), ask_ours(ours, method, path));
     let (theirs, mine) = both("POST", "/debug/pprof/symbol");
@@ -321,7 +321,7 @@ fn a_function_that_drops() {
     }
 }
 
-/// What a tool prints of the text form, in bytes.
+/// The output of a Perl tool for the text form, in bytes.
 fn perl(tool: &str, package: &str, column: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("heap.txt");
@@ -372,10 +372,10 @@ fn perl_tools_read_the_text_form() {
         ("jeprof", "libjemalloc-dev"),
     ] {
         let (total, live) = rows(&perl(tool, package, "--inuse_space"));
-        // 100 blocks of 20,000 bytes: each is recorded with a probability of 0.9924 and then stands
-        // for 1.0077. Nearly all are, so what counts is how many are not: 0.76 on average, by
-        // Poisson's law, and more than ten with odds of 6 in 10^10. (Six standard deviations, which
-        // are five blocks, are passed once in 7,000 runs.)
+        // 100 blocks of 20,000 bytes. Each is recorded with a probability of 0.9924 and then stands
+        // for 1.0077. By Poisson's law, 0.76 are not recorded on average, and more than ten with
+        // odds of 6 in 10^10. (Six standard deviations, which are five blocks, are exceeded once in
+        // 7,000 runs.)
         let kept_bytes = flat(&live, "a_function_that_keeps");
         assert!(
             (kept_bytes - 2_000_000.0).abs() < 200_000.0,
@@ -387,10 +387,10 @@ fn perl_tools_read_the_text_form() {
             "{tool}: {live:?}"
         );
         assert!(total >= kept_bytes, "{tool}");
-        // Rows that have nothing in use are those at which these readers of Go's form die.
+        // These readers fail on rows of Go's form that have nothing in use.
         let (_, all) = rows(&perl(tool, package, "--alloc_space"));
-        // 200 of 30,000: 6,000,000. 0.13 are not recorded on average, more than six with odds of 1
-        // in 10^10.
+        // 200 of 30,000: 6,000,000. On average 0.13 are not recorded, and more than six with odds
+        // of 1 in 10^10.
         let dropped = flat(&all, "a_function_that_drops");
         assert!((dropped - 6_000_000.0).abs() < 180_000.0, "{tool}: {all:?}");
     }
@@ -416,7 +416,7 @@ fn pprof_format_reads_what_is_served() {
         fs::write(&file, &answer.body).unwrap();
         let read = readers::read("pprof", &file);
         let read: Value = serde_json::from_str(&read).expect("JSON");
-        // As our own reader reads it, which has its own tests.
+        // Compared with heaptide's own reader, which has its own tests.
         let profile = Profile::read(&answer.body).unwrap();
         let types = profile.sample_types.iter();
         let types: Vec<_> = types.map(|of| json!([&*of.kind, &*of.unit])).collect();

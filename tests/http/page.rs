@@ -1,5 +1,5 @@
-//! The page in a real browser, on a process with 5,000 call stacks; and the bundle it draws with,
-//! made anew.
+//! The page in a real browser, on a process with 5,000 call stacks. And the bundle of its drawing
+//! code, built anew.
 
 #![cfg(feature = "http")]
 
@@ -12,13 +12,13 @@ use std::{
 #[path = "page/service.rs"]
 mod service;
 
-/// Small enough that nearly every stack of the service is sampled and large enough for errors to be
-/// seen.
+/// Small enough to sample nearly every stack of the service, and large enough to show errors.
 #[global_allocator]
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(4_096);
 
-/// From navigation to picture, in milliseconds: the promise, and what it is without the optimizer.
+/// From navigation to picture, in milliseconds: the promise, and a limit for builds without the
+/// optimizer.
 const LIMIT: &str = if cfg!(debug_assertions) {
     "8000"
 } else {
@@ -66,7 +66,7 @@ fn the_bundle_is_what_its_sources_make() {
     );
 }
 
-/// A copy of a folder, with the packages of its lock file, where builds go.
+/// A copy of a folder in the target folder, with the packages of its lock file.
 fn installed(source: &str, files: &[&str]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(source);
     fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client of one request a connection, which sends what no real client would.
+//! An HTTP/1.1 client with one request for each connection. It can send what no real client would.
 
 use std::{
     io::{Read, Write},
@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-/// Longer than any answer of the tests takes; a test that meets it has found a server that hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any answer of the tests takes. A test that reaches it has found a server that hangs.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -30,12 +30,12 @@ impl Answer {
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the server listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-    stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("not zero");
     stream
 }
 
-/// All that the server says until it closes, as one answer.
+/// Everything that the server sends until it closes, as one answer.
 pub(crate) fn answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("the server answers");
@@ -50,8 +50,7 @@ pub(crate) fn answer(stream: &mut TcpStream) -> Answer {
     }
 }
 
-/// Sends these bytes and nothing else. That the server may stop reading before the end is its
-/// right.
+/// Sends these bytes and nothing else. The server may stop reading before the end.
 pub(crate) fn send(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = connect(address);
     let _cut_short = stream.write_all(request);

@@ -1,5 +1,5 @@
-//! The ways in, with real requests over real sockets: service and server; and what the server does
-//! about clients that are no friends, about forks, and about its end.
+//! Service and server, with real requests over real sockets. And what the server does about hostile
+//! clients, about forks, and about its end.
 #![cfg(all(feature = "http", feature = "symbolize"))]
 #![expect(unsafe_code, reason = "forks, and counts what is live")]
 #![expect(clippy::exit, reason = "a forked child ends where it was made")]
@@ -37,8 +37,8 @@ use tower_service::Service as _;
 static GLOBAL: heaptide::SamplingAllocator<Counting> =
     heaptide::SamplingAllocator::with_inner(Counting);
 
-/// Knows what is live, heaptide's own included, which no profile shows; what is resident comes and
-/// goes by 50 MB.
+/// Counts what is live, including heaptide's own memory, which no profile shows. Resident memory
+/// varies by 50 MB.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -71,8 +71,8 @@ fn profile(answer: &Answer) -> Profile {
     profile
 }
 
-// ---- The ways in.
-// ----------------------------------------------------------------------------------
+// ---- Service and server.
+// ---------------------------------------------------------------------------
 
 /// A host with routes and a 404 of its own, served on loopback until the runtime is dropped.
 fn host(add: impl FnOnce(Router) -> Router) -> (Runtime, SocketAddr) {
@@ -102,8 +102,7 @@ fn assert_serves(address: SocketAddr, prefix: &str) {
     assert!(index.text().contains("<a href='heap?debug=1'>"));
 }
 
-/// A nested service cannot see whether its prefix was followed by a slash, so the index adds the
-/// slash.
+/// A nested service cannot see whether a slash followed its prefix, so the index adds the slash.
 fn assert_bare_prefix_is_index(address: SocketAddr, prefix: &str) {
     let bare = get(address, prefix);
     assert_eq!(bare.status, 200, "{prefix}: {}", bare.head);
@@ -184,7 +183,7 @@ fn a_mounted_service_checks_the_host_only_if_asked() {
     assert_eq!(status("localhost", "/local/heap"), 200);
 }
 
-/// hyper without anything around it, on one thread.
+/// hyper with nothing around it, on one thread.
 fn hyper_by_hand() -> (
     thread::JoinHandle<()>,
     SocketAddr,
@@ -326,8 +325,8 @@ fn what_is_no_address_is_named_with_what_would_be() {
     assert!(error.unwrap_err().to_string().contains("\"http://x/\""));
 }
 
-// ---- Clients that are no friends.
-// ------------------------------------------------------------------
+// ---- Hostile clients.
+// ------------------------------------------------------------------------------
 
 fn server() -> Server {
     http::serve("127.0.0.1:0").unwrap()
@@ -360,7 +359,7 @@ fn a_page_with_a_name_of_its_own_cannot_read() {
     let url =
         b"GET http://evil.example/heap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert_eq!(send(address, url).status, 403);
-    // Refused before anything of it is read.
+    // Refused before any of the body is read.
     let early = b"POST /symbol HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 9\r\n\r\n";
     assert_eq!(send(address, early).status, 403);
 }
@@ -394,7 +393,7 @@ fn heads_and_bodies_without_end_are_refused() {
         "a long one that fits"
     );
 
-    // A chunk of 64 KiB, and another, and another.
+    // Chunks of 64 KiB, without an end.
     let mut stream = connect(address);
     let head = b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head).unwrap();
@@ -422,7 +421,7 @@ fn garbage_is_answered_and_breaks_nothing() {
         b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n",
     ] {
         let mut stream = connect(address);
-        // Behind two requests that are fine, as one that pipelines would send it.
+        // After two valid requests, as a client that pipelines would send it.
         stream.write_all(fine.as_bytes()).unwrap();
         stream.write_all(fine.as_bytes()).unwrap();
         stream.write_all(garbage).unwrap();
@@ -438,7 +437,7 @@ fn garbage_is_answered_and_breaks_nothing() {
     profile(&get(address, "/debug/pprof/heap"));
 }
 
-/// The threads of this process by this name.
+/// The number of threads of this process with this name.
 fn threads(name: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -457,10 +456,10 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-// ---- Answers that take time.
-// -----------------------------------------------------------------------
+// ---- Slow answers.
+// ---------------------------------------------------------------------------------
 
-/// Has asked for the difference over 300 seconds, and is waiting.
+/// Asks for the difference over 300 seconds, and leaves the connection waiting.
 fn ask_for_a_long_delta(address: SocketAddr) -> TcpStream {
     let before = threads("heaptide-answer");
     let mut stream = connect(address);
@@ -475,7 +474,7 @@ fn give_up_on_deltas() {
     let (serving, hyper, end) = hyper_by_hand();
     for address in [server.local_addr(), hyper] {
         let waiting = ask_for_a_long_delta(address);
-        // Nobody else waits for it: the runtime, of one thread, goes on.
+        // Nobody else waits for it: the runtime, which has one thread, goes on.
         assert_eq!(get(address, "/debug/pprof/").status, 200);
         profile(&get(address, "/debug/pprof/heap?symbolize=0"));
         assert!(threads("heaptide-answer") > 0);
@@ -512,7 +511,7 @@ fn a_token_opens_an_address_to_other_machines() {
     let shown = b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
         Authorization: Bearer a long random word\r\n\r\n";
     profile(&send(address, shown));
-    // Nothing is read of who does not show it, and nothing else is said.
+    // A request without the token is refused before its body is read, with no other words.
     let body = b"POST /symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n";
     assert_eq!(send(address, body).status, 401);
     let (_runtime, address) = host(|app| {
@@ -527,8 +526,8 @@ fn a_token_opens_an_address_to_other_machines() {
 #[test]
 fn all_addresses_of_a_large_profile_are_asked_for_at_once() {
     let server = server();
-    // As pprof writes them; none is of this program's code, which would take long without the
-    // optimizer.
+    // In the form that pprof sends. None is in this program's code, which would take long without
+    // the optimizer.
     let addresses: Vec<String> = (0..1 << 16)
         .map(|at| format!("{:#x}", 0x7000_0000_0000_u64 + at))
         .collect();
@@ -546,14 +545,14 @@ fn all_addresses_of_a_large_profile_are_asked_for_at_once() {
 #[test]
 #[ignore = "loads all cores for 6 s (no package is needed); benches/http_load.rs measures"]
 fn many_clients_get_a_profile_or_are_told_to_come_later() {
-    // In a process of its own: what other tests hold is none of its business.
+    // In its own process, because memory of other tests would count.
     assert_runs("load");
 }
 
 // ---- In processes of their own.
 // --------------------------------------------------------------------
 
-/// One of the functions below, in a process of its own.
+/// Runs one of the functions below in a process of its own.
 fn process(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -578,7 +577,7 @@ fn assert_runs(role: &str) {
 #[ignore = "not a test: what the other tests start in a process of its own"]
 fn child() {
     match std::env::var("ROLE").unwrap_or_default().as_str() {
-        // Started by nobody, with all other tests.
+        // All ignored tests are run, and there is nothing to do here.
         "" => {}
         "environment" => print_what_the_environment_starts(),
         "fork" => fork_with_a_server(),
@@ -606,8 +605,8 @@ fn ask_with_many_clients() {
             "{:?}",
             seen.statuses
         );
-        // It is asked 100 times a second, and manages 30 on a machine that is this busy. Where
-        // profiles are made on its threads it manages one in all.
+        // It gets 100 requests a second, and answers 30 on a machine that is this busy. If its
+        // threads made profiles, it would answer one in all.
         let answered = seen.latencies.len();
         let half = seen.quantile(500);
         assert!(
@@ -615,7 +614,7 @@ fn ask_with_many_clients() {
             "{answered} answers of the service, half within {half:?}, kB resident {:?}",
             seen.resident_kb
         );
-        // 260 to 350 kB are live then. A profile is some 100 kB, and there are 1,500 answers.
+        // 260 to 350 kB are live then. A profile has some 100 kB, and there are 1,500 answers.
         let live = LIVE.load(Relaxed);
         assert!(live < 800_000, "{live} bytes are live");
     }
@@ -665,7 +664,7 @@ fn the_environment_decides_where_it_is_asked_to() {
     assert!(no_text.contains("such as 127.0.0.1:6060"), "{no_text}");
 }
 
-/// Its process starts with a stack for each thread that no machine has room for.
+/// Its process starts with a stack size for threads that no machine has room for.
 fn ask_where_no_thread_can_be_started() {
     let mut service = http::service();
     let mut ask = |path: &str| {
@@ -691,13 +690,13 @@ fn ask_where_no_thread_can_be_started() {
 #[test]
 fn who_asks_while_no_thread_can_be_started_is_told_to_come_later() {
     let mut process = process("no-threads");
-    // On the main thread, which has a stack already.
+    // On the main thread, which has its stack already.
     process.arg("--test-threads=1");
     process.env("RUST_MIN_STACK", (1_u64 << 47).to_string());
     assert_succeeds(process);
 }
 
-/// What each thread of the program is, before, with, and after a server.
+/// The threads of the program before, with, and after a server.
 fn count_threads() {
     assert_eq!(threads("heaptide-http"), 0);
     let server = server();
@@ -706,9 +705,9 @@ fn count_threads() {
     idle.write_all(b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     profile(&get(address, "/debug/pprof/heap"));
-    // A thread that it has just started has its name for a moment.
+    // A new thread has the name of its parent for a moment.
     eventually("it has one thread", || threads("heaptide-http") == 1);
-    // No socket goes to other programs, which would keep the port.
+    // No socket is inherited by other programs, which would keep the port in use.
     let files = Command::new("/bin/sh")
         .args(["-c", "ls -l /proc/self/fd"])
         .output();
@@ -760,7 +759,7 @@ fn fork_with_a_server() {
             assert_eq!(get(address, "/debug/pprof/").status, 200);
             let start = Instant::now();
             drop(server);
-            // At once, and not the 5 s that a thread is waited for that there is not.
+            // At once, without the 5 s wait for a thread that does not exist in the child.
             assert!(start.elapsed() < Duration::from_secs(4));
             assert_eq!(get(address, "/debug/pprof/").status, 200);
             let own = http::serve("127.0.0.1:0").unwrap();

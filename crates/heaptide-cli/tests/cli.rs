@@ -1,9 +1,9 @@
-//! The `heaptide` command as its users meet it: output, exit codes, one clear line for every
+//! The `heaptide` command as its users meet it: output, exit codes, and one clear line for every
 //! failure.
 //!
-//! Each file in `golden/` is named by the command line whose output it holds. After an intended
-//! change of the output, `BLESS=1 cargo test --features cli --test cli` rewrites them; read the
-//! difference before it is committed.
+//! Each file in `golden/` is named by a command line and holds its output. After an intended change
+//! of the output, `BLESS=1 cargo test -p heaptide-cli --test cli` rewrites them. Read the
+//! difference before you commit it.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ const AFTER: &str = "
     main / server::run / server::log = 12 12288 12 12288 bytes=1024
     main / 0x4a10 = 3 48 3 48 bytes=16";
 
-/// A folder with the profiles that the command lines below speak of.
+/// A folder with the profiles that the command lines below name.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut before = example::profile(BEFORE, 0);
@@ -40,7 +40,7 @@ fn folder() -> tempfile::TempDir {
     let mut cpu = before.clone();
     cpu.sample_types[3] = ValueType::new("cpu", "nanoseconds");
     cpu.default_sample_type = "cpu".into();
-    // A listing begins some lines ahead then, not at the function's start.
+    // A listing then begins some lines before, and not at the function's start.
     for function in before.functions.iter_mut().chain(&mut after.functions) {
         function.start_line = 0;
     }
@@ -74,7 +74,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// The names of the snapshots, oldest first: no order of names.
+/// The names of the snapshot files, oldest first. They are not in the order of names.
 const ORDER: [&str; 5] = ["c.pb.gz", "a.pb.gz", "e.pb.gz", "d.pb.gz", "b.pb.gz"];
 /// What a function keeps in each of them, in MiB.
 const KEPT: [i64; 5] = [10, 60, 110, 160, 210];
@@ -452,7 +452,7 @@ fn a_broken_pipe_ends_quietly() {
         assert_eq!(text(&output.stderr), "", "heaptide {command_line}");
         assert_eq!(output.status.code(), Some(0), "heaptide {command_line}");
     }
-    // A failure stays one, whoever listens.
+    // A failure stays one without a reader.
     let output = with_closed_output("top -", b"no profile");
     assert_eq!(output.status.code(), Some(2));
 }
@@ -498,13 +498,14 @@ fn a_folder_is_its_snapshots_by_time() {
     }
 }
 
-/// Names of snapshots go on when a clock is set back, by so little here that times overlap.
+/// Names of snapshot files still count up after a clock was set back. Here it was set back so
+/// little that times overlap.
 #[test]
 fn leaks_believes_names_where_a_clock_was_set_back() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let profiles = [snapshots_of(KEPT), snapshots_of(KEPT.map(|mib| mib + 250))];
     for (at, mut profile) in profiles.into_iter().flatten().enumerate() {
-        // Two minutes and a half back, behind the fifth.
+        // Two and a half minutes back, after the fifth.
         if at >= 5 {
             profile.time_nanos += 150_000_000_000;
         }
@@ -545,7 +546,7 @@ fn leaks_says_what_the_library_does_and_fails_if_asked_to() {
         assert_eq!(text(&output.stderr), "", "heaptide {command_line}");
         assert_eq!(output.status.code(), Some(code), "heaptide {command_line}");
     }
-    // What the library calls the second profile has a name here.
+    // The file's name stands for the library's "second profile".
     let mut delta = example::profile(AFTER, 0);
     delta.time_nanos += 1_000_000_000;
     delta.duration_nanos = 1_000_000_000;
@@ -630,7 +631,7 @@ fn a_filter_that_matches_nothing_is_told() {
     }
 }
 
-/// Where a source file is found, by where it is and what is asked.
+/// Where a source file is found, by its place and the options.
 #[test]
 fn a_source_file_is_looked_for_where_it_may_be() {
     let folder = folder();
@@ -638,7 +639,7 @@ fn a_source_file_is_looked_for_where_it_may_be() {
     let within = folder.path().join("src/deep/deeper");
     fs::create_dir_all(&within).expect("new folders");
     let found = [
-        // As its path is within the folder, in one above, and in the second of two.
+        // By its path in the folder, in one above, and in the second of two.
         format!("{put} --source-path src"),
         format!("{put} --source-path src/deep/deeper --trim-path=/src/"),
         format!("{put} --source-path snapshots:src --trim-path /none:/src"),
@@ -688,11 +689,11 @@ fn a_source_file_is_looked_for_where_it_may_be() {
         let output = run(folder.path(), &command_line);
         let told = format!("\nSource: {reason}\n");
         assert!(text(&output.stdout).contains(&told), "{output:?}");
-        // The numbers are there all the same.
+        // The numbers are shown without it.
         assert!(text(&output.stdout).contains("  670\n"), "{output:?}");
         assert_eq!(output.status.code(), Some(0), "heaptide {command_line}");
     }
-    // A file that has become shorter, and bytes that are no text.
+    // A file that has become shorter, and bytes that are not text.
     let main = run(folder.path(), "list ^main$ --source-path src before.pb.gz");
     let told = "\nSource: the source file ends at line 1: it is not the one that the program was \
     built from\n";
@@ -705,7 +706,7 @@ fn a_source_file_is_looked_for_where_it_may_be() {
     );
 }
 
-/// What cannot be given to `pprof` as it is asked is given as what it means.
+/// An option that `pprof` does not have is given in its own terms.
 #[test]
 fn the_command_for_pprof_names_what_is_read() {
     let folder = folder();
@@ -857,7 +858,7 @@ fn a_url_is_read_like_a_file() {
     let from_file = run(folder.path(), "top after.pb.gz");
     for path in ["", "/", "/debug/pprof/heap?gc=1", "/moved"] {
         let mut command = heaptide(folder.path(), &format!("top {url}{path}"));
-        // A proxy does not know this machine's loopback; there is none at this port either.
+        // A proxy does not know this machine's loopback. There is none at this port either.
         let output = command.env("http_proxy", "http://127.0.0.1:9").output();
         assert_eq!(output.expect("the command starts"), from_file, "{path}");
     }
@@ -904,7 +905,7 @@ fn a_refusal_is_told_in_one_line_with_the_server_s_reason() {
         assert_eq!(text(&output.stderr), format!("heaptide: {url}: {reason}\n"));
         assert_eq!(output.status.code(), Some(2), "{path}");
     }
-    // What is no profile, what is cut short, and no answer at all.
+    // Bytes that are not a profile, a cut one, and no answer at all.
     for path in ["/other", "/short", "/closed"] {
         let url = format!("{}{path}", server.url);
         let output = run(folder.path(), &format!("fetch -o got.pb.gz {url}"));
@@ -958,7 +959,7 @@ fn fetch_saves_what_it_got_under_a_name_that_says_so() {
         asked.starts_with("GET /debug/pprof/heap?seconds=3 "),
         "{asked}"
     );
-    // A name that was made up replaces nothing.
+    // A generated name replaces no file.
     let again = run(folder.path(), &format!("fetch {url}"));
     assert_eq!(
         text(&again.stderr),
@@ -1010,7 +1011,7 @@ fn colors_are_shown_where_asked_for_only() {
     }
 }
 
-/// What a terminal shows of a command line, standard error included.
+/// The screen of a terminal after a command line, standard error included.
 fn on_a_terminal(folder: &Path, command_line: &str, variables: &[(&str, &str)]) -> String {
     let command = format!("{} {command_line}", env!("CARGO_BIN_EXE_heaptide"));
     let mut script = Command::new("script");
@@ -1053,7 +1054,7 @@ fn a_terminal_has_colors_and_progress_and_no_svg() {
     let expected = "heaptide: standard input: a terminal has no profile to read: pipe one into it, \
     or name a file";
     assert_eq!(refused.trim_end(), expected);
-    // Twenty are enough for a bar, which is gone at the end; five are not.
+    // Twenty files are enough for a progress bar, which is gone at the end. Five are not.
     let many = "snapshots/a.pb.gz ".repeat(20);
     let bar = shown(&format!("top {many}"), &[]);
     assert!(

@@ -1,5 +1,5 @@
-//! What `heaptide` writes of profiles beside its reports: other formats, sums, what a profile is,
-//! what has grown, and what shells and `man` read.
+//! What `heaptide` writes besides reports: other formats, sums, descriptions of profiles, growth,
+//! shell completions and the manual page.
 
 use std::{
     collections::BTreeMap,
@@ -74,7 +74,7 @@ fn run(folder: &Path, command_line: &str) -> Output {
         .expect("the command starts")
 }
 
-/// Its standard output; nothing on standard error.
+/// Its standard output. There must be nothing on standard error.
 fn fine(folder: &Path, command_line: &str) -> String {
     let output = run(folder, command_line);
     assert_eq!(text(&output.stderr), "", "{command_line}");
@@ -207,7 +207,7 @@ fn json_has_all_of_a_profile() {
     );
 }
 
-/// The stacks of a speedscope profile with their sums, as folded stacks are written.
+/// The stacks of a speedscope profile with their sums, in the form of folded stacks.
 fn folded(file: &Value, profile: &Value) -> BTreeMap<String, i64> {
     let mut sums = BTreeMap::new();
     let samples = profile["samples"].as_array().expect("samples");
@@ -268,7 +268,7 @@ fn speedscope_has_every_sample_type_and_inlined_calls() {
     let told = "negative alloc_objects are left out: speedscope has no room for them";
     assert!(text(&output.stderr).starts_with(&format!("heaptide: 1 {told}\n")));
 
-    // A type's name is the profile's, and what is told is for a terminal.
+    // A type's name is foreign text, and remarks go to a terminal.
     let mut foreign = example::profile(&shrunk, 0);
     foreign.sample_types[0].kind = "\x1b]0;title".into();
     save(&folder.path().join("shrunk.pb.gz"), &foreign);
@@ -294,7 +294,7 @@ fn formats_go_by_the_name_and_inputs_are_added_up() {
         .to_string();
     let written = fs::read_to_string(path.join("a.folded")).expect("the file");
     assert_eq!(written, expected);
-    // As a reader of such files has it, which leaves out lines that it does not understand.
+    // As a reader of such files does, which leaves out lines that it does not understand.
     let mut svg = Vec::new();
     let mut options = inferno::flamegraph::Options::default();
     inferno::flamegraph::from_lines(&mut options, written.lines(), &mut svg)
@@ -354,7 +354,7 @@ fn other_readers_read_what_is_written() {
     assert_eq!(read["functions"], serde_json::json!(functions));
 }
 
-/// The functions of a profile, with total and self as speedscope writes them but for the shares.
+/// The functions of a profile with total and self, as speedscope writes them, without the shares.
 fn functions(profile: &Profile) -> BTreeMap<String, [String; 2]> {
     let top = report::Top::new(profile.sample_type_at(3).expect("four sample types"));
     let bytes = |value| units::Bytes(value).to_string().replace("iB", "B");
@@ -363,7 +363,7 @@ fn functions(profile: &Profile) -> BTreeMap<String, [String; 2]> {
         .collect()
 }
 
-/// The same as speedscope's page shows them.
+/// The same, as speedscope's page shows them.
 fn shown(file: &Path) -> BTreeMap<String, [String; 2]> {
     let shown = readers::run("show.mjs", browser::browser(), file);
     let shown: Value = serde_json::from_str(&shown).expect("JSON");
@@ -391,7 +391,7 @@ fn speedscope_shows_what_is_written() {
     assert_eq!(converted, functions(&profile));
     assert!(converted.keys().any(|name| name.ends_with("push")));
 
-    // Of a pprof file it takes the calls that are not inlined.
+    // It takes only the calls of a pprof file that are not inlined.
     let read = shown(&folder.path().join("heap.pb.gz"));
     for location in &mut profile.locations {
         location.lines = location.lines.pop().into_iter().collect();
@@ -445,7 +445,7 @@ fn a_merge_is_the_sum_and_says_what_does_not_fit() {
          sample of the sum would say what it stands for",
     );
     assert!(!path.join("x.pb.gz").exists());
-    // Heaps say of each sample what it was drawn at.
+    // Each sample of a heap states the interval it was drawn at.
     fine(path, "merge fine.pb.gz heap.pb.gz -o x.pb.gz");
     let sum = read(&path.join("x.pb.gz"));
     let drawn = |sample| {
@@ -478,7 +478,7 @@ fn snapshots_of_one_process_are_warned_of() {
         warning
     );
 
-    // At a fixed address too, where they say which process they are of.
+    // At a fixed address too, if they state their process.
     for (name, pid) in [("a", 7), ("b", 7), ("c", 8)] {
         let mut fixed = example::profile(STACKS, 0);
         fixed.comments = vec![format!("#heaptide process: pid={pid} start=1700000000.12").into()];
@@ -497,7 +497,7 @@ fn a_merge_of_ten_thousand_needs_no_more_memory_than_of_ten() {
     let folder = tempfile::tempdir().expect("a folder");
     let pods = folder.path().join("pods");
     fs::create_dir(&pods).expect("a new folder");
-    // Held all at once they would take 150 MB.
+    // All at once they would take 150 MB.
     let stacks: String = (0..20)
         .map(|at| {
             format!(
@@ -512,7 +512,7 @@ fn a_merge_of_ten_thousand_needs_no_more_memory_than_of_ten() {
     for pod in 0..10_000 {
         fs::write(pods.join(format!("{pod}.pb.gz")), &bytes).expect("a new file");
     }
-    // Of all its addresses, so more than it can ever have resident.
+    // A limit of the address space, so of more than can ever be resident.
     let limited = format!(
         "ulimit -v {}; exec {} merge pods -o all.pb.gz",
         64 << 10,
@@ -654,7 +654,7 @@ fn described(folder: &Path, profile: &Profile) -> String {
     fine(folder, "info some.pb.gz")
 }
 
-/// The lines of a block that `watch` has written, up to the empty one.
+/// The lines of a block of `watch`, up to the empty one.
 fn block(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Vec<String> {
     let lines = lines.map(|line| line.expect("a line"));
     let block: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
@@ -677,7 +677,7 @@ fn watch_shows_growth_failures_and_a_restart() {
         );
         let mut profile = example::profile(&stacks, 0);
         profile.time_nanos += later * 1_000_000_000;
-        // Whole at once, as the snapshotter does it.
+        // The whole file at once, as the snapshotter does it.
         save(&path.join("new"), &profile);
         fs::rename(path.join("new"), path.join(name)).expect("it can be renamed");
     };
@@ -791,8 +791,8 @@ fn watch_gives_the_terminal_back() {
     );
 }
 
-/// A command in a terminal of its own, which is closed after a while: what is stopped for ever then
-/// ends too.
+/// A command in a terminal of its own. The terminal is closed after a while, so a command that is
+/// stopped for ever ends too.
 fn in_a_terminal(folder: &Path, command: &str) -> Child {
     Command::new("timeout")
         .args(["60", "script", "-qec", command, "/dev/null"])
@@ -805,7 +805,7 @@ fn in_a_terminal(folder: &Path, command: &str) -> Child {
         .expect("timeout starts")
 }
 
-/// What a terminal shows, up to and with the text that is waited for.
+/// The output on a terminal, up to and with the text that is waited for.
 fn until(terminal: &mut impl Read, wanted: &str) -> String {
     let mut shown = Vec::new();
     while !shown.ends_with(wanted.as_bytes()) {
@@ -823,7 +823,7 @@ fn watch_gives_the_terminal_back_while_it_is_stopped() {
     const ENTER: &str = "\x1b[?1049h\x1b[?25l";
     const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
     let folder = folder();
-    // A shell that controls jobs, as an interactive one does.
+    // A shell with job control, as an interactive one has.
     let command = format!(
         "bash -c 'set -m; {} watch --every 1h .; echo STOPPED; bg; jobs; fg; echo ENDED'",
         env!("CARGO_BIN_EXE_heaptide")

@@ -1,8 +1,8 @@
 //! `heaptide tree`, `peek`, `traces` and `list` against `go tool pprof`: function by function, call
-//! by call, sample by sample and line by line, to the unit and in its order.
+//! by call, sample by sample and line by line, to the unit and in the same order.
 //!
-//! Two things differ on purpose: a call that carries nothing, which only a difference has, is not
-//! shown; and a sample without a stack is.
+//! Two things differ on purpose. heaptide leaves out calls of value 0, which only a difference has.
+//! And it shows samples without a stack.
 
 use std::{fs, path::Path, process::Command};
 
@@ -14,7 +14,7 @@ use ten_profiles::{example, kinds, profiles, write};
 mod pprof_text;
 mod ten_profiles;
 
-/// What both commands are asked, in `pprof`'s spelling with one dash.
+/// Options of both commands, in `pprof`'s spelling with one dash.
 const FILTERS: [&[&str]; 8] = [
     &[],
     &["-focus=put|^f3$|fill|ping|index"],
@@ -45,7 +45,7 @@ fn stdout(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What `pprof` says. `report` is `tree`, or `peek` and what to look for.
+/// The output of `pprof`. `report` is `tree`, or `peek` and an expression.
 fn pprof(report: &[&str], options: &[&str], files: &[&str]) -> String {
     let mut pprof = Command::new("go");
     pprof.args(["tool", "pprof", "-symbolize=none", "-unit=B"]);
@@ -53,7 +53,7 @@ fn pprof(report: &[&str], options: &[&str], files: &[&str]) -> String {
     stdout(pprof.args(files))
 }
 
-/// What heaptide says, asked the same.
+/// The output of heaptide for the same.
 fn heaptide(report: &[&str], options: &[&str], files: &[&str]) -> String {
     let mut heaptide = Command::new(env!("CARGO_BIN_EXE_heaptide"));
     heaptide.args(report).args(["--exact", "--no-error"]);
@@ -68,8 +68,8 @@ fn both(report: &[&str], options: &[&str], files: &[&str]) -> (String, String) {
     )
 }
 
-/// The calls of a difference that carry nothing are not ours to show, and two of one size and
-/// different signs are in no order with `pprof`.
+/// heaptide leaves out the calls of a difference whose value is 0. Two of one size with different
+/// signs have no order in `pprof`.
 fn as_ours(mut blocks: Vec<Block>) -> Vec<Block> {
     for block in &mut blocks {
         for calls in [&mut block.callers, &mut block.callees] {
@@ -83,7 +83,7 @@ fn as_ours(mut blocks: Vec<Block>) -> Vec<Block> {
     blocks
 }
 
-/// How many calls were compared.
+/// Compares, and returns the number of calls.
 fn assert_graphs_are_equal(report: &[&str], options: &[&str], files: &[&str]) -> usize {
     let (theirs, ours) = both(report, options, files);
     let mut theirs = blocks(&theirs);
@@ -182,7 +182,7 @@ fn peek_equals_pprof() {
     }
 }
 
-/// Rows for addresses are what `pprof` shows with `-addresses`.
+/// heaptide's rows for addresses are those of `pprof -addresses`.
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go)"]
 fn tree_of_addresses_equals_pprof() {
@@ -219,7 +219,7 @@ fn assert_traces_are_equal(options: &[&str], files: &[&str]) -> usize {
         .filter(|trace| trace.frames != ["[no stack]"])
         .collect();
     if files.len() > 1 || options.iter().any(|option| option.contains("base=")) {
-        // Ours say so where one profile's samples were drawn at another interval; pprof forgets it.
+        // heaptide states if a profile's samples were drawn at another interval. pprof forgets it.
         for trace in &mut ours {
             trace.labels.retain(|label| label.key != "sample_interval");
         }
@@ -263,7 +263,7 @@ fn traces_equal_pprof() {
     }
 }
 
-/// Source files for all profiles that have any: those of the synthetic ones are made up.
+/// Source files for all profiles that have any. Those of the synthetic ones are made up.
 fn sources(folder: &Path) {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../heaptide-profile/tests/data");
     fs::create_dir(folder).expect("a new folder");
@@ -307,14 +307,14 @@ fn list_equals_pprof() {
                 }
             }
         }
-        // The tests' own sources are where they say, unless they are run elsewhere.
+        // The tests' own sources are in their place, unless the tests run elsewhere.
         assert!(compared > 30, "{file}: {compared} lines compared");
     }
 }
 
 fn assert_routines_are_equal(ours: &Routine, theirs: &Routine, place: &str) {
     if theirs.file.is_empty() {
-        // pprof gives no numbers then.
+        // pprof gives no numbers in this case.
         assert_eq!((&ours.name, &*ours.file), (&theirs.name, ""), "{place}");
         return;
     }
@@ -329,7 +329,7 @@ fn assert_routines_are_equal(ours: &Routine, theirs: &Routine, place: &str) {
     );
     assert_eq!(ours.is_missing, theirs.is_missing, "{place}: {ours:?}");
     if theirs.is_missing {
-        // Ours lists what holds something all the same.
+        // heaptide lists lines that hold something in any case.
         let sums = ours.lines.iter().map(|line| (line.flat, line.cum));
         let sums = sums.fold((0, 0), |sum, line| (sum.0 + line.0, sum.1 + line.1));
         assert_eq!(sums, (ours.flat, ours.cum), "{place}: {ours:?}");
@@ -338,7 +338,7 @@ fn assert_routines_are_equal(ours: &Routine, theirs: &Routine, place: &str) {
     }
 }
 
-/// The command that a report says shows the same does: it is run by a shell, as a user would.
+/// The command below a report shows the same. A shell runs it, as a user would.
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go)"]
 fn the_command_below_a_report_shows_the_same() {

@@ -16,7 +16,7 @@ fn command() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_heaptide"))
 }
 
-/// Addresses only, as a program writes them that leaves symbols to others.
+/// Addresses only, as a program without symbols writes them.
 const RAW: &str = "
     0x10 / 0x20 / 0x30 = 1 100 1 100
     0x10 / 0x20 / 0x40 = 2 200 1 100
@@ -78,7 +78,7 @@ fn diff_equals_pprof() {
     }
 }
 
-/// Rows for addresses are what `pprof` shows with `-addresses`; a file moved by address space
+/// heaptide's rows for addresses are those of `pprof -addresses`. A file moved by address space
 /// randomization lines up in both.
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go)"]
@@ -106,7 +106,7 @@ fn addresses_equal_pprof() {
     }
 }
 
-/// Both commands with their own spelling of the same options: the same rows in the same order.
+/// Both commands with their own spelling of the same options give the same rows in the same order.
 fn assert_equal(kind: &str, theirs: &[&str], ours: &[&str], files: &[&str]) -> PprofTable {
     let their_report = parse(&pprof(kind, &[theirs, files].concat()));
     let mut command = Command::new(env!("CARGO_BIN_EXE_heaptide"));
@@ -127,7 +127,7 @@ fn assert_equal(kind: &str, theirs: &[&str], ours: &[&str], files: &[&str]) -> P
     our_report
 }
 
-/// Each filter alone, and together: on functions, on files, on what is mapped, on labels.
+/// Each filter alone, and all together: on functions, on files, on mapped files, on labels.
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go)"]
 fn filters_equal_pprof() {
@@ -175,7 +175,7 @@ fn filters_equal_pprof() {
         .zip(kept_some)
         .filter(|(_, some)| !some)
         .collect();
-    // Two of them are meant to.
+    // Two of them are meant to be empty.
     assert_eq!(empty.len(), 2, "{empty:?}");
 }
 
@@ -223,8 +223,8 @@ fn views_equal_pprof() {
     }
 }
 
-/// With fewer rows than there are `pprof` tells inlined calls by the callers that it still shows,
-/// so names are compared without.
+/// With a limit of rows `pprof` decides inlined calls by the callers that it still shows. So names
+/// are compared without that.
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go)"]
 fn nodecount_equals_pprof() {

@@ -1,4 +1,4 @@
-//! The real `pprof` reads what this crate writes.
+//! The real `pprof` reads what this package writes.
 
 mod synthetic;
 
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// A synthetic heap profile in a file, and a home folder where `pprof` finds nothing.
+/// A synthetic heap profile in a file, and a home folder in which `pprof` finds nothing.
 struct Written {
     folder: TempDir,
 }

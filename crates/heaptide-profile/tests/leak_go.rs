@@ -1,4 +1,4 @@
-//! The leak report on heap profiles that Go's runtime wrote of a leaking Go program.
+//! The verdict on heap profiles that Go's runtime wrote for a leaking Go program.
 
 use heaptide_profile::Profile;
 use heaptide_profile::leak::{LeakDetector, NotAccusedReason};
@@ -26,7 +26,7 @@ fn the_leak_of_a_go_program_is_found() {
     for second in 0..16_i64 {
         let path = folder.path().join(format!("heap-{second:02}.pb.gz"));
         let mut profile = Profile::read(&fs::read(path).unwrap()).unwrap();
-        // The program takes no time between its seconds.
+        // The program takes no time between its simulated seconds.
         profile.time_nanos = second * 1_000_000_000;
         detector.add(&profile).unwrap();
     }
@@ -35,11 +35,13 @@ fn the_leak_of_a_go_program_is_found() {
     let [leak] = verdict.leaks.as_slice() else {
         panic!("{verdict}");
     };
-    // The function that keeps the buffers is blamed, not the one that makes them for others too.
+    // The blamed function is the one that keeps the buffers, and not the one that makes them for
+    // others too.
     assert_eq!(&*leak.blamed.name, "main.openSession");
     assert_eq!(&*leak.trend.site.name, "main.newBuffer");
     assert!(leak.blamed.file.ends_with("go-leak.go"));
-    // 1 MiB in each of 15 seconds, 3,840 blocks of which 63 % are sampled: a tenth is eight errors.
+    // 1 MiB in each of 15 seconds: 3,840 blocks, of which 63 % are sampled. A tenth is eight
+    // errors.
     assert!(
         (leak.trend.rates.slope / 1_048_576.0 - 1.0).abs() < 0.1,
         "{verdict}"

@@ -1,4 +1,4 @@
-//! Profiles written by other programs: `data/README.md` says how each was made.
+//! Profiles written by other programs. `data/README.md` says how each was made.
 
 use heaptide_profile::Profile;
 use heaptide_profile::report::{Text, Top};
@@ -183,7 +183,7 @@ fn a_sampled_heap_profile_of_go_has_errors_that_fit() {
         samples.filter(|(s, _)| leaf(s)).map(|(_, e)| e).sum()
     };
     for (function, column, truth, law) in [
-        // By the law of the true blocks: sqrt(N (1-p)/p), times the size.
+        // By the law for the true number of blocks: sqrt(N (1-p)/p), times the size.
         ("main.small", 2, 16_384.0, 1445.6),
         ("main.small", 3, 67_108_864.0, 1445.6 * 4096.0),
         ("main.large", 2, 40.0, 4.825),

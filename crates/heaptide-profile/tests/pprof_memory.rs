@@ -1,6 +1,6 @@
-//! Reading takes no more memory than `Profile::read` promises, whatever the bytes: measured by a
-//! counting allocator over inputs that grow the most. One test, since the count is of the whole
-//! process.
+//! Reading takes at most the memory that `Profile::read` promises, whatever the bytes. A counting
+//! allocator measures it over the inputs that grow the most. It is one test, because the count is
+//! of the whole process.
 #![expect(
     unsafe_code,
     reason = "a counting allocator is the only true measure of a peak"
@@ -14,17 +14,18 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use heaptide_profile::Profile;
 
-/// What the documentation of `Profile::read` states.
+/// The promise in the documentation of `Profile::read`.
 const MEMORY_RATIO: usize = 24;
 const MEMORY_FIXED: usize = 128 << 10;
 
-/// Without gzip there is neither a second buffer nor a fixed part, and less is held to: 20 times is
-/// what the entries of a profile come to, and any table that grows beside them would pass this.
+/// Without gzip there is neither a second buffer nor a fixed part, so the limit is lower. The
+/// entries of a profile come to 20 times the input. Any table that grows beside them would exceed
+/// this.
 const PLAIN_RATIO: usize = 21;
 const PLAIN_FIXED: usize = 4 << 10;
 const GZIP_RATIO: usize = 160;
 
-/// Just above a power of two, where doubling would waste the most.
+/// Just above a power of two, where doubling wastes the most.
 const MANY: usize = (1 << 14) + 1;
 
 struct Counting;
@@ -32,8 +33,8 @@ struct Counting;
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// `realloc` and `alloc_zeroed` are the trait's own, through these two, so that a growing vector
-// counts with both its old and its new room.
+// `realloc` and `alloc_zeroed` are the trait's own, through these two. So a growing vector counts
+// with both its old and its new room.
 //
 // SAFETY: each method passes its arguments to `System` unchanged and returns what it returns.
 unsafe impl GlobalAlloc for Counting {
@@ -55,7 +56,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Reads `bytes`; how much more was live at the worst moment than before, and how it ended.
+/// Reads `bytes`. Returns how much more was live at the worst moment than before, and the result.
 fn peak_of_reading(bytes: &[u8]) -> (usize, heaptide_profile::Result<Profile>) {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
@@ -262,7 +263,7 @@ fn inputs() -> Vec<(&'static str, bool, Vec<u8>)> {
     ]
 }
 
-/// Samples within samples, each the only content of the next.
+/// Samples within samples. Each is the only content of the one around it.
 fn nested() -> Vec<u8> {
     (0..2000).fold(Vec::new(), |inside, _| message(2, &inside))
 }

@@ -1,5 +1,5 @@
-//! The rules that consumers hold a profile's encoding to, read from the bytes by a protobuf walker
-//! of this test's own, so that a mistake in encoding cannot be undone by the same one in decoding.
+//! The rules of other programs for a profile's encoding. The bytes are read by a protobuf reader
+//! for tests alone, so that a mistake in encoding cannot be undone by the same one in decoding.
 
 mod synthetic;
 

@@ -1,6 +1,6 @@
-//! A service with 5,000 call stacks that hold memory, and that changes when it is told to.
+//! A service with 5,000 call stacks that hold memory. It changes on demand.
 //!
-//! The stacks are real: five calls deep, a function of one of six modules at each depth.
+//! The stacks are real: five calls deep, with a function of one of six modules at each depth.
 
 use std::{
     hint::black_box,
@@ -9,10 +9,10 @@ use std::{
     thread,
 };
 
-/// How many different stacks allocate.
+/// The number of different stacks that allocate.
 pub(crate) const STACKS: usize = 5_000;
-/// How many allocate besides, since not every block is sampled: at 4 KiB, two or three of them are
-/// not, and more than thirty with odds of one in 10^20.
+/// More stacks that allocate, because not every block is sampled. At 4 KiB two or three are not,
+/// and more than thirty with odds of one in 10^20.
 const SPARE: usize = 30;
 
 static HELD: Mutex<Vec<(usize, Vec<u8>)>> = Mutex::new(Vec::new());
@@ -33,7 +33,7 @@ macro_rules! modules {
         #[inline(never)]
         pub(super) fn $caller(path: usize, bytes: usize) -> Vec<u8> {
             use super::{billing, images, orders, search, sessions, users};
-            // The optimizer makes one of functions that do the same.
+            // The optimizer would merge functions that do the same.
             std::hint::black_box(module_path!());
             let next = [
                 orders::$callee, sessions::$callee, images::$callee,
@@ -59,7 +59,7 @@ fn request(path: usize, bytes: usize) {
     HELD.lock().unwrap().push((path, block));
 }
 
-/// Holds memory on all stacks, on some much more than on most.
+/// Holds memory on all stacks. Some hold much more than most.
 pub(crate) fn plant() {
     for path in 0..STACKS + SPARE {
         let skewed = [9, 1, 4, 2, 1, 3];
@@ -76,7 +76,8 @@ fn change() {
     }
 }
 
-/// Changes the heap for each connection, until the process ends; says so by closing it.
+/// Changes the heap for each connection, until the process ends. Closing the connection says that
+/// it is done.
 pub(crate) fn change_on_demand() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! What `go tool pprof -tree`, `-peek`, `-traces` and `-list` say, and what heaptide says, as data.
+//! The output of `go tool pprof -tree`, `-peek`, `-traces` and `-list`, and of heaptide, as data.
 
 /// A function between its callers and its callees.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,7 +10,7 @@ pub(crate) struct Block {
     pub(crate) callees: Vec<Call>,
 }
 
-/// A call; its name says whether it was inlined.
+/// A call. Its name says whether it was inlined.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) value: i64,
@@ -18,7 +18,7 @@ pub(crate) struct Call {
     pub(crate) name: String,
 }
 
-/// The shares of both are rounded each in its way.
+/// Both round shares, each in its own way.
 impl PartialEq for Call {
     fn eq(&self, other: &Self) -> bool {
         (self.value, &self.name) == (other.value, &other.name)
@@ -59,7 +59,7 @@ impl Label {
     }
 }
 
-/// `5.25kB` and its like.
+/// A number such as `5.25kB`.
 fn bytes(text: &str) -> Option<f64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let power = ["B", "kB", "MB", "GB"]
@@ -102,7 +102,7 @@ pub(crate) struct Line {
     text: String,
 }
 
-/// A plain number, with `pprof`'s unit of one byte or without; `.` is nothing.
+/// A plain number, with `pprof`'s unit of one byte or without; `.` is 0.
 fn number(text: &str) -> i64 {
     let digits = text.trim_end_matches('B');
     match digits {
@@ -243,7 +243,7 @@ pub(crate) fn our_traces(output: &str) -> Vec<Trace> {
         .collect()
 }
 
-/// Labels are `key:  values`, the first frame stands behind the value.
+/// Labels are `key:  values`. The first frame is behind the value.
 fn trace(part: &[&str], gap: &str) -> Trace {
     let is_label = |line: &&&str| {
         let key = line.trim_start().split_once(":  ");
@@ -259,7 +259,7 @@ fn trace(part: &[&str], gap: &str) -> Trace {
     };
     let frames = &part[labels.len()..];
     let mut labels: Vec<Label> = labels.into_iter().map(label).collect();
-    // pprof sorts them by their text with what pads it, which puts short keys first.
+    // pprof sorts them by their padded text, which puts short keys first.
     labels.sort_by(|a, b| a.key.cmp(&b.key));
     let (value, first) = frames[0]
         .trim_start()

@@ -1,6 +1,6 @@
-//! The profiles that reports are compared on with `go tool pprof`: synthetic, random, Go's,
-//! jemalloc's, and heaptide's own. `heaptide-profile/tests/data/README.md` says how those of others
-//! were made.
+//! The profiles on which reports are compared with `go tool pprof`: synthetic, random, Go's,
+//! jemalloc's, and heaptide's own. `heaptide-profile/tests/data/README.md` says how the recorded
+//! ones were made.
 
 use std::{fs, path::Path};
 
@@ -26,8 +26,7 @@ pub(crate) const SERVER: &str = "
     main / run / again // again / again = 4 64 2 32 bytes=16
     main / run / freed = 40 4000 0 0 bytes=100";
 
-/// The same program later: some functions grew, some shrank, some came, some went, one stands
-/// still.
+/// The same program later: some functions grew, shrank, came or went, and one stayed the same.
 pub(crate) const LATER: &str = "
     main / run = 1 16 1 16 bytes=16
     main / run / walk / walk / walk = 9 9216 1 1024 bytes=1024
@@ -47,12 +46,12 @@ pub(crate) fn write(folder: &Path, name: &str, profile: &Profile) -> String {
     path.into_os_string().into_string().expect("a path of text")
 }
 
-/// Many stacks over few functions, so that every function is leaf, caller, recursive and inlined
-/// somewhere. `seed` chooses them.
+/// Many stacks over few functions, chosen by `seed`. So every function is leaf, caller, recursive
+/// and inlined somewhere.
 pub(crate) fn random(seed: u64, shift: u64) -> Profile {
     let mut state = seed;
     let mut below = move |limit: u64| {
-        // Knuth's MMIX generator; the low bits are the poor ones.
+        // Knuth's MMIX generator. Its low bits are poor.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -83,8 +82,8 @@ pub(crate) fn random(seed: u64, shift: u64) -> Profile {
     example::profile(&text, shift)
 }
 
-/// All of them. The first ten are pairs that can be compared; those of the first three are each of
-/// one program, the second later than the first.
+/// All of them. The first ten are pairs that can be compared. The first three pairs are of one
+/// program each, and the second profile is later.
 pub(crate) fn profiles(folder: &Path) -> Vec<String> {
     let data = |name| {
         format!(

@@ -1,5 +1,5 @@
 //! A heap profile of heaptide's own, of an optimized program: recursion, inlined calls, generic and
-//! virtual ones, a function at several lines, and memory that was freed.
+//! virtual ones, a function at several lines, and freed memory.
 
 use std::{alloc::System, collections::BTreeMap, fmt::Display, hint::black_box};
 

@@ -1,4 +1,4 @@
-//! A small heap profile as heaptide makes them, for tests of what leaves the process.
+//! A small heap profile as heaptide makes them, for tests of its encoding.
 
 use std::sync::Arc;
 
@@ -7,12 +7,13 @@ use heaptide_profile::{
     Profile, Sample, ValueType,
 };
 
-/// A generic name, which `pprof` shortens to `::extend` unless the mangled symbol is beside it.
+/// A generic name. `pprof` shortens it to `::extend` unless the mangled symbol is beside it.
 pub(crate) const GENERIC_NAME: &str = "<alloc::vec::Vec<T> as core::iter::Extend<T>>::extend";
 
 pub(crate) const BUILD_ID: &str = "4f1c9a0b6d3e58271122334455667788990aabbc";
 
-/// Two stacks, symbolized, one with an inlined call; the executable and a library without symbols.
+/// Two stacks with symbols, one with an inlined call. The executable has symbols, the library has
+/// none.
 pub(crate) fn heap_profile() -> Profile {
     Profile {
         sample_types: [
