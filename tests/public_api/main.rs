@@ -13,8 +13,8 @@ use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 
 /// The structs and enums with public parts that are exhaustive, because they cannot grow.
 ///
-/// They are the messages of `profile.proto`, a finished format, what is built from them, and choices
-/// that are complete.
+/// They are the messages of `profile.proto`, a finished format, what is built from them, and
+/// choices that are complete.
 const PLAIN_DATA: &[&str] = &[
     "heaptide_profile::Function",
     "heaptide_profile::Label",
