@@ -1,6 +1,9 @@
 //! The source of the sample interval. The test starts itself anew with another environment.
 
-use std::{alloc::System, process::Command};
+#[path = "../support/roles.rs"]
+mod roles;
+
+use std::{alloc::System, process::ExitCode};
 
 const BUILDER: u64 = 65_536;
 
@@ -10,9 +13,7 @@ static GLOBAL: heaptide::SamplingAllocator<System> =
 
 /// The standard output and standard error of a process with this environment.
 fn started_with(variable: Option<&str>) -> (String, String) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--ignored", "--nocapture"]);
-    command.env_remove("HEAPTIDE_SAMPLE_INTERVAL");
+    let mut command = roles::command("started");
     if let Some(value) = variable {
         command.env("HEAPTIDE_SAMPLE_INTERVAL", value);
     }
@@ -22,9 +23,8 @@ fn started_with(variable: Option<&str>) -> (String, String) {
     (text(output.stdout), text(output.stderr))
 }
 
-#[test]
-#[ignore = "not a test: what the other tests start with another environment"]
-fn child() {
+/// The role of the started process.
+fn print_what_holds(_role: &str) {
     let kept: Vec<Vec<u8>> = (0..100).map(|_| vec![1; 777]).collect();
     let stats = heaptide::stats();
     let profile = heaptide::ProfileOptions::new().heap().unwrap();
@@ -49,7 +49,6 @@ fn child() {
     drop(kept);
 }
 
-#[test]
 fn the_builder_holds_without_an_environment() {
     let (out, err) = started_with(None);
     assert!(
@@ -63,7 +62,6 @@ fn the_builder_holds_without_an_environment() {
     assert_eq!(err, "");
 }
 
-#[test]
 fn the_environment_is_stronger_and_exact_from_the_start_at_1() {
     let (out, err) = started_with(Some("1"));
     assert!(
@@ -76,7 +74,6 @@ fn the_environment_is_stronger_and_exact_from_the_start_at_1() {
     assert!(out.contains("interval=262144"), "{out}");
 }
 
-#[test]
 fn zero_records_nothing() {
     let (out, err) = started_with(Some("0"));
     assert!(out.contains("interval=0"), "{out}");
@@ -85,7 +82,6 @@ fn zero_records_nothing() {
     assert_eq!(err, "");
 }
 
-#[test]
 fn an_unreadable_value_keeps_the_next_source_and_is_reported_three_times() {
     let (out, err) = started_with(Some("half a MiB"));
     assert!(out.contains("interval=65536 ignored=true"), "{out}");
@@ -98,4 +94,14 @@ fn an_unreadable_value_keeps_the_next_source_and_is_reported_three_times() {
         "heaptide: ignoring HEAPTIDE_SAMPLE_INTERVAL=half a MiB: not a number of bytes such as \
          524288, 512KiB or 1MiB (0 = off)\n"
     );
+}
+
+fn main() -> ExitCode {
+    let tests = roles::tests![
+        the_builder_holds_without_an_environment,
+        the_environment_is_stronger_and_exact_from_the_start_at_1,
+        zero_records_nothing,
+        an_unreadable_value_keeps_the_next_source_and_is_reported_three_times,
+    ];
+    roles::main(print_what_holds, tests)
 }

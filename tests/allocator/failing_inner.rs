@@ -343,7 +343,6 @@ fn without_memory_for_the_tables_the_first_samples_are_lost_and_nothing_aborts()
 }
 
 #[test]
-#[ignore = "not a test: what another test starts"]
 fn nothing_is_lost() {
     let stats = heaptide::stats();
     assert!(stats.lost.is_nothing() && stats.samples > 10, "{stats:?}");

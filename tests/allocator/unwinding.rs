@@ -26,9 +26,7 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(1);
 
-// ---- Stacks near their end.
-// ---------------------------------------------------------------------------
-
+// ---- Stacks near their end
 const PAINT: u8 = 0xa5;
 /// Memory below a stack that nothing may touch.
 const GUARD: usize = 64 << 10;
@@ -182,9 +180,7 @@ fn profile() -> Profile {
     ProfileOptions::new().raw().allocs().unwrap()
 }
 
-// ---- Libraries.
-// -----------------------------------------------------------------------------------------
-
+// ---- Libraries
 fn build(folder: &Path, name: &str, text: &str) -> CString {
     let source = folder.join(format!("{name}.c"));
     let library = folder.join(format!("{name}.so"));

@@ -3,14 +3,15 @@
 //! The test starts a copy of itself as the service. The copy writes two heap profiles, ends, and is
 //! removed before `pprof` looks. A service's binary is often missing on the machine of the reader,
 //! too.
-#![cfg(all(feature = "jemalloc", feature = "symbolize"))]
 
 #[path = "../support/command.rs"]
 mod command;
+#[path = "../support/roles.rs"]
+mod roles;
 
 use heaptide::Profile;
 use heaptide_profile::testing::pprof_top::{KINDS, assert_diff_is_equal, assert_top_is_equal};
-use std::{fs, hint::black_box, path::Path, process::Command, sync::Mutex};
+use std::{fs, hint::black_box, path::Path, process::Command, process::ExitCode, sync::Mutex};
 use tempfile::TempDir;
 
 #[global_allocator]
@@ -45,13 +46,9 @@ fn churn() {
     }
 }
 
-#[test]
-#[ignore = "not a test: the service that the tests start"]
-fn service() {
-    let Some(folder) = std::env::var_os("SERVICE_FOLDER") else {
-        return;
-    };
-    let folder = Path::new(&folder);
+/// The role of the service, which writes its profiles to this folder.
+fn serve(folder: &str) {
+    let folder = Path::new(folder);
     let write = |name| heaptide::write_heap_profile(fs::File::create(folder.join(name)).unwrap());
     let mut shelf = Shelf(Vec::new());
     // 5,000 stay, which are 38 samples on average. The odds of none are one in 10^16.
@@ -77,9 +74,12 @@ fn served() -> TempDir {
         .arg(&binary)
         .status();
     assert!(copied.unwrap().success());
+    let role = roles::command(folder.path().to_str().unwrap());
     let output = Command::new(&binary)
-        .args(["--exact", "service", "--ignored"])
-        .env("SERVICE_FOLDER", folder.path())
+        .envs(
+            role.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -104,8 +104,6 @@ fn quiet_pprof(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
 fn top_and_diff_agree_with_pprof_to_the_unit() {
     let folder = served();
     let path = |name| {
@@ -121,8 +119,6 @@ fn top_and_diff_agree_with_pprof_to_the_unit() {
     assert_diff_is_equal(command::heaptide(), &base, &new);
 }
 
-#[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
 fn raw_shows_the_types_the_period_and_the_program_first() {
     let folder = served();
     let raw = quiet_pprof(folder.path(), &["-raw"]);
@@ -159,8 +155,6 @@ fn raw_shows_the_types_the_period_and_the_program_first() {
     );
 }
 
-#[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
 fn names_come_through_whole_and_the_leak_is_the_first_line() {
     let folder = served();
     let top = quiet_pprof(folder.path(), &["-top"]);
@@ -176,8 +170,6 @@ fn names_come_through_whole_and_the_leak_is_the_first_line() {
     assert!(table.iter().any(|line| line.contains(generic)), "{top}");
 }
 
-#[test]
-#[ignore = "needs Go's pprof (Debian golang-go)"]
 fn list_shows_the_leaking_line() {
     let folder = served();
     let list = quiet_pprof(folder.path(), &["-list", "leak_requests"]);
@@ -194,7 +186,6 @@ fn list_shows_the_leaking_line() {
 }
 
 /// The rules of all consumers, on a real profile.
-#[test]
 fn a_real_profile_keeps_the_rules() {
     let folder = served();
     let profile = Profile::read(&fs::read(folder.path().join("new.pb.gz")).unwrap()).unwrap();
@@ -239,4 +230,17 @@ fn a_real_profile_keeps_the_rules() {
         assert!(sample.values[0] >= sample.values[2] && sample.values[1] >= sample.values[3]);
         assert_eq!(&*sample.labels[0].key, "bytes");
     }
+}
+
+fn main() -> ExitCode {
+    let tests = roles::tests![
+        top_and_diff_agree_with_pprof_to_the_unit = "needs Go's pprof (Debian golang-go)",
+        raw_shows_the_types_the_period_and_the_program_first =
+            "needs Go's pprof (Debian golang-go)",
+        names_come_through_whole_and_the_leak_is_the_first_line =
+            "needs Go's pprof (Debian golang-go)",
+        list_shows_the_leaking_line = "needs Go's pprof (Debian golang-go)",
+        a_real_profile_keeps_the_rules,
+    ];
+    roles::main(serve, tests)
 }

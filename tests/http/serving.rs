@@ -1,12 +1,13 @@
 //! Service and server, with real requests over real sockets. And what the server does about hostile
 //! clients, about forks, and about its end.
-#![cfg(all(feature = "http", feature = "symbolize"))]
 #![expect(unsafe_code, reason = "forks, and counts what is live")]
 #![expect(clippy::exit, reason = "a forked child ends where it was made")]
 
 #[path = "../support/http_load.rs"]
 mod http_load;
 mod plain_client;
+#[path = "../support/roles.rs"]
+mod roles;
 
 use axum::{Router, routing};
 use bytes::Bytes;
@@ -25,7 +26,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::ffi::OsStrExt,
     panic,
-    process::{Command, Output},
+    process::{Command, ExitCode, Output},
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -71,9 +72,7 @@ fn profile(answer: &Answer) -> Profile {
     profile
 }
 
-// ---- Service and server.
-// ---------------------------------------------------------------------------
-
+// ---- Service and server
 /// A host with routes and a 404 of its own, served on loopback until the runtime is dropped.
 fn host(add: impl FnOnce(Router) -> Router) -> (Runtime, SocketAddr) {
     let runtime = runtime::Builder::new_multi_thread()
@@ -127,7 +126,6 @@ fn assert_left_alone(address: SocketAddr) {
     }
 }
 
-#[test]
 fn a_service_serves_where_it_is_nested() {
     let (_runtime, address) = host(|app| {
         let deeper = Router::new().nest_service("/internal/memory", http::service());
@@ -142,7 +140,6 @@ fn a_service_serves_where_it_is_nested() {
     assert_left_alone(address);
 }
 
-#[test]
 fn a_service_serves_the_routes_it_is_given() {
     let (_runtime, address) = host(|app| {
         let service = http::service();
@@ -155,7 +152,6 @@ fn a_service_serves_the_routes_it_is_given() {
     assert_left_alone(address);
 }
 
-#[test]
 fn a_service_serves_as_a_fallback() {
     let (_runtime, address) = host(|app| {
         let fallback = Router::new().fallback_service(http::service());
@@ -166,7 +162,6 @@ fn a_service_serves_as_a_fallback() {
     assert_left_alone(address);
 }
 
-#[test]
 fn a_mounted_service_checks_the_host_only_if_asked() {
     let (_runtime, address) = host(|app| {
         let checked = http::service().allow_host("heap.example.org").unwrap();
@@ -216,7 +211,6 @@ fn hyper_by_hand() -> (
     (serving, address, end)
 }
 
-#[test]
 fn a_service_needs_nothing_but_hyper() {
     let (serving, address, end) = hyper_by_hand();
     profile(&get(address, "/debug/pprof/heap"));
@@ -230,7 +224,6 @@ fn a_service_needs_nothing_but_hyper() {
     serving.join().unwrap();
 }
 
-#[test]
 fn a_program_without_a_runtime_is_served_and_one_inside_of_a_runtime_too() {
     let server = http::serve("127.0.0.1:0").unwrap();
     profile(&get(server.local_addr(), "/debug/pprof/heap"));
@@ -251,10 +244,7 @@ fn a_program_without_a_runtime_is_served_and_one_inside_of_a_runtime_too() {
     }
 }
 
-// ---- Addresses.
-// ------------------------------------------------------------------------------------
-
-#[test]
+// ---- Addresses
 fn servers_have_ports_of_their_own_and_give_them_back() {
     let (one, other) = (http::serve("127.0.0.1:0"), http::serve("localhost:0"));
     let (one, other) = (one.unwrap(), other.unwrap());
@@ -280,7 +270,6 @@ fn servers_have_ports_of_their_own_and_give_them_back() {
     assert_eq!(get(other.local_addr(), "/debug/pprof/").status, 200);
 }
 
-#[test]
 fn other_machines_are_served_only_if_that_is_said() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:6060"] {
         let error = http::serve(address).unwrap_err();
@@ -303,7 +292,6 @@ fn other_machines_are_served_only_if_that_is_said() {
     assert_eq!(get_as(local, "evil.example", "/heap").status, 403);
 }
 
-#[test]
 fn what_is_no_address_is_named_with_what_would_be() {
     for nonsense in [
         "6060",
@@ -325,14 +313,11 @@ fn what_is_no_address_is_named_with_what_would_be() {
     assert!(error.unwrap_err().to_string().contains("\"http://x/\""));
 }
 
-// ---- Hostile clients.
-// ------------------------------------------------------------------------------
-
+// ---- Hostile clients
 fn server() -> Server {
     http::serve("127.0.0.1:0").unwrap()
 }
 
-#[test]
 fn a_page_with_a_name_of_its_own_cannot_read() {
     let server = Server::builder().allow_host("heap.example.org");
     let server = server.serve("127.0.0.1:0");
@@ -364,7 +349,6 @@ fn a_page_with_a_name_of_its_own_cannot_read() {
     assert_eq!(send(address, early).status, 403);
 }
 
-#[test]
 fn heads_and_bodies_without_end_are_refused() {
     let server = server();
     let address = server.local_addr();
@@ -405,7 +389,6 @@ fn heads_and_bodies_without_end_are_refused() {
     sender.join().unwrap();
 }
 
-#[test]
 fn garbage_is_answered_and_breaks_nothing() {
     let server = server();
     let address = server.local_addr();
@@ -456,9 +439,7 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-// ---- Slow answers.
-// ---------------------------------------------------------------------------------
-
+// ---- Slow answers
 /// Asks for the difference over 300 seconds, and leaves the connection waiting.
 fn ask_for_a_long_delta(address: SocketAddr) -> TcpStream {
     let before = threads("heaptide-answer");
@@ -495,12 +476,10 @@ fn give_up_on_deltas() {
     serving.join().unwrap();
 }
 
-#[test]
 fn an_answer_that_takes_long_holds_up_nobody_and_ends_with_who_asked() {
     assert_runs("deltas");
 }
 
-#[test]
 fn a_token_opens_an_address_to_other_machines() {
     let endpoints = Endpoints::builder().token("a long random word").build();
     let server = Server::builder().endpoints(endpoints.clone());
@@ -523,7 +502,6 @@ fn a_token_opens_an_address_to_other_machines() {
     }
 }
 
-#[test]
 fn all_addresses_of_a_large_profile_are_asked_for_at_once() {
     let server = server();
     // In the form that pprof sends. None is in this program's code, which would take long without
@@ -542,24 +520,16 @@ fn all_addresses_of_a_large_profile_are_asked_for_at_once() {
     assert_eq!((answer.status, answer.text()), (200, "num_symbols: 1\n"));
 }
 
-#[test]
-#[ignore = "loads all cores for 6 s (no package is needed); benches/http_load.rs measures"]
 fn many_clients_get_a_profile_or_are_told_to_come_later() {
     // In its own process, because memory of other tests would count.
     assert_runs("load");
 }
 
-// ---- In processes of their own.
-// --------------------------------------------------------------------
-
+// ---- In processes of their own
 /// Runs one of the functions below in a process of its own.
 fn process(role: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env_remove("HEAPTIDE_SAMPLE_INTERVAL")
-        .env_remove("HEAPTIDE_HTTP")
-        .env("ROLE", role);
+    let mut command = roles::command(role);
+    command.env_remove("HEAPTIDE_HTTP");
     command
 }
 
@@ -573,12 +543,8 @@ fn assert_runs(role: &str) {
     assert_succeeds(process(role));
 }
 
-#[test]
-#[ignore = "not a test: what the other tests start in a process of its own"]
-fn child() {
-    match std::env::var("ROLE").unwrap_or_default().as_str() {
-        // All ignored tests are run, and there is nothing to do here.
-        "" => {}
+fn play(role: &str) {
+    match role {
         "environment" => print_what_the_environment_starts(),
         "fork" => fork_with_a_server(),
         "deltas" => give_up_on_deltas(),
@@ -631,7 +597,6 @@ fn print_what_the_environment_starts() {
     }
 }
 
-#[test]
 fn the_environment_decides_where_it_is_asked_to() {
     let said_of = |variable: Option<&OsStr>| {
         let mut process = process("environment");
@@ -687,11 +652,9 @@ fn ask_where_no_thread_can_be_started() {
     assert_eq!(ask("/debug/pprof/").status(), 200);
 }
 
-#[test]
 fn who_asks_while_no_thread_can_be_started_is_told_to_come_later() {
     let mut process = process("no-threads");
-    // On the main thread, which has its stack already.
-    process.arg("--test-threads=1");
+    // The main thread, which plays the role, has its stack already.
     process.env("RUST_MIN_STACK", (1_u64 << 47).to_string());
     assert_succeeds(process);
 }
@@ -721,7 +684,6 @@ fn count_threads() {
     eventually("answers end", || threads("heaptide-answer") == 0);
 }
 
-#[test]
 fn its_thread_ends_with_it_and_its_sockets_stay_in_the_process() {
     assert_runs("threads");
 }
@@ -788,7 +750,6 @@ fn fork_with_a_server() {
     assert_eq!(wait(pid), 0);
 }
 
-#[test]
 fn a_forked_child_has_no_server_and_does_not_keep_the_port() {
     assert_runs("fork");
 }
@@ -821,13 +782,36 @@ fn look_at_its_own_memory() {
     drop(kept);
 }
 
-#[test]
 fn its_own_memory_is_not_in_what_it_serves() {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env("HEAPTIDE_SAMPLE_INTERVAL", "1")
-        .env("ROLE", "own-memory");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{output:#?}");
+    let mut process = process("own-memory");
+    process.env("HEAPTIDE_SAMPLE_INTERVAL", "1");
+    assert_succeeds(process);
+}
+
+fn main() -> ExitCode {
+    let tests = roles::tests![
+        a_service_serves_where_it_is_nested,
+        a_service_serves_the_routes_it_is_given,
+        a_service_serves_as_a_fallback,
+        a_mounted_service_checks_the_host_only_if_asked,
+        a_service_needs_nothing_but_hyper,
+        a_program_without_a_runtime_is_served_and_one_inside_of_a_runtime_too,
+        servers_have_ports_of_their_own_and_give_them_back,
+        other_machines_are_served_only_if_that_is_said,
+        what_is_no_address_is_named_with_what_would_be,
+        a_page_with_a_name_of_its_own_cannot_read,
+        heads_and_bodies_without_end_are_refused,
+        garbage_is_answered_and_breaks_nothing,
+        an_answer_that_takes_long_holds_up_nobody_and_ends_with_who_asked,
+        a_token_opens_an_address_to_other_machines,
+        all_addresses_of_a_large_profile_are_asked_for_at_once,
+        many_clients_get_a_profile_or_are_told_to_come_later =
+            "loads all cores for 6 s (no package is needed); benches/http_load.rs measures",
+        the_environment_decides_where_it_is_asked_to,
+        who_asks_while_no_thread_can_be_started_is_told_to_come_later,
+        its_thread_ends_with_it_and_its_sockets_stay_in_the_process,
+        a_forked_child_has_no_server_and_does_not_keep_the_port,
+        its_own_memory_is_not_in_what_it_serves,
+    ];
+    roles::main(play, tests)
 }

@@ -15,13 +15,10 @@ pub(crate) const MIB: usize = 1 << 20;
 
 /// The command that plays a role in a process of its own, with these snapshotter settings.
 pub(crate) fn command(role: &str, settings: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = crate::roles::command(role);
     command
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env_remove("HEAPTIDE_SAMPLE_INTERVAL")
         .env("RUST_BACKTRACE", "0")
-        .env("HEAPTIDE_SNAPSHOTS", settings)
-        .env("ROLE", role);
+        .env("HEAPTIDE_SNAPSHOTS", settings);
     command
 }
 

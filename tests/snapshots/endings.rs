@@ -74,8 +74,7 @@ pub(crate) fn fork_with_a_snapshotter() {
     assert_eq!(snapshots.counts().taken, 2);
 }
 
-#[test]
-fn signals_panics_and_exits_leave_their_files() {
+pub(crate) fn signals_panics_and_exits_leave_their_files() {
     for by_drop in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let settings = format!("dir={},signal=USR2,exit,panic", folder.path().display());
@@ -96,8 +95,7 @@ fn signals_panics_and_exits_leave_their_files() {
     }
 }
 
-#[test]
-fn a_forked_child_leaves_the_snapshots_to_its_parent_and_may_start_its_own() {
+pub(crate) fn a_forked_child_leaves_the_snapshots_to_its_parent_and_may_start_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let settings = format!("dir={},exit,panic", folder.path().display());
     let mut command = command("fork", &settings);

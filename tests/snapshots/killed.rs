@@ -36,8 +36,7 @@ fn scatter(seed: u64, below: u64) -> u64 {
         % below
 }
 
-#[test]
-fn whatever_is_killed_leaves_whole_files_only() {
+pub(crate) fn whatever_is_killed_leaves_whole_files_only() {
     const KILLS: u64 = 40;
     let folder = tempfile::tempdir().unwrap();
     let settings = format!(
