@@ -129,7 +129,7 @@ fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
 /// If standard error is closed too, only the exit code can tell. Names of files and of a profile's
 /// types may hold line breaks and escape sequences, and so may a server's answer.
 fn tell(line: &str) {
-    let _told = writeln!(io::stderr(), "heaptide: {}", printable(line));
+    let _ = writeln!(io::stderr(), "heaptide: {}", printable(line));
 }
 
 fn finish(outcome: Result<u8, Failure>) -> ExitCode {

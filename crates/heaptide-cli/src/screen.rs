@@ -136,7 +136,7 @@ impl Drop for Screen {
 fn leave(is_taken: &AtomicBool) {
     // Relaxed: it guards nothing but the write itself.
     if is_taken.swap(false, Ordering::Relaxed) {
-        let _best_effort = write(LEAVE);
+        let _ = write(LEAVE);
     }
 }
 

@@ -132,8 +132,8 @@ impl WatchState<'_> {
             let source = self.arguments.source.clone();
             // The thread ends with its look, or with the process. Nobody may be waiting for its
             // result any more.
-            let _detached = thread::spawn(move || {
-                let _unheard = sender.send(look(&source));
+            let _ = thread::spawn(move || {
+                let _ = sender.send(look(&source));
             });
             loop {
                 match receiver.recv_timeout(TICK) {

@@ -52,7 +52,7 @@ fn answer(mut connection: TcpStream, answers: &[Canned], seen: &Sender<String>) 
     let head = String::from_utf8(head).expect("a request of text");
     let path = head.split(' ').nth(1).expect("a path").to_owned();
     // A test that does not look at requests has dropped the receiver.
-    let _unread = seen.send(head);
+    let _ = seen.send(head);
     let bare = path.split('?').next().unwrap_or_default();
     let Some(canned) = answers.iter().find(|canned| canned.path == bare) else {
         return; // Closes without a word.
@@ -68,5 +68,5 @@ fn answer(mut connection: TcpStream, answers: &[Canned], seen: &Sender<String>) 
     );
     let sent = connection.write_all(head.as_bytes());
     // A client that refuses a body closes the connection in the middle of it.
-    let _cut = sent.and_then(|()| connection.write_all(&canned.body));
+    let _ = sent.and_then(|()| connection.write_all(&canned.body));
 }
