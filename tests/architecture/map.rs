@@ -7,7 +7,7 @@
 //! writes them anew.
 
 use crate::sources::{PACKAGES, TextFile, assert_none, root, sources};
-use std::{env, fs, path::Path};
+use std::{collections::BTreeMap, env, fs, path::Path};
 
 const START: &str = "<!-- file map: BLESS=1 cargo test --test architecture maps -->\n";
 const END: &str = "\n<!-- end of file map -->";
@@ -61,16 +61,22 @@ fn each_file_begins_with_one_line_that_says_what_it_is_for() {
 fn map(files: &[&TextFile]) -> String {
     let tables = PACKAGES.map(|package| {
         let mut table = format!("\n| `{package}/` | |\n|---|---|\n");
-        for file in files.iter().filter(|file| file.path.starts_with(package)) {
-            let path = file.path.strip_prefix(package).unwrap();
-            let path = path.to_str().unwrap();
-            let path = path.strip_suffix("mod.rs").unwrap_or(path);
-            let headline = file.headline().unwrap_or_default().trim_end_matches('.');
+        let of_package = files.iter().filter(|file| file.path.starts_with(package));
+        let rows: BTreeMap<&str, &str> = of_package.map(|file| row(file, package)).collect();
+        for (path, headline) in rows {
             table.push_str(&format!("| `{path}` | {headline} |\n"));
         }
         table
     });
     tables.concat()
+}
+
+/// A file's path within its package, a folder's for its `mod.rs`, and what it is for.
+fn row<'a>(file: &'a TextFile, package: &str) -> (&'a str, &'a str) {
+    let path = file.path.strip_prefix(package).unwrap().to_str().unwrap();
+    let headline = file.headline().unwrap_or_default();
+    let path = path.strip_suffix("mod.rs").unwrap_or(path);
+    (path, headline.trim_end_matches('.'))
 }
 
 /// Whether a file is the root of a package.

@@ -11,47 +11,12 @@
 //! reports.
 
 mod args;
-mod convert;
-mod debug_files;
-mod diff;
-mod download;
-mod dwarf;
+mod commands;
+mod debug_info;
 mod failure;
-mod fetch;
-mod file_args;
-mod file_help;
-mod filter;
-mod flamegraph;
-mod growth;
-mod help;
-mod image;
-mod info;
-mod input;
-mod labels;
-mod leaks;
-mod list;
-mod merge;
-mod options;
+mod files;
 mod outcome;
-mod output;
-mod peek;
-mod pprof_hint;
-mod profile_json;
-mod regular_file;
-mod report_args;
-mod report_help;
-mod screen;
-mod selection;
-mod shell;
-mod source_files;
-mod speedscope;
 mod style;
-mod symbolize;
-mod top;
-mod traces;
-mod tree;
-mod view_args;
-mod watch;
 
 use std::{
     io::{self, Write},
@@ -75,22 +40,22 @@ fn main() -> ExitCode {
     };
     let is_colored = style::is_colored(arguments.color);
     let answer = match arguments.command {
-        Command::Top(arguments) => top::run(&arguments, is_colored),
-        Command::Diff(arguments) => diff::run(&arguments, is_colored),
-        Command::Tree(arguments) => tree::run(&arguments, is_colored),
-        Command::Peek(arguments) => peek::run(&arguments, is_colored),
-        Command::Traces(arguments) => traces::run(&arguments, is_colored),
-        Command::List(arguments) => list::run(&arguments, is_colored),
-        Command::Leaks(arguments) => leaks::run(&arguments, is_colored),
-        Command::Flamegraph(arguments) => flamegraph::run(&arguments),
-        Command::Fetch(arguments) => fetch::run(&arguments),
-        Command::Watch(arguments) => watch::run(&arguments, is_colored),
-        Command::Info(arguments) => info::run(&arguments),
-        Command::Symbolize(arguments) => symbolize::run(&arguments),
-        Command::Convert(arguments) => convert::run(&arguments),
-        Command::Merge(arguments) => merge::run(&arguments),
-        Command::Completions(arguments) => shell::completions(&arguments),
-        Command::Man => shell::manual(),
+        Command::Top(arguments) => commands::top::run(&arguments, is_colored),
+        Command::Diff(arguments) => commands::diff::run(&arguments, is_colored),
+        Command::Tree(arguments) => commands::tree::run(&arguments, is_colored),
+        Command::Peek(arguments) => commands::peek::run(&arguments, is_colored),
+        Command::Traces(arguments) => commands::traces::run(&arguments, is_colored),
+        Command::List(arguments) => commands::list::run(&arguments, is_colored),
+        Command::Leaks(arguments) => commands::leaks::run(&arguments, is_colored),
+        Command::Flamegraph(arguments) => commands::flamegraph::run(&arguments),
+        Command::Fetch(arguments) => commands::fetch::run(&arguments),
+        Command::Watch(arguments) => commands::watch::run(&arguments, is_colored),
+        Command::Info(arguments) => commands::info::run(&arguments),
+        Command::Symbolize(arguments) => commands::symbolize::run(&arguments),
+        Command::Convert(arguments) => commands::convert::run(&arguments),
+        Command::Merge(arguments) => commands::merge::run(&arguments),
+        Command::Completions(arguments) => commands::shell::completions(&arguments),
+        Command::Man => commands::shell::manual(),
     };
     finish(answer.and_then(|answer| show(&answer)))
 }

@@ -5,9 +5,20 @@
 //!
 //! Text is checked there as far as possible without a file. Nothing there has an effect.
 
+mod file_args;
+mod file_help;
+pub(crate) mod filter;
+mod help;
+mod labels;
+mod options;
+mod report_args;
+mod report_help;
+pub(crate) mod selection;
+pub(crate) mod view_args;
+
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use crate::{
+pub(crate) use self::{
     file_args::{
         Completions, ConvertArgs, FetchArgs, Format, FramesToKeep, MergeArgs, SymbolizeArgs,
     },
@@ -19,7 +30,6 @@ pub(crate) use crate::{
         TracesArgs, TreeArgs, WatchArgs,
     },
 };
-use crate::{file_help, help};
 
 /// Reads heap profiles: who holds the memory, what has grown, and what leaks.
 #[derive(Debug, Parser)]

@@ -6,10 +6,12 @@ use heaptide_profile::report::folded;
 
 use crate::{
     args::{self, Format},
+    commands::profile_json,
+    commands::speedscope,
     failure::Failure,
-    input,
+    files::input,
+    files::output,
     outcome::Outcome,
-    output, profile_json, speedscope,
 };
 
 pub(crate) fn run(arguments: &args::ConvertArgs) -> Result<Outcome, Failure> {

@@ -8,9 +8,9 @@ use heaptide_profile::{Profile, SampleType, report::total};
 
 use crate::{
     args,
+    args::filter::Filters,
     failure::Failure,
-    filter::Filters,
-    input::{self, Input},
+    files::input::{self, Input},
 };
 
 /// The input of a report.

@@ -6,7 +6,7 @@
 use heaptide_profile::{Filter, Filtered, Profile};
 use regex::Regex;
 
-use crate::{args, failure::Failure, labels::LabelFilter};
+use crate::{args, args::labels::LabelFilter, failure::Failure};
 
 /// The filters of a command line, ready to be applied.
 #[derive(Debug)]

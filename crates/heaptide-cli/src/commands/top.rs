@@ -2,7 +2,10 @@
 
 use heaptide_profile::report::Top;
 
-use crate::{args, failure::Failure, filter::Filters, outcome::Outcome, selection, view_args};
+use crate::{
+    args, args::filter::Filters, args::selection, args::view_args, failure::Failure,
+    outcome::Outcome,
+};
 
 pub(crate) fn run(arguments: &args::TopArgs, is_colored: bool) -> Result<Outcome, Failure> {
     let report = &arguments.report;

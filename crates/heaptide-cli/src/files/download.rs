@@ -12,7 +12,7 @@ use ureq::{
     http::{Response, Uri, header},
 };
 
-use crate::{failure::Failure, image::MAX_BYTES as MAX_IMAGE};
+use crate::{debug_info::image::MAX_BYTES as MAX_IMAGE, failure::Failure};
 
 /// The path of a URL without one: that of Go's handlers and of those that follow it.
 pub(crate) const PATH: &str = "/debug/pprof/heap";

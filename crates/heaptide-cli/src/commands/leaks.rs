@@ -7,7 +7,7 @@ use heaptide_profile::{
 };
 use regex::{Captures, Regex};
 
-use crate::{args, failure::Failure, input, input::Series, outcome::Outcome, style};
+use crate::{args, failure::Failure, files::input, files::input::Series, outcome::Outcome, style};
 
 pub(crate) fn run(arguments: &args::LeaksArgs, is_colored: bool) -> Result<Outcome, Failure> {
     input::check_standard_input(&arguments.files)?;

@@ -4,13 +4,13 @@ use heaptide_profile::report::{Listing, View};
 
 use crate::{
     args,
+    args::filter::{Filters, expression},
+    args::selection,
+    args::view_args,
+    commands::pprof_hint::PprofHint,
     failure::Failure,
-    filter::{Filters, expression},
+    files::source_files::SourceFiles,
     outcome::Outcome,
-    pprof_hint::PprofHint,
-    selection,
-    source_files::SourceFiles,
-    view_args,
 };
 
 pub(crate) fn run(arguments: &args::ListArgs, is_colored: bool) -> Result<Outcome, Failure> {

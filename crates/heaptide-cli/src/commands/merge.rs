@@ -10,9 +10,9 @@ use heaptide_profile::{Merge, Process, Profile};
 use crate::{
     args,
     failure::Failure,
-    input::{self, Series},
+    files::input::{self, Series},
+    files::output,
     outcome::Outcome,
-    output,
 };
 
 /// What all profiles must have in common, taken from the first one.

@@ -7,11 +7,11 @@ use heaptide_profile::{
 
 use crate::{
     args,
+    args::filter::Filters,
+    args::view_args,
     failure::Failure,
-    filter::Filters,
-    input::{self, Input},
+    files::input::{self, Input},
     outcome::Outcome,
-    view_args,
 };
 
 pub(crate) fn run(arguments: &args::DiffArgs, is_colored: bool) -> Result<Outcome, Failure> {

@@ -6,8 +6,8 @@ use heaptide_profile::{
 };
 
 use crate::{
-    args, failure::Failure, filter::Filters, outcome::Outcome, pprof_hint::PprofHint, selection,
-    view_args,
+    args, args::filter::Filters, args::selection, args::view_args, commands::pprof_hint::PprofHint,
+    failure::Failure, outcome::Outcome,
 };
 
 pub(crate) fn run(arguments: &args::TracesArgs, is_colored: bool) -> Result<Outcome, Failure> {

@@ -15,7 +15,7 @@ use object::{
     SymbolFlags, SymbolSection, elf,
 };
 
-use crate::{failure::Failure, regular_file};
+use crate::{failure::Failure, files::regular_file};
 
 /// The largest file that is read. Debug information of a large browser has half of it.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;

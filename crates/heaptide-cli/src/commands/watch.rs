@@ -16,12 +16,13 @@ use std::{
 use heaptide_profile::{Profile, internal::units};
 
 use crate::{
-    args, download,
+    args,
+    commands::growth::Growth,
+    commands::screen::{Ready, Screen},
     failure::Failure,
-    growth::Growth,
-    input,
+    files::download,
+    files::input,
     outcome::Outcome,
-    screen::{Ready, Screen},
 };
 use heaptide_profile::internal::printable;
 

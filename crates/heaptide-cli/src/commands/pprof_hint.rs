@@ -9,7 +9,7 @@ use std::{ffi::OsStr, path::Path};
 
 use heaptide_profile::report::Unit;
 
-use crate::{args, download, failure::Failure};
+use crate::{args, failure::Failure, files::download};
 use heaptide_profile::internal::printable;
 
 /// A command line under construction.

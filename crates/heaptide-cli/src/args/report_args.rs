@@ -7,8 +7,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    options::{Counted, FilterArgs, Nodes, NumberArgs, Profiles, ReportArgs, rows, share},
-    report_help as help,
+    args::options::{Counted, FilterArgs, Nodes, NumberArgs, Profiles, ReportArgs, rows, share},
+    args::report_help as help,
 };
 
 #[derive(Args, Debug)]

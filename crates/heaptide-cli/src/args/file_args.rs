@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::{file_help as help, options::Counted};
+use crate::{args::file_help as help, args::options::Counted};
 
 #[derive(Args, Debug)]
 #[command(after_help = help::FETCH)]

@@ -14,7 +14,7 @@ use heaptide_profile::{
     report::total,
 };
 
-use crate::{args, failure::Failure, input, outcome::Outcome};
+use crate::{args, failure::Failure, files::input, outcome::Outcome};
 use heaptide_profile::internal::printable;
 
 pub(crate) fn run(arguments: &args::InfoArgs) -> Result<Outcome, Failure> {

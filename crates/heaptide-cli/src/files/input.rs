@@ -16,8 +16,8 @@ use heaptide_profile::{Merge, Profile};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::{
-    download,
     failure::{Failure, name},
+    files::download,
 };
 
 /// With this number of files, reading takes long enough for a progress bar.

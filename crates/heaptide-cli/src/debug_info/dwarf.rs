@@ -14,7 +14,7 @@ use addr2line::{Context, LookupContinuation, LookupResult, SplitDwarfLoad};
 use gimli::{DwarfPackage, EndianRcSlice, RunTimeEndian};
 use heaptide_profile::SymbolLine;
 
-use crate::image::{Image, Symbols};
+use crate::debug_info::image::{Image, Symbols};
 
 type Slice = EndianRcSlice<RunTimeEndian>;
 

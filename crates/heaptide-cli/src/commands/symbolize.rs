@@ -16,11 +16,12 @@ use heaptide_profile::{
 
 use crate::{
     args::{self, FramesToKeep},
-    debug_files::{DebugFiles, FoundDebugFile},
+    debug_info::debug_files::{DebugFiles, FoundDebugFile},
     failure::Failure,
-    input,
+    files::input,
+    files::output,
     outcome::Outcome,
-    output, tell,
+    tell,
 };
 use heaptide_profile::internal::printable;
 

@@ -8,11 +8,12 @@ use std::{
 use heaptide_profile::{Profile, internal::units::Instant};
 
 use crate::{
-    args, download,
+    args,
     failure::Failure,
-    input,
+    files::download,
+    files::input,
+    files::output::{self, Existing},
     outcome::Outcome,
-    output::{self, Existing},
 };
 
 pub(crate) fn run(arguments: &args::FetchArgs) -> Result<Outcome, Failure> {

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use heaptide_profile::{Label, LabelValue};
 use regex::Regex;
 
-use crate::{failure::Failure, filter::expression};
+use crate::{args::filter::expression, failure::Failure};
 
 /// The unit of each number label's key.
 pub(crate) type Units = BTreeMap<Arc<str>, Arc<str>>;

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{failure::Failure, regular_file};
+use crate::{failure::Failure, files::regular_file};
 
 /// `pprof` always takes these off. Bazel writes the folder it works in this way.
 const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];

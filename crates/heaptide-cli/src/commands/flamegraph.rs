@@ -2,7 +2,9 @@
 
 use heaptide_profile::report::{write_diff_flamegraph, write_flamegraph};
 
-use crate::{args, failure::Failure, filter::Filters, input, outcome::Outcome, output};
+use crate::{
+    args, args::filter::Filters, failure::Failure, files::input, files::output, outcome::Outcome,
+};
 
 pub(crate) fn run(arguments: &args::FlamegraphArgs) -> Result<Outcome, Failure> {
     output::is_stdout(&arguments.output, "SVG")?;

@@ -13,7 +13,9 @@ use std::{
 
 use heaptide_profile::Mapping;
 
-use crate::{download, dwarf::Debug, failure::Failure, image::Image};
+use crate::{
+    debug_info::dwarf::Debug, debug_info::image::Image, failure::Failure, files::download,
+};
 
 /// Where distributions put debug files, and where `backtrace` looks for them.
 const SYSTEM: &str = "/usr/lib/debug";
