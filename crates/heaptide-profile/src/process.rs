@@ -138,7 +138,7 @@ mod tests {
     use super::Process;
 
     #[test]
-    fn a_comment_is_read_as_it_is_written_or_not_at_all() {
+    fn a_process_comment_is_read_back_and_others_are_not() {
         for (pid, hundredths) in [(1, 0), (4_194_304, 170_000_000_009), (u32::MAX, 5)] {
             let process = Process::new(pid, hundredths);
             assert_eq!(Process::from_comment(&process.to_string()), Some(process));

@@ -158,7 +158,8 @@ mod tests {
     fn whole_counts_give_binomial_sums() {
         for x in [0.5_f64, 0.25] {
             for trials in [1_u32, 4, 12, 60, 400] {
-                // From all trials down: the chance of exactly `successes`, and of at least as many.
+                // From all trials down. `chance` is that of exactly `successes`, and `at_least`
+                // that of `successes` or more.
                 let mut chance = x.powf(f64::from(trials));
                 let mut at_least = 0.0;
                 for successes in (1..=trials).rev() {

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sampled_before_the_interval_changed_cancels() {
+    fn samples_from_before_an_interval_change_cancel() {
         let numbered = |text: &str, period| {
             let mut profile = profile(text, 0);
             profile.period = period;
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_count_in_any_order_and_values_of_a_key_in_theirs() {
+    fn label_keys_have_no_order_but_the_values_of_a_key_do() {
         let a = profile("main = 1 1 1 1 tenant=x bytes=64", 0);
         let same = profile("main = 1 1 1 1 bytes=64 tenant=x", 0);
         let other = profile("main = 1 1 1 1 tenant=y bytes=64", 0);
@@ -267,7 +267,7 @@ mod tests {
         }
 
         #[test]
-        fn adding_is_undone(a in arbitrary(), b in arbitrary()) {
+        fn a_difference_undoes_a_merge(a in arbitrary(), b in arbitrary()) {
             let back = sum(&[&a, &b]).diff(&b).expect("same types");
             prop_assert_eq!(content(&back), content(&sum(&[&a])));
         }

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_choice_all_is_kept() {
+    fn an_empty_filter_keeps_everything() {
         let whole = profile(SERVER, 0);
         let filtered = whole.filter(&Filter::default());
         assert_eq!(filtered.profile, whole);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_choose_samples_and_what_matches_nothing_is_told() {
+    fn labels_choose_samples_and_unmatched_choices_are_listed() {
         let tenant = |wanted: &'static str| {
             move |labels: &[Label]| {
                 let text = LabelValue::Text(wanted.into());

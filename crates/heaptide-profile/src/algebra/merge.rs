@@ -46,8 +46,8 @@ impl Merge {
     ///
     /// # Errors
     ///
-    /// Those of [`Profile::merge`]. After an error the sum may have a part of the profile, so it is
-    /// of no use.
+    /// Those of [`Profile::merge`]. After an error the sum may contain a part of the profile, so
+    /// it must be dropped.
     pub fn add(&mut self, profile: &Profile) -> Result<()> {
         let mut header = match &self.sum {
             Some(sum) => header::combine(&[sum.header(), profile])?,
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn heaps_of_different_intervals_are_as_sure_together_as_apart() {
+    fn a_sum_of_heaps_with_different_intervals_keeps_their_errors() {
         let heap = |period| Profile {
             period,
             ..example::profile("main / run = 2000 2000000 2000 2000000 bytes=1000", 0)
@@ -259,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn one_after_the_other_is_all_at_once(
+        fn adding_one_by_one_equals_one_merge(
             mut profiles in proptest::collection::vec(arbitrary::profile(), 1..4),
         ) {
             let first = profiles[0].clone();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_what_does_not_fit_are_refused() {
+    fn empty_and_mismatched_sums_are_refused() {
         let error = Merge::default().finish().unwrap_err();
         assert_eq!(error.to_string(), "there is no profile to merge");
         let mut merge = Merge::default();

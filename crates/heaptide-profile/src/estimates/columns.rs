@@ -81,7 +81,8 @@ impl Profile {
             let added = mass(space as f64);
             return Ok(Estimate::new(value as f64, added, Mass::default()));
         }
-        // At most what was allocated meanwhile came. Everything of it beyond the growth went.
+        // The bytes that came are at most the bytes allocated meanwhile. All of them beyond the
+        // growth went.
         let allocated = if live {
             self.value(sample, "alloc_space").unwrap_or(0)
         } else {
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_of_the_sample_goes_before_that_of_the_profile() {
+    fn the_interval_of_a_sample_overrides_that_of_the_profile() {
         let values = [1000, 1_000_000, 1000, 1_000_000];
         let own = sample(values, &[("bytes", 1000), ("sample_interval", 1)]);
         let exact = heap(INTERVAL)
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_known_error_is_refused() {
+    fn values_without_a_known_error_are_refused() {
         let plain = sample([1; 4], &[]);
         let unstated = heap(0)
             .sample_type_at(3)
@@ -269,7 +270,7 @@ mod tests {
 
     /// Four blocks came and sixteen went, as far as four columns show it: a growth of minus twelve.
     #[test]
-    fn a_fall_has_the_error_of_all_that_may_have_come_and_gone() {
+    fn a_fall_has_the_error_of_all_possible_arrivals_and_frees() {
         let p = -(-4096.0 / INTERVAL as f64).exp_m1();
         #[expect(clippy::cast_possible_truncation, reason = "far below the limits")]
         let values = [4.0, 4.0 * 4096.0, -12.0, -12.0 * 4096.0].map(|n| (n / p).round() as i64);

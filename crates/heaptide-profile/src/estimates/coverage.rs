@@ -151,7 +151,7 @@ fn coverage(all: &[Blocks], column: CoverageColumn, seed: u64) -> Coverage {
         runs += 1;
         let mut shown = profile(&after);
         if is_difference {
-            // Without a bystander, a base without samples would not be a base.
+            // A base without samples would not be recognized. The bystander gives it one.
             let bystander = (stack(BYSTANDER, 64.0, 1.0), 1, 1);
             before.push(bystander);
             after.push(bystander);
@@ -185,7 +185,7 @@ fn coverage(all: &[Blocks], column: CoverageColumn, seed: u64) -> Coverage {
     }
 }
 
-/// A stack of blocks, of which `samples` are expected to be sampled.
+/// A stack with enough blocks to expect this number of samples.
 fn stack(stack: usize, size: f64, samples: f64) -> Blocks {
     Blocks {
         stack,
@@ -315,7 +315,7 @@ fn coverage_of_a_difference() {
             );
         }
     }
-    // For all that the profiles show, the blocks that stayed may have been replaced.
+    // The profiles do not exclude that the blocks that stayed were replaced.
     check(
         "a diff, with as much passing, 64 B",
         CoverageColumn::Bytes,

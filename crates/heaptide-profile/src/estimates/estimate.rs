@@ -23,7 +23,7 @@ use super::interval::{self, Mass};
 ///         ValueType::new("inuse_objects", "count"),
 ///         ValueType::new("inuse_space", "bytes"),
 ///     ],
-///     // Twice 4 MiB of small blocks, of which 8 were sampled each.
+///     // Two stacks with 4 MiB of small blocks each. 8 blocks of each were sampled.
 ///     samples: vec![Sample { values: vec![65_536, 4 << 20], ..Sample::default() }; 2],
 ///     period: 512 * 1024,
 ///     ..Profile::default()
@@ -71,8 +71,8 @@ impl Estimate {
     /// - Blocks of several sizes: the gamma interval of Fay and Feuer.
     /// - Differences: the limits of both sides, put together.
     ///
-    /// No interval can know of a kind of blocks of which none was sampled. `docs/sampling.md` has
-    /// the sources, and measured shares.
+    /// If no block of some kind was sampled, the interval does not include that kind.
+    /// `docs/sampling.md` has the sources, and measured shares.
     #[must_use]
     pub fn interval_95(self) -> RangeInclusive<f64> {
         interval::of_difference(&self.added, &self.removed)

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sampled_is_nearly_certain_and_what_cannot_be_missed_is_exact() {
+    fn large_blocks_are_nearly_certain_and_unmissable_blocks_are_exact() {
         // Blocks of 20 intervals are missed once in 500 million.
         let (low, high) = Mass::of(20.0, 20.0, 20_f64.exp_m1().recip()).limits();
         near(low, 20.0, 1e-6);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_as_unsure_as_both_its_parts() {
+    fn a_difference_combines_the_limits_of_both_parts() {
         let mass = Mass::of(100e6, 1.0, (1e-6_f64).exp_m1().recip());
         let alone = of_difference(&mass, &Mass::default());
         assert_eq!((*alone.start(), *alone.end()), mass.limits());

@@ -33,7 +33,7 @@ impl SampleType<'_> {
     ///     period: 512 * 1024,
     ///     ..Profile::default()
     /// };
-    /// // 16 MiB of small blocks, of which 32 were sampled: known to one part in the root of 32.
+    /// // 16 MiB of small blocks, 32 of them sampled. The relative error is 1 / sqrt(32).
     /// let sample = Sample { values: vec![262_144, 16 << 20], ..Sample::default() };
     /// let estimate = profile.sample_type("inuse_space")?.estimate(&sample)?;
     /// assert!((estimate.standard_error / estimate.value - 0.177).abs() < 0.001);
@@ -54,8 +54,8 @@ impl SampleType<'_> {
     /// function, of what a filter leaves, of all.
     ///
     /// A difference without its base ([`diff`](Profile::diff), Go's `?seconds=N`) is known by a
-    /// comment of heaptide, or by negative values. At most what was allocated came, and everything
-    /// of it beyond the growth went.
+    /// comment of heaptide, or by negative values. The bytes that came are at most the bytes
+    /// allocated. All of them beyond the growth went.
     ///
     /// In a difference with its base kept separate
     /// ([`diff_keeping_base`](Profile::diff_keeping_base)), blocks that live in both profiles were
@@ -78,7 +78,7 @@ impl SampleType<'_> {
     ///     period: 512 * 1024,
     ///     ..Profile::default()
     /// };
-    /// // From 800 MiB to 802: the 800 are no better known than to 20, but stayed.
+    /// // From 800 MiB to 802. The error of the 800 is 20 MiB, but they stayed, so it cancels.
     /// let diff = profile(802).diff_keeping_base(&profile(800))?;
     /// let growth = diff.sample_type("inuse_space")?.estimates()?[0];
     /// assert_eq!(growth.value, 2_097_152.0);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_cancels_whichever_profile_comes_first() {
+    fn blocks_that_stay_cancel_in_either_order_of_the_profiles() {
         near(&errors(LATER, BASE, 3), [8e6, 0.0]);
         near(&errors(LATER, BASE, 1), [8e6, 0.0]);
         near(&errors(BASE, LATER, 3), [8e6, 0.0]);
@@ -257,7 +257,7 @@ mod tests {
 
     /// A filter may take out the values that show another process, but not the statement.
     #[test]
-    fn two_processes_are_told_by_what_they_say_too() {
+    fn two_processes_are_recognized_by_their_comments() {
         let told = |starts: [&str; 2]| {
             let [mut new, mut base] = [profile(LATER, 0x3000), profile(BASE, 0)];
             for (profile, start) in [&mut new, &mut base].into_iter().zip(starts) {
@@ -277,7 +277,7 @@ mod tests {
     /// Of 20 MB that were allocated for the cache, one stayed. Or all of them stayed, and 19 others
     /// went.
     #[test]
-    fn a_difference_without_its_base_is_no_surer_than_its_columns_allow() {
+    fn a_difference_without_its_base_counts_all_possible_changes() {
         let new = "
             main / cache = 350000 28000000 112500 9000000 bytes=80
             main / log = 100000 8000000 37500 3000000 bytes=80";
@@ -308,7 +308,7 @@ mod tests {
 
     /// If nothing fell, or a filter left nothing that fell, no value shows what the profile is.
     #[test]
-    fn a_difference_is_known_by_what_it_says_too() {
+    fn a_difference_is_recognized_by_its_comment() {
         let new = "
             main / cache = 350000 28000000 112500 9000000 bytes=80
             main / log = 100000 8000000 37500 3000000 bytes=80";
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_base_each_sample_has_its_own() {
+    fn without_a_base_each_sample_has_its_own_estimate() {
         let profile: Profile = profile(LATER, 0);
         let estimates = profile.sample_type_at(3).unwrap().estimates().unwrap();
         let alone = |at: usize| {

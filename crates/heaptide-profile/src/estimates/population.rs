@@ -26,6 +26,22 @@ const SMALLEST_IN_GROUP: f64 = 0.8;
 
 /// The blocks of one call stack and one size group, all sampled at one interval, as a heap profile
 /// shows them. Empty by default.
+///
+/// ```
+/// use heaptide_profile::Population;
+///
+/// let before = Population {
+///     alloc_objects: 1_000,
+///     alloc_space: 64_000,
+///     inuse_objects: 1_000,
+///     inuse_space: 64_000,
+///     largest_block: 64,
+///     interval_bytes: 512 * 1024,
+/// };
+/// let after = Population { alloc_objects: 1_500, alloc_space: 96_000, ..before };
+/// assert_eq!(after.growth_since(&before).value, 0.0);
+/// assert_eq!(after.live().value, 64_000.0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Population {
     /// Estimated number of blocks ever allocated.
@@ -332,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_adds_no_noise_and_a_restart_adds_both() {
+    fn blocks_that_stay_add_no_error_and_a_restart_adds_both_errors() {
         let (base, now) = populations(4096, [0, 0, 1000]);
         let Estimate {
             value,
@@ -358,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_that_come_at_random_are_no_trend_even_if_all_are_sampled() {
+    fn random_arrivals_have_a_drift_error_even_if_all_are_sampled() {
         let now = Population {
             alloc_objects: 9,
             alloc_space: 9 << 20,

@@ -30,15 +30,15 @@ mod tests {
 
     /// The part of `profile.proto` that a list of named frames needs.
     #[derive(Message)]
-    struct Profile {
+    struct PprofProfile {
         #[prost(message, repeated, tag = "1")]
-        sample_type: Vec<ValueType>,
+        sample_type: Vec<PprofValueType>,
         #[prost(message, repeated, tag = "2")]
-        sample: Vec<Sample>,
+        sample: Vec<PprofSample>,
         #[prost(message, repeated, tag = "4")]
-        location: Vec<Location>,
+        location: Vec<PprofLocation>,
         #[prost(message, repeated, tag = "5")]
-        function: Vec<Function>,
+        function: Vec<PprofFunction>,
         #[prost(string, repeated, tag = "6")]
         string_table: Vec<String>,
         #[prost(int64, tag = "7")]
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[derive(Message)]
-    struct ValueType {
+    struct PprofValueType {
         #[prost(int64, tag = "1")]
         kind: i64,
         #[prost(int64, tag = "2")]
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[derive(Message)]
-    struct Sample {
+    struct PprofSample {
         #[prost(uint64, repeated, tag = "1")]
         location_id: Vec<u64>,
         #[prost(int64, repeated, tag = "2")]
@@ -62,23 +62,23 @@ mod tests {
     }
 
     #[derive(Message)]
-    struct Location {
+    struct PprofLocation {
         #[prost(uint64, tag = "1")]
         id: u64,
         #[prost(uint64, tag = "3")]
         address: u64,
         #[prost(message, repeated, tag = "4")]
-        line: Vec<Line>,
+        line: Vec<PprofLine>,
     }
 
     #[derive(Message)]
-    struct Line {
+    struct PprofLine {
         #[prost(uint64, tag = "1")]
         function_id: u64,
     }
 
     #[derive(Message)]
-    struct Function {
+    struct PprofFunction {
         #[prost(uint64, tag = "1")]
         id: u64,
         #[prost(int64, tag = "2")]
@@ -89,32 +89,32 @@ mod tests {
 
     /// One sample for each name: `leaf`, the name, `root`. If `pprof` drops the name, it drops
     /// `leaf` too.
-    fn profile(names: &[&str]) -> Profile {
-        let mut profile = Profile {
-            sample_type: vec![ValueType { kind: 1, unit: 2 }],
+    fn profile(names: &[&str]) -> PprofProfile {
+        let mut profile = PprofProfile {
+            sample_type: vec![PprofValueType { kind: 1, unit: 2 }],
             drop_frames: 3,
             string_table: ["", "inuse_space", "bytes", DROP_FRAMES]
                 .map(Into::into)
                 .into(),
-            ..Profile::default()
+            ..PprofProfile::default()
         };
         let all = ["leaf", "root"].iter().chain(names);
         for (id, name) in (1..).zip(all) {
             let at = i64::try_from(profile.string_table.len()).unwrap();
             profile.string_table.push((*name).into());
             // As a symbolizer of binaries leaves it: the symbol is in both fields.
-            profile.function.push(Function {
+            profile.function.push(PprofFunction {
                 id,
                 name: at,
                 system_name: at,
             });
-            profile.location.push(Location {
+            profile.location.push(PprofLocation {
                 id,
                 address: 0x1000 + id,
-                line: vec![Line { function_id: id }],
+                line: vec![PprofLine { function_id: id }],
             });
             if id > 2 {
-                profile.sample.push(Sample {
+                profile.sample.push(PprofSample {
                     location_id: vec![1, id, 2],
                     value: vec![i64::try_from(id).unwrap()],
                 });

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn shims_are_known_by_name_in_the_users_file() {
+    fn shims_are_recognized_by_name_in_the_users_file() {
         for name in [
             "__rustc::__rust_alloc",
             "__rust_realloc",
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn names_decide_where_there_is_no_path() {
+    fn names_decide_about_functions_without_a_path() {
         let table = [
             // The old mangling, then v0.
             (true, true, "alloc::alloc::Global::alloc_impl"),
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn the_recording_side_is_known_by_the_folder_above_its_sources() {
+    fn the_recording_side_is_recognized_by_the_folder_above_its_sources() {
         assert!(env!("CARGO_MANIFEST_DIR").contains(&format!("/{CHECKOUT}/crates/")));
         let checkout = format!("/home/me/{CHECKOUT}/src/record/global.rs");
         for (path, is_recording) in [

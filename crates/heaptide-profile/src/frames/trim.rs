@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_leading_run_goes_whole_locations_and_inner_lines() {
+    fn the_leading_frames_of_a_stack_are_cut() {
         check(Trim::Containers, &["pq v a b"], &["a b"]);
         check(Trim::Containers, &["pqva b"], &["a b"]);
         check(Trim::Containers, &["p qv wva b"], &["a b"]);
@@ -285,27 +285,27 @@ mod tests {
     }
 
     #[test]
-    fn only_the_leading_run_goes() {
+    fn frames_behind_the_leading_ones_stay() {
         check(Trim::Containers, &["p a v p b"], &["a v p b"]);
         check(Trim::Containers, &["pavb c"], &["avb c"]);
         check(Trim::Containers, &["a p b"], &["a p b"]);
     }
 
     #[test]
-    fn a_stack_of_nothing_else_is_kept_whole() {
+    fn a_stack_that_would_vanish_is_kept_whole() {
         check(Trim::Containers, &["pq v w", "p a"], &["pq v w", "a"]);
         check(Trim::Allocator, &["p q"], &["p q"]);
         check(Trim::Containers, &[""], &[""]);
     }
 
     #[test]
-    fn a_location_without_lines_ends_the_run() {
+    fn a_location_without_lines_ends_the_cut() {
         check(Trim::Containers, &["- v a"], &["- v a"]);
         check(Trim::Containers, &["p - v a"], &["- v a"]);
     }
 
     #[test]
-    fn what_is_cut_of_a_location_does_not_depend_on_the_other_samples() {
+    fn the_cut_of_a_location_does_not_depend_on_other_samples() {
         // `va` ends the cut of the first sample, and calls back into `c` in the second.
         let both = ["p va b", "p c va b"];
         check(Trim::Containers, &both, &["a b", "c a b"]);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_stacks_with_other_labels_stay_apart() {
+    fn equal_stacks_with_different_labels_stay_separate() {
         let mut profile = profile(&["p a", "v a"]);
         profile.samples[1].labels.push(Label {
             key: "bytes".into(),

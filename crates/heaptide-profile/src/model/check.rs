@@ -16,8 +16,8 @@ impl Profile {
     ///   the profile's tables.
     /// - Every label has a key.
     ///
-    /// What programs ask for beyond the format, such as certain sample types or addresses, is not
-    /// checked, since profiles of other programs are read too.
+    /// Some programs need more than the format, such as certain sample types or addresses. That is
+    /// not checked, since profiles of other programs are read too.
     ///
     /// ```
     /// use heaptide_profile::{Profile, Sample, ValueType};

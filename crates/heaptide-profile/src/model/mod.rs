@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_sample_type_is_the_last_where_none_is_named_or_it_is_not_there() {
+    fn the_default_sample_type_is_the_last_if_the_named_one_is_missing() {
         let mut profile = Profile {
             sample_types: ["objects", "space"].map(|k| ValueType::new(k, "")).to_vec(),
             ..Profile::default()
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symbol_stands_in_for_a_name() {
+    fn a_symbol_replaces_a_missing_name() {
         let function = |name: &str, symbol: &str| Function {
             name: name.into(),
             system_name: symbol.into(),

@@ -62,9 +62,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Profile> {
 }
 
 /// The bytes that hold all entries of a table, and the number of the entries.
-pub(super) type Part<'a> = (&'a [u8], usize);
+pub(super) type TablePart<'a> = (&'a [u8], usize);
 
-fn read_strings((bytes, count): Part<'_>) -> Result<Strings> {
+fn read_strings((bytes, count): TablePart<'_>) -> Result<Strings> {
     let mut strings = Strings::with_room(count)?;
     for (_, text) in messages(bytes, tag::STRING_TABLE) {
         strings.push(text?);
@@ -73,7 +73,7 @@ fn read_strings((bytes, count): Part<'_>) -> Result<Strings> {
     Ok(strings)
 }
 
-fn read_sample_types((bytes, count): Part<'_>, strings: &Strings) -> Result<Vec<ValueType>> {
+fn read_sample_types((bytes, count): TablePart<'_>, strings: &Strings) -> Result<Vec<ValueType>> {
     let mut table = with_room(count, "sample type")?;
     for (at, message) in messages(bytes, tag::SAMPLE_TYPE) {
         let message = entry(at, "sample type", message?)?;
@@ -83,7 +83,7 @@ fn read_sample_types((bytes, count): Part<'_>, strings: &Strings) -> Result<Vec<
     Ok(table)
 }
 
-fn read_comments((bytes, count): Part<'_>, strings: &Strings) -> Result<Vec<Arc<str>>> {
+fn read_comments((bytes, count): TablePart<'_>, strings: &Strings) -> Result<Vec<Arc<str>>> {
     let mut table = with_room(count, "comment")?;
     for (_, value) in values(bytes, tag::COMMENT) {
         let mut add = |index: u64| {
@@ -105,7 +105,7 @@ fn read_comments((bytes, count): Part<'_>, strings: &Strings) -> Result<Vec<Arc<
 }
 
 fn read_mappings(
-    (bytes, count): Part<'_>,
+    (bytes, count): TablePart<'_>,
     strings: &Strings,
 ) -> Result<(Vec<Mapping>, Ids<MappingId>)> {
     let mut table = with_room(count, "mapping")?;
@@ -130,7 +130,7 @@ fn read_mappings(
 }
 
 fn read_functions(
-    (bytes, count): Part<'_>,
+    (bytes, count): TablePart<'_>,
     strings: &Strings,
 ) -> Result<(Vec<Function>, Ids<FunctionId>)> {
     let mut table = with_room(count, "function")?;
@@ -150,7 +150,7 @@ fn read_functions(
 }
 
 fn read_locations(
-    (bytes, count): Part<'_>,
+    (bytes, count): TablePart<'_>,
     mappings: &Ids<MappingId>,
     functions: &Ids<FunctionId>,
 ) -> Result<(Vec<Location>, Ids<LocationId>)> {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_that_is_not_there_is_named_with_its_field() {
+    fn a_missing_string_is_named_with_its_field() {
         let place = |rest: &[Vec<u8>], of: &str, index: i64| {
             let expected =
                 format!("the {of} is string {index}, but the string table has 2 entries");
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_to_an_entry_that_is_not_there_is_named() {
+    fn a_reference_to_a_missing_entry_is_named() {
         let location = |parts: &[Vec<u8>]| message(4, &[number(1, 3), parts.concat()]);
         assert_eq!(
             refusal(&[location(&[number(2, 4)])]),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_must_be_there_and_differ() {
+    fn ids_are_required_and_unique() {
         let address = number(3, 1);
         assert_eq!(
             refusal(&[message(4, &[address])]),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_profile_says_so() {
+    fn bytes_of_other_formats_are_refused() {
         assert_eq!(
             refusal_of(&number(12, 1)),
             "not a pprof profile: it has no string table"

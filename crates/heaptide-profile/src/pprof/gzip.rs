@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn the_level_for_profiles_stays_within_the_bound_on_what_deflates_best() {
+    fn the_most_compressible_bytes_stay_within_the_ratio() {
         for length in [0, 1, 300, 10 << 10, 1 << 20] {
             let bytes = vec![0; length];
             let mut encoder = deflate(Vec::new());
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_with_the_limit_and_the_way_out() {
+    fn a_gzip_bomb_is_refused_with_the_limit_and_advice() {
         let packed = deflated(&vec![0; 1 << 20], Compression::best());
         let error = inflate(&packed).unwrap_err();
         assert!(error.is_too_large());

@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(profile in arbitrary::profile()) {
+        fn a_written_profile_is_read_back_equal(profile in arbitrary::profile()) {
             prop_assert_eq!(&Profile::read(&plain(&profile)).unwrap(), &profile);
             let bytes = packed(&profile);
             prop_assert_eq!(&Profile::read(&bytes).unwrap(), &profile);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_the_wire_nearly_loses_are_kept() {
+    fn labels_with_empty_values_are_kept() {
         let label = |value| Label {
             key: "k".into(),
             value,
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_of_the_writer_is_lost() {
+    fn every_error_of_the_writer_is_returned() {
         let mut profile = one_sample(Vec::new());
         profile.comments = (0..4_000).map(|n| format!("{n:x}").into()).collect();
         let length = packed(&profile).len();

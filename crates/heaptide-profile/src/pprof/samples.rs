@@ -6,7 +6,7 @@
 use prost::Message;
 
 use super::counts::messages;
-use super::decode::{Part, damaged};
+use super::decode::{TablePart, damaged};
 use super::proto::{self, tag};
 use super::tables::{Ids, Strings, with_room};
 use super::wire::{WireFields, WireValue};
@@ -20,7 +20,7 @@ const VALUES: u32 = 2;
 const LABELS: u32 = 3;
 
 pub(super) fn read_samples(
-    (bytes, count): Part<'_>,
+    (bytes, count): TablePart<'_>,
     types: usize,
     strings: &Strings,
     location_ids: &Ids<LocationId>,

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_allocators_frames_go_with_the_drop_frames() {
+    fn a_named_leaf_loses_the_allocators_frames_and_the_drop_frames() {
         let mut profile = raw(&[1, 2, 3]);
         assert!(profile.is_untrimmed());
         let named = profile.symbolize(Trim::Containers, |location| match location.address {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn while_the_leaf_has_no_name_viewers_still_have_to_cut() {
+    fn an_unnamed_leaf_keeps_the_drop_frames() {
         let mut profile = raw(&[1, 2]);
         let named = profile.symbolize(Trim::Containers, |location| match location.address {
             2 => vec![line("main")],
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_found_nothing_changes() {
+    fn a_profile_without_found_lines_does_not_change() {
         let mut profile = raw(&[1, 2]);
         assert_eq!(profile.symbolize(Trim::Containers, |_| vec![]), 0);
         assert_eq!(profile, raw(&[1, 2]));

@@ -56,7 +56,7 @@ pub fn number(text: &str) -> i64 {
     let digits = text.trim_start_matches('+').trim_end_matches('B');
     digits
         .parse()
-        .unwrap_or_else(|_| panic!("`{text}` is no whole number"))
+        .unwrap_or_else(|_| panic!("`{text}` is not a whole number"))
 }
 
 pub fn stdout(command: &mut Command) -> String {

@@ -1,8 +1,7 @@
 //! Text of a profile made fit for a terminal.
 //!
 //! A profile is foreign input. A line break or an escape sequence in a name must not become a line
-//! or a command. What leaves for programs, profiles and the fields of reports, keeps the text as it
-//! is.
+//! or a command. Profiles and the fields of reports are for programs, and keep the text as it is.
 
 /// `text` with its control characters escaped.
 #[must_use]
