@@ -15,7 +15,7 @@ const KEYS: &str =
 /// |---|---|---|
 /// | `dir` | a folder; its path must not contain a comma | [`dir`](SnapshotterBuilder::dir) |
 /// | `every` | a time such as `500ms`, `30s`, `5m`, `1h` | [`every`](SnapshotterBuilder::every) |
-/// | `growth` | bytes (`64MiB`), a factor (`1.5x`), or both (`64MiB:1.5x`) | [`growth`], [`growth_factor`] |
+/// | `growth` | `64MiB`, a factor `1.5x`, or both `64MiB:1.5x` | [`growth`], [`growth_factor`] |
 /// | `peak` | none | [`peak`](SnapshotterBuilder::peak) |
 /// | `limit` | shares such as `0.8:0.9:0.95` | [`limit`](SnapshotterBuilder::limit) |
 /// | `signal` | `HUP`, `USR1` or `USR2` | [`signal`](SnapshotterBuilder::signal) |

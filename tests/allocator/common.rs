@@ -12,7 +12,7 @@ use std::{
 pub(crate) struct Kept(#[expect(dead_code, reason = "held, not read")] Vec<Box<dyn std::any::Any>>);
 
 #[inline(never)]
-#[expect(clippy::vec_box, reason = "blocks of their own are what is planted")]
+#[expect(clippy::vec_box, reason = "each block has to be an allocation")]
 pub(crate) fn persistent() -> Vec<Box<[u8; 1000]>> {
     let mut blocks = Vec::with_capacity(50);
     for byte in 0..50 {
@@ -54,7 +54,7 @@ pub(crate) fn grown() -> Vec<u8> {
     buffer
 }
 
-/// And back: large to small.
+/// A buffer that shrinks from large to small.
 #[inline(never)]
 pub(crate) fn shrunk() -> Vec<u8> {
     let mut buffer: Vec<u8> = Vec::with_capacity(200_000);
@@ -69,7 +69,7 @@ pub(crate) fn shrunk() -> Vec<u8> {
 pub(crate) struct Aligned(#[expect(dead_code, reason = "only its size matters")] [u8; 512]);
 
 #[inline(never)]
-#[expect(clippy::vec_box, reason = "blocks of their own are what is planted")]
+#[expect(clippy::vec_box, reason = "each block has to be an allocation")]
 pub(crate) fn over_aligned() -> Vec<Box<Aligned>> {
     let mut blocks = Vec::with_capacity(10);
     for byte in 0..10 {
@@ -81,7 +81,7 @@ pub(crate) fn over_aligned() -> Vec<Box<Aligned>> {
 }
 
 #[inline(never)]
-pub(crate) fn freed_elsewhere() {
+pub(crate) fn freed_by_another_thread() {
     let blocks: Vec<Vec<u8>> = (1..=40).map(|byte| black_box(vec![byte; 2000])).collect();
     std::thread::spawn(move || drop(blocks)).join().unwrap();
 }
@@ -89,7 +89,7 @@ pub(crate) fn freed_elsewhere() {
 /// Runs everything. What it returns is alive afterwards.
 pub(crate) fn run() -> Kept {
     transient();
-    freed_elsewhere();
+    freed_by_another_thread();
     Kept(vec![
         Box::new(persistent()),
         Box::new(zeroed()),
@@ -110,7 +110,7 @@ pub(crate) const EXPECTED: &[(&str, [i64; 4])] = &[
     ("::over_aligned", [11, 5_200, 11, 5_200]),
 ];
 
-/// The sums of all samples whose stack goes through a function of that name.
+/// The sums of all samples that have a function of this name in their stack.
 pub(crate) fn cumulative(profile: &Profile, function: &str) -> [i64; 4] {
     let is_in = |frame: Frame<'_>| frame.function.is_some_and(|f| f.name.ends_with(function));
     let mut sums = [0; 4];
@@ -124,14 +124,23 @@ pub(crate) fn cumulative(profile: &Profile, function: &str) -> [i64; 4] {
     sums
 }
 
+/// Checks the exact counts of the program, null results, and that nothing is lost.
+pub(crate) fn check_all(allocator: &impl GlobalAlloc) {
+    check_exact_counts();
+    check_null(allocator);
+    let stats = heaptide::stats();
+    assert!(stats.lost.is_nothing(), "{stats:?}");
+}
+
 /// Runs the program, and compares its profile with the known allocations.
-pub(crate) fn check_exact_counts() {
+fn check_exact_counts() {
     let kept = run();
     let profile = heaptide::ProfileOptions::new().heap().unwrap();
     for (function, expected) in EXPECTED {
         assert_eq!(cumulative(&profile, function), *expected, "{function}");
     }
-    let [objects, bytes, live_objects, live_bytes] = cumulative(&profile, "::freed_elsewhere");
+    let sums = cumulative(&profile, "::freed_by_another_thread");
+    let [objects, bytes, live_objects, live_bytes] = sums;
     // The thread's own blocks are added: its handle, its name, its packet.
     assert!((41..80).contains(&objects), "{objects}");
     assert!((80_960..90_000).contains(&bytes), "{bytes}");
@@ -149,14 +158,14 @@ pub(crate) fn check_exact_counts() {
         assert_eq!(
             cumulative(&profile, function),
             freed,
-            "{function} once freed"
+            "{function} after the frees"
         );
     }
 }
 
 /// All four methods pass null on if the inner allocator returns it, and change nothing.
 #[expect(unsafe_code, reason = "calls the allocator as a collection does")]
-pub(crate) fn check_null(allocator: &impl GlobalAlloc) {
+fn check_null(allocator: &impl GlobalAlloc) {
     let impossible = Layout::from_size_align(isize::MAX as usize - 4096, 8).unwrap();
     // SAFETY: the size is not 0.
     assert!(unsafe { allocator.alloc(impossible) }.is_null());
@@ -172,7 +181,7 @@ pub(crate) fn check_null(allocator: &impl GlobalAlloc) {
         assert!(unsafe { allocator.realloc(block, layout, impossible.size()) }.is_null());
         // SAFETY: the failed realloc left the block as it was.
         assert_eq!(unsafe { block.read() }, 7);
-        // SAFETY: as above, and it is given up here.
+        // SAFETY: the block was made with this layout, and nobody uses it after this.
         unsafe { allocator.dealloc(block, layout) };
     }
 }

@@ -26,7 +26,7 @@ struct Block {
     seed: u8,
 }
 
-// SAFETY: a block is plain memory that its one owner reads and frees.
+// SAFETY: a block is plain memory. Only its owner reads and frees it.
 unsafe impl Send for Block {}
 
 impl Block {
@@ -54,8 +54,8 @@ impl Block {
     }
 
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: the block is ours and has this size; all of it was written before it is read, by
-        // `fill` or by the allocator that zeroed it.
+        // SAFETY: the block is ours and has this size. `fill` or the zeroing allocator has written
+        // all of it.
         unsafe { std::slice::from_raw_parts_mut(self.address, self.layout.size()) }
     }
 
@@ -101,7 +101,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         self.check(self.layout.size());
-        // SAFETY: made by this allocator with this layout, and given up here.
+        // SAFETY: made by this allocator with this layout, and not used after this.
         unsafe { GLOBAL.dealloc(self.address, self.layout) };
     }
 }
@@ -185,7 +185,7 @@ fn work(seed: u64, exchange: &Exchange) {
 }
 
 #[test]
-fn content_alignment_and_zeroes_survive_a_dense_random_load() {
+fn blocks_keep_content_alignment_and_zeroes_under_a_random_load() {
     let before = heaptide::stats();
     let exchange = Exchange::new();
     let raw = heaptide::ProfileOptions::new().raw();

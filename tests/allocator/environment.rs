@@ -57,7 +57,7 @@ fn the_builder_holds_without_an_environment() {
     );
     assert!(
         out.contains("set=1048576"),
-        "the setter is strongest: {out}"
+        "the setter has priority: {out}"
     );
     assert_eq!(err, "");
 }

@@ -1,4 +1,6 @@
-//! At interval 1 counts and bytes are exact, with jemalloc inside.
+//! At interval 1 counts and bytes are exact on jemalloc.
+//!
+//! A process has one global allocator, so `exact_system.rs` is another process.
 #![cfg(all(feature = "jemalloc", feature = "symbolize"))]
 
 mod common;
@@ -8,8 +10,5 @@ static GLOBAL: heaptide::SamplingAllocator = heaptide::SamplingAllocator::new().
 
 #[test]
 fn counts_and_bytes_are_exact() {
-    common::check_exact_counts();
-    common::check_null(&GLOBAL);
-    let stats = heaptide::stats();
-    assert!(stats.lost.is_nothing(), "{stats:?}");
+    common::check_all(&GLOBAL);
 }

@@ -67,7 +67,7 @@ fn fails_by_number(layout: Layout) -> bool {
     let number = CONSTRUCTORS_BLOCKS.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the name is a C string, and nobody changes the environment.
     let wanted = unsafe { libc::getenv(NUMBER.as_ptr()) };
-    // SAFETY: `getenv` gives null or a C string.
+    // SAFETY: `getenv` returns null or a C string.
     !wanted.is_null() && usize::try_from(unsafe { libc::atoi(wanted) }) == Ok(number)
 }
 
@@ -267,11 +267,11 @@ fn live_of_work() -> (i64, i64) {
 }
 
 #[test]
-fn failures_lose_nothing_but_what_is_counted() {
-    at_every_interval("failures_lose_nothing_but_what_is_counted", || {
+fn failures_lose_nothing_that_is_not_counted() {
+    at_every_interval("failures_lose_nothing_that_is_not_counted", || {
         let before = heaptide::stats();
         let (objects, bytes) = live_of_work();
-        // One in 16, one in 4, three in 4.
+        // One in 16 calls, one in 4, and three in 4.
         for fails in [16, 64, 192] {
             let lost_before = heaptide::stats().lost;
             let (failed, marked) = (

@@ -44,8 +44,7 @@ fn live_on(inherited: &mut Vec<Vec<u8>>, depth: u32) -> i32 {
 }
 
 fn fork(inherited: &mut Vec<Vec<u8>>, depth: u32) -> libc::pid_t {
-    // SAFETY: the child calls only what this test is about, that it works there, and leaves by
-    // `_exit`.
+    // SAFETY: the child makes only calls that this test checks in a child, and ends by `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         scenario::set_alarm();
@@ -104,9 +103,9 @@ fn children_of_allocating_threads_live_on() {
     });
 }
 
-// ---- fork handlers of others
+// ---- fork handlers of other libraries
 
-/// How often one of the handlers below ran.
+/// The number of calls of the handlers below.
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 static ARMED: AtomicBool = AtomicBool::new(false);
 /// Sampled blocks for the handlers to free.
@@ -144,7 +143,7 @@ static REGISTER_BEFORE: extern "C" fn() = {
 #[test]
 fn fork_handlers_of_others_may_allocate() {
     at_every_interval("fork_handlers_of_others_may_allocate", || {
-        // Sampled at any interval, so heaptide's handlers are registered now.
+        // This block is sampled at any interval, so heaptide's handlers are registered now.
         drop(std::hint::black_box(vec![1u8; 64 << 20]));
         register_handlers();
         under_load(|| {
@@ -169,7 +168,7 @@ fn fork_handlers_of_others_may_allocate() {
     });
 }
 
-// ---- other programs
+// ---- new programs
 
 #[test]
 fn programs_are_started_as_ever() {

@@ -31,13 +31,13 @@ static FREED: AtomicUsize = AtomicUsize::new(0);
 static REGISTER: extern "C" fn() = {
     extern "C" fn register() {
         // SAFETY: the handler is a function of this program.
-        unsafe { libc::pthread_atfork(Some(linger), None, None) };
+        unsafe { libc::pthread_atfork(Some(delay), None, None) };
     }
     register
 };
 
 /// Holds the fork up until the other thread has done more than 256 frees, or is waiting.
-extern "C" fn linger() {
+extern "C" fn delay() {
     if ARMED.load(Ordering::Relaxed) {
         UNDER_WAY.store(true, Ordering::Release);
         let start = Instant::now();
@@ -49,7 +49,7 @@ extern "C" fn linger() {
 }
 
 #[test]
-fn a_fork_that_lingers_costs_no_block() {
+fn a_slow_fork_loses_no_free() {
     let before = heaptide::stats();
     let blocks: Vec<Vec<u8>> = (0..BLOCKS).map(|size| vec![1; 1 + size]).collect();
     assert!(heaptide::stats().live_samples > before.live_samples + BLOCKS as u64);

@@ -75,7 +75,7 @@ impl Adversary {
     fn out(block: *mut u8, layout: Layout) -> *mut u8 {
         if !block.is_null() {
             let end = block.wrapping_add(layout.size());
-            // SAFETY: `guarded` has made room for it.
+            // SAFETY: the layout from `guarded` includes these bytes.
             unsafe { end.write_bytes(GUARD_BYTE, GUARD) };
         }
         SHADOW.made(block, layout)
@@ -98,7 +98,7 @@ impl Adversary {
     }
 }
 
-// SAFETY: every block is the system's, a little longer than asked for.
+// SAFETY: every block is the system's, and has the guard in addition to the requested size.
 unsafe impl GlobalAlloc for Adversary {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         nest();
@@ -140,7 +140,7 @@ unsafe impl GlobalAlloc for Adversary {
     }
 }
 
-// ---- the model: a block holds what was written into it
+// ---- the model: a block keeps its content
 
 const PAGE: usize = 4096;
 
@@ -179,7 +179,8 @@ impl Block {
         while start < self.layout.size() {
             let len = PAGE.min(self.layout.size() - start);
             let page = self.address.wrapping_add(start);
-            // SAFETY: inside of the block, which is ours and written: by the adversary at least.
+            // SAFETY: inside of the block, which is ours. All of it is written, at least by the
+            // adversary.
             let page = unsafe { std::slice::from_raw_parts_mut(page, len) };
             visit(page, start / PAGE);
             start += len;
@@ -195,7 +196,7 @@ impl Block {
         self.each_page(|page, at| page.fill(self.pattern(at)));
     }
 
-    /// Compares the first bytes with what was written.
+    /// Checks the first `upto` bytes.
     fn check(&self, upto: usize) {
         self.each_page(|page, at| {
             let kept = page.len().min(upto.saturating_sub(at * PAGE));
@@ -220,7 +221,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         self.check(self.layout.size());
-        // SAFETY: made by this allocator with this layout, and given up here.
+        // SAFETY: made by this allocator with this layout, and not used after this.
         unsafe { GLOBAL.dealloc(self.address, self.layout) };
     }
 }
@@ -303,7 +304,11 @@ fn blocks_hold_what_was_written_and_come_back_as_they_were_made() {
                 Ok(())
             });
             tried.unwrap();
-            assert_eq!(SHADOW.wrong(), 0, "blocks that came back otherwise");
+            assert_eq!(
+                SHADOW.wrong(),
+                0,
+                "blocks that were freed with another layout"
+            );
             assert_eq!(OVERRUN.load(Ordering::Relaxed), 0);
             assert!(NESTED.load(Ordering::Relaxed) > 100);
             let _ = heaptide::snapshot().unwrap();
@@ -368,7 +373,7 @@ fn errno_is_kept_by_what_is_sampled() {
         assert_eq!(errno, Some(77), "realloc of {size} to {new_size}");
         let new_layout = Layout::from_size_align(new_size, 8).unwrap();
         for (block, layout) in [(moved, new_layout), (zeroed, layout)] {
-            // SAFETY: the block has this layout now, and is given up here.
+            // SAFETY: the block has this layout now, and is not used after this.
             let ((), errno) = errno_after(|| unsafe { GLOBAL.dealloc(block, layout) });
             assert_eq!(errno, Some(77), "dealloc of {}", layout.size());
         }

@@ -1,4 +1,4 @@
-//! heaptide's own analysis of profiles, on its own allocator, with every allocation sampled.
+//! The analysis of profiles on heaptide's allocator, with every allocation sampled.
 
 use heaptide_profile::{Profile, leak, report};
 use std::{fs, path::Path};
@@ -8,7 +8,7 @@ static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(1);
 
 #[test]
-fn each_report_of_other_peoples_profiles_is_made() {
+fn all_reports_of_profiles_from_other_profilers_work() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/heaptide-profile/tests/data");
     let files = fs::read_dir(data).unwrap().map(|file| file.unwrap().path());
     let profiles = files.filter(|path| path.extension().is_some_and(|end| end == "gz"));

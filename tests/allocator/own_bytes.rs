@@ -27,11 +27,11 @@ fn growth(kept: &mut Vec<Box<[u8; 100]>>) -> (u64, u64) {
 }
 
 #[test]
-fn the_profilers_own_bytes_are_what_it_takes() {
+fn overhead_bytes_are_the_growth_of_the_process() {
     let mut kept = vec![Box::new([1; 100]); 3 * BLOCKS];
     kept.clear();
     let (plain, own) = growth(&mut kept);
-    assert_eq!(own, 0, "off");
+    assert_eq!(own, 0, "recording is off");
 
     heaptide::set_sample_interval(1);
     // A thread sees a new interval at the end of its gap.

@@ -125,8 +125,8 @@ async fn serve(number: usize) {
 }
 
 #[test]
-fn crates_do_what_they_always_did() {
-    at_every_interval("crates_do_what_they_always_did", || {
+fn well_known_crates_give_correct_results() {
+    at_every_interval("well_known_crates_give_correct_results", || {
         let before = heaptide::stats();
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -163,7 +163,7 @@ fn crates_do_what_they_always_did() {
         let after = heaptide::stats();
         assert_hardly_lost(after);
         assert!(after.samples > before.samples + 20_000 || !samples_everything());
-        // What is left belongs to the pool, which stays, and to the crates' own caches.
+        // The remaining blocks belong to the pool, which stays, and to caches of the crates.
         assert!(
             after.live_samples < before.live_samples + 2_000,
             "{after:?}"

@@ -83,11 +83,11 @@ unsafe impl GlobalAlloc for Unsignaled {
     }
 }
 
-// ---- what the handlers do
+// ---- the work of the handlers
 
-/// Blocks on their way from the interrupted code to the handler, which frees them.
+/// Blocks from the interrupted code to the handler, which frees them.
 static TO_HANDLER: [AtomicPtr<[u8; 100]>; 8] = [const { AtomicPtr::new(ptr::null_mut()) }; 8];
-/// And back.
+/// Blocks from the handler to the interrupted code.
 static FROM_HANDLER: [AtomicPtr<[u8; 300]>; 8] = [const { AtomicPtr::new(ptr::null_mut()) }; 8];
 static HANDLED: AtomicUsize = AtomicUsize::new(0);
 /// Frees that were deferred, since the handler interrupted a locked thread.
@@ -99,7 +99,7 @@ fn give<T>(slots: &[AtomicPtr<T>], value: Box<T>, at: usize) {
 }
 
 fn own<T>(pointer: *mut T) -> Option<Box<T>> {
-    // SAFETY: what is in a slot was a box, and is taken out of it by one.
+    // SAFETY: a slot holds a pointer from a box, and only one caller takes it out.
     (!pointer.is_null()).then(|| unsafe { Box::from_raw(pointer) })
 }
 
@@ -111,7 +111,7 @@ fn live() -> u64 {
     heaptide::stats().live_samples
 }
 
-/// Allocates and frees blocks of each kind, and those of the interrupted code.
+/// Allocates and frees blocks of each kind, and frees a block of the interrupted code.
 fn meddle(number: usize) {
     let before = live();
     if let Some(block) = take(&TO_HANDLER, number) {
@@ -140,7 +140,7 @@ extern "C" fn handler(_: libc::c_int) {
 
 fn install(handler: extern "C" fn(libc::c_int)) {
     let address = handler as *const () as libc::sighandler_t;
-    // SAFETY: the handler is a function that takes the signal's number.
+    // SAFETY: the handler is a function that takes the number of the signal.
     let before = unsafe { libc::signal(libc::SIGUSR1, address) };
     assert_ne!(before, libc::SIG_ERR);
 }
@@ -200,12 +200,12 @@ fn arm() {
     let mut time = unsafe { MaybeUninit::<libc::itimerspec>::zeroed().assume_init() };
     time.it_value.tv_nsec = 2_000 + i64::try_from((pause >> 33) % 58_000).unwrap();
     let timer = TIMER.load(Ordering::Relaxed);
-    // SAFETY: the timer exists until `interrupt` has ended; the old value is not asked for.
+    // SAFETY: the timer exists until `interrupt` has ended. A null old value is allowed.
     let set = unsafe { libc::timer_settime(timer, 0, &raw const time, ptr::null_mut()) };
     assert_eq!(set, 0);
 }
 
-/// Interrupts the calling thread's work, until it ends.
+/// Runs `work`, and interrupts it with signals until it ends.
 fn interrupt(work: impl FnOnce()) {
     // SAFETY: numbers and pointers, for which 0 is a value.
     let mut event = unsafe { MaybeUninit::<libc::sigevent>::zeroed().assume_init() };
@@ -328,7 +328,11 @@ fn a_handler_forks() {
                 unsafe { libc::_exit(if fine { 0 } else { 4 }) };
             }
         });
-        assert_eq!(*CODES.lock().unwrap(), [0; 0], "children that failed");
+        assert_eq!(
+            *CODES.lock().unwrap(),
+            [0; 0],
+            "exit codes of children that failed"
+        );
         assert_eq!(heaptide::stats().lost.frees, 0);
         assert_eq!(SHADOW.wrong(), 0);
     });
@@ -352,7 +356,7 @@ fn from_below() {
     let before = live();
     drop(stock.pop());
     if live() == before {
-        // And the vector's own block.
+        // The block from `pop`, the others, and the block of the vector.
         FREED_WHILE_LOCKED.store(1 + stock.len() as u64 + 1, Ordering::Relaxed);
         drop(stock);
     } else {
@@ -374,12 +378,12 @@ fn more_frees_than_can_be_deferred() {
     *STOCK.lock().unwrap() = stock;
     let before = live();
     ARMED.store(true, Ordering::Relaxed);
-    // A stack that was never sampled before.
+    // This stack is new.
     let kept = std::hint::black_box(vec![0u8; 10]);
     let more = std::hint::black_box(vec![1u8; 11]);
     assert!(
         !ARMED.load(Ordering::Relaxed),
-        "the inner allocator was asked while locked"
+        "the inner allocator ran while its thread was locked"
     );
     let freed = FREED_WHILE_LOCKED.load(Ordering::Relaxed);
     assert!(freed > 500, "{freed}");

@@ -165,7 +165,7 @@ fn is_kept(site: &Site, call: usize) -> bool {
 struct Law {
     truth: f64,
     variance: f64,
-    /// Blocks that are not sampled, on average.
+    /// Mean number of blocks that are not sampled.
     unsampled: f64,
     /// The size of the largest block in the number's unit.
     largest: f64,
@@ -214,7 +214,7 @@ fn most_of(mean: f64) -> f64 {
 }
 
 #[test]
-fn every_number_of_every_site_is_as_the_sampling_law_says() {
+fn every_number_of_every_site_follows_the_sampling_law() {
     let mut kept = vec![run()];
     heaptide::set_sample_interval(0);
     kept.push(run());

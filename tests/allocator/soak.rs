@@ -34,7 +34,7 @@ fn stated_bytes(stats: &heaptide::Stats, others: u64) -> u64 {
 }
 
 #[test]
-fn memory_stays_under_what_is_stated() {
+fn memory_stays_under_the_documented_limit() {
     let in_all = if cfg!(debug_assertions) { 1 } else { 6 };
     let requests = 200_000 * rounds().max(in_all);
     let mut kept = Vec::with_capacity(5_000);

@@ -138,7 +138,7 @@ thread_local! {
 /// Called as a thread exits, after Rust's destructors, which glibc runs first. It is called again
 /// each time it sets the key's value anew, up to four times.
 unsafe extern "C" fn destroy(value: *mut c_void) {
-    // SAFETY: the key's values are vectors that were made for it, and each is passed here once.
+    // SAFETY: the values of the key are boxed vectors, and each is passed here once.
     let mut blocks = *unsafe { Box::from_raw(value.cast::<Vec<Vec<u8>>>()) };
     check(&blocks, 9);
     let times = DESTROYED.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +154,7 @@ fn key() -> libc::pthread_key_t {
     static KEY: std::sync::OnceLock<libc::pthread_key_t> = std::sync::OnceLock::new();
     *KEY.get_or_init(|| {
         let mut key = 0;
-        // SAFETY: the key is a local, and the destructor takes what is set for it below.
+        // SAFETY: the key is a local, and the destructor accepts the values that are set below.
         let made = unsafe { libc::pthread_key_create(&raw mut key, Some(destroy)) };
         assert_eq!(made, 0);
         key
@@ -182,7 +182,7 @@ fn thread_exit() {
     });
 }
 
-// ---- short threads, frees by others, snapshots in a loop
+// ---- short threads, frees by other threads, snapshots in a loop
 
 /// Takes snapshots until told to stop. Each live sample finds its stack with sums, and what was
 /// ever allocated does not fall.
@@ -249,7 +249,7 @@ fn short_threads_under_snapshots() {
     });
 }
 
-// ---- an application's own locks
+// ---- the locks of an application
 
 /// The program that hung about once in a hundred starts when the recording side locked DashMap's
 /// shards by its blocking methods. Threads contend on a lock of `parking_lot`. Its table of parked
@@ -287,7 +287,7 @@ fn contention_on_the_applications_locks() {
 
 // ---- beside a CPU profiler
 
-/// Seconds of processor time that this process has used.
+/// The processor time of this process, in seconds.
 fn processor_seconds() -> f64 {
     let mut time = libc::timespec {
         tv_sec: 0,
@@ -305,7 +305,7 @@ fn beside_a_cpu_profiler() {
     at_every_interval("beside_a_cpu_profiler", || {
         let guard = pprof::ProfilerGuardBuilder::default()
             .frequency(997)
-            // What its documentation asks for: it does not unwind out of these.
+            // As its documentation says: it cannot unwind from these.
             .blocklist(&["libc", "libgcc", "pthread", "vdso"])
             .build()
             .unwrap();

@@ -1,5 +1,7 @@
-//! Stack captures in a process that makes them hard: hardly any stack left, libraries that come and
-//! go, the loader's lock held for long. Every allocation of this process is sampled.
+//! Stack captures under difficult conditions, with every allocation sampled.
+//!
+//! The stack is nearly full, libraries are loaded and unloaded, or the loader's lock is held for a
+//! long time.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![expect(unsafe_code, reason = "threads on given stacks, and libraries in C")]
@@ -38,56 +40,56 @@ fn on_painted_stack(size: usize, work: &mut (dyn FnMut(&Painted) + Send)) {
         painted: Painted,
     }
     extern "C" fn run(task: *mut c_void) -> *mut c_void {
-        // SAFETY: the task below, whose maker waits for this thread.
+        // SAFETY: this is the task below, and its owner waits for this thread.
         let task = unsafe { &mut *task.cast::<Task<'_>>() };
         (task.work)(&task.painted);
         ptr::null_mut()
     }
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: new memory, wherever there is room.
+    // SAFETY: new memory, at any address.
     let block = unsafe { libc::mmap(ptr::null_mut(), GUARD + size, libc::PROT_NONE, kind, -1, 0) };
     assert_ne!(block, libc::MAP_FAILED);
     let low = block.wrapping_byte_add(GUARD);
     // SAFETY: the upper part of that memory.
     assert_eq!(unsafe { libc::mprotect(low, size, access) }, 0);
-    // SAFETY: the same, which may be written now.
+    // SAFETY: the same part, which is writable now.
     unsafe { ptr::write_bytes(low.cast::<u8>(), PAINT, size) };
     let mut task = Task {
         work,
         painted: Painted { low: low.addr() },
     };
     let mut attributes = mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
-    // SAFETY: makes what it is given.
+    // SAFETY: initializes its argument.
     let made = unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) };
     assert_eq!(made, 0);
-    // SAFETY: made above; the memory is a thread's alone, the one of these attributes.
+    // SAFETY: initialized above. Only the thread with these attributes uses the memory.
     let set = unsafe { libc::pthread_attr_setstack(attributes.as_mut_ptr(), low, size) };
     assert_eq!(set, 0);
     let mut thread = 0;
     let argument = (&raw mut task).cast();
-    // SAFETY: attributes made above; the task outlives the thread, which is joined below.
+    // SAFETY: initialized above. The task outlives the thread, which is joined below.
     let made = unsafe { libc::pthread_create(&raw mut thread, attributes.as_ptr(), run, argument) };
     assert_eq!(made, 0);
     // SAFETY: a thread that was made and is joined once.
     assert_eq!(unsafe { libc::pthread_join(thread, ptr::null_mut()) }, 0);
-    // SAFETY: nobody runs on it any more.
+    // SAFETY: no thread runs on it after the join.
     assert_eq!(unsafe { libc::munmap(block, GUARD + size) }, 0);
 }
 
-/// The calling thread's stack, which was painted.
+/// The painted stack of the calling thread.
 struct Painted {
     low: usize,
 }
 
 impl Painted {
-    /// Bytes below the caller that were ever used.
+    /// Bytes below the caller that have been used at any time.
     #[inline(never)]
     fn used(&self) -> usize {
         let here = 0u8;
         let below = (&raw const here).addr() - self.low;
         let paint = ptr::with_exposed_provenance::<u8>(self.low);
-        // SAFETY: this thread's stack below its lowest frame, which nobody else writes to.
+        // SAFETY: this thread's stack below its lowest frame. Nobody else writes to it.
         let paint = unsafe { slice::from_raw_parts(paint, below) };
         let untouched = paint.iter().take_while(|byte| **byte == PAINT).count();
         below - untouched
@@ -231,7 +233,7 @@ impl Library {
 
 impl Drop for Library {
     fn drop(&mut self) {
-        // SAFETY: open, and nobody is in it.
+        // SAFETY: the library is open, and no thread runs its code.
         assert_eq!(unsafe { libc::dlclose(self.0) }, 0);
     }
 }
@@ -251,7 +253,7 @@ extern "C" fn allocate_there() {
 
 #[test]
 #[ignore = "needs cc (Debian package gcc)"]
-fn libraries_that_come_and_go_while_they_are_sampled() {
+fn libraries_are_loaded_and_unloaded_while_they_are_sampled() {
     let folder = tempfile::tempdir().unwrap();
     let libraries: Vec<CString> = [4, 40, 600, 8]
         .iter()
@@ -343,11 +345,12 @@ fn a_sample_does_not_wait_for_another_threads_dlopen() {
     assert!(heaptide::stats().samples > before + 100);
     tell_go_on.write_all(b"x").unwrap();
     let told = opener.join().unwrap();
-    assert_eq!(told, 1, "the constructor has waited in vain");
+    assert_eq!(told, 1, "the constructor timed out");
+    // This library was open before, so its rules are known and only the capture is new.
     caller.call(allocate_there);
 }
 
-/// Allocates in a signal handler that interrupted nothing.
+/// Allocates in a signal handler that this thread raises itself.
 fn in_a_signal_handler() {
     extern "C" fn handle(_: c_int) {
         allocate();
@@ -357,6 +360,6 @@ fn in_a_signal_handler() {
     action.sa_sigaction = handle as extern "C" fn(c_int) as usize;
     // SAFETY: a valid action; nobody else in this process handles this signal.
     unsafe { libc::sigaction(libc::SIGUSR2, &raw const action, ptr::null_mut()) };
-    // SAFETY: handled as of now.
+    // SAFETY: the handler is installed.
     unsafe { libc::raise(libc::SIGUSR2) };
 }

@@ -14,11 +14,11 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<System> =
     heaptide::SamplingAllocator::with_inner(System).sample_interval(512);
 
-/// The exit code of a child that takes a symbolized profile, or the signal that killed it for
-/// hanging.
+/// The exit code of a child that takes a profile, or minus the signal that killed it.
+///
+/// It is killed if it hangs.
 fn profile_in_child() -> i32 {
-    // SAFETY: the child calls only what this test is about, that it works there, and leaves by
-    // `_exit`.
+    // SAFETY: the child makes only calls that this test checks in a child, and ends by `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let profile = heaptide::ProfileOptions::new().heap();
@@ -48,7 +48,7 @@ fn profile_in_child() -> i32 {
 }
 
 #[test]
-fn a_child_does_not_wait_for_a_symbolizer_that_is_not_there() {
+fn a_child_does_not_wait_for_the_symbolizer_of_its_parent() {
     let kept: Vec<Vec<u8>> = (0..200).map(|size| vec![1; 100 + size]).collect();
     let stop = AtomicBool::new(false);
     let ready = AtomicBool::new(false);

@@ -100,7 +100,7 @@ fn quiet_pprof(folder: &Path, arguments: &[&str]) -> String {
         .expect("`go` is in the path: install golang-go");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{stderr}");
-    assert_eq!(stderr, "", "without the binary at hand nothing warns");
+    assert_eq!(stderr, "", "no warning without the binary");
     String::from_utf8(output.stdout).unwrap()
 }
 

@@ -25,12 +25,12 @@ use std::{
 static GLOBAL: heaptide::SamplingAllocator<std::alloc::System> =
     heaptide::SamplingAllocator::with_inner(std::alloc::System).sample_interval(INTERVAL);
 
-/// Bytes between samples, small so that a few megabytes are thousands of samples.
+/// Bytes between samples. It is small, so that a few megabytes give thousands of samples.
 const INTERVAL: u64 = 4 << 10;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Holds the process for one program.
+/// Lets one program at a time use the process.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     // A failed test left nothing that the next one relies on.
@@ -388,7 +388,7 @@ fn a_leak_at_thread_exit() {
 
 /// The verdict as JSON has the same values.
 #[test]
-fn the_json_says_the_same() {
+fn json_has_the_values_of_the_verdict() {
     #[inline(never)]
     fn leak_for_json(kept: &mut Vec<Vec<u8>>) {
         kept.extend((0..64).map(|_| Vec::with_capacity(4 * KIB)));

@@ -25,7 +25,7 @@ fn work(round: usize) -> usize {
 }
 
 #[test]
-fn no_stack_allocates_less_as_time_goes_on() {
+fn allocated_bytes_of_a_stack_never_fall() {
     let mut profiles = Vec::new();
     for _ in 0..100 {
         for round in 0..4 {
@@ -33,7 +33,7 @@ fn no_stack_allocates_less_as_time_goes_on() {
         }
         profiles.push(ProfileOptions::new().heap().unwrap());
     }
-    // Refuses profiles in which a stack's alloc column falls.
+    // This fails if the alloc column of a stack falls.
     let verdict = leak::find(&profiles).unwrap();
     assert!(verdict.stacks_tried > 2, "{verdict}");
 }

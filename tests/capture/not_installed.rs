@@ -1,7 +1,7 @@
 //! A program that links heaptide without declaring the allocator gets errors that say so.
 
 #[test]
-fn every_way_to_a_profile_says_what_is_missing() {
+fn every_way_to_a_profile_fails_and_names_the_missing_allocator() {
     let mut written = Vec::new();
     let errors = [
         heaptide::snapshot().map(drop).unwrap_err(),
@@ -43,6 +43,6 @@ fn every_way_to_a_profile_says_what_is_missing() {
             assert!(body.contains("#[global_allocator]"), "{path}: {body}");
         }
     }
-    assert!(written.is_empty(), "nothing is half written");
+    assert!(written.is_empty(), "no part of a profile is written");
     assert!(!heaptide::stats().installed);
 }

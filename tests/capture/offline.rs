@@ -69,7 +69,10 @@ impl Stripped {
 
     /// The profile with the stripped program's path.
     fn moved(&self, mut profile: Profile) -> Profile {
-        assert!(profile.mappings.len() > 1, "the C library is in it too");
+        assert!(
+            profile.mappings.len() > 1,
+            "the C library is a mapping, too"
+        );
         profile.mappings[0].file = text(&self.path("app")).into();
         profile
     }
@@ -139,7 +142,7 @@ fn read(file: &Path) -> Profile {
     Profile::read(&fs::read(file).expect("the file")).expect("a profile")
 }
 
-/// Every stack with its names, symbols, files and lines.
+/// The names, symbols, files and lines of every stack.
 fn lines(profile: &Profile) -> Vec<String> {
     let mut lines = Vec::new();
     for sample in &profile.samples {
@@ -167,7 +170,7 @@ fn same_lines(found: &Profile, expected: &Profile) {
 
 #[test]
 #[ignore = "needs objcopy (binutils)"]
-fn symbols_from_anywhere_are_those_of_the_process() {
+fn symbols_from_every_place_are_those_of_the_process() {
     let stripped = Stripped::new();
     let program = std::env::current_exe().expect("this program");
     stripped.check(&["--binary", text(&program)]);
@@ -211,7 +214,7 @@ fn symbols_from_anywhere_are_those_of_the_process() {
     );
 }
 
-/// A raw profile of one sample over these addresses of a mapping.
+/// A raw profile of one sample with these addresses in a mapping.
 fn raw(mapping: Mapping, addresses: &[u64]) -> Profile {
     let location = |&address| Location {
         address,
@@ -232,7 +235,7 @@ fn raw(mapping: Mapping, addresses: &[u64]) -> Profile {
 }
 
 #[test]
-fn what_is_missing_is_said_and_another_build_is_refused() {
+fn missing_files_are_reported_and_other_builds_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let save = |profile: &Profile| {
         let file = fs::File::create(folder.path().join("raw.pb.gz")).expect("a new file");
@@ -254,7 +257,7 @@ fn what_is_missing_is_said_and_another_build_is_refused() {
         assert_eq!(output.status.code(), Some(2));
         assert!(
             !folder.path().join("out.pb.gz").exists(),
-            "nothing is written"
+            "no file is written"
         );
         String::from_utf8(output.stderr).expect("text")
     };
@@ -317,7 +320,7 @@ fn what_is_missing_is_said_and_another_build_is_refused() {
 }
 
 #[test]
-fn what_has_names_is_left_alone_unless_told() {
+fn a_symbolized_profile_is_unchanged_unless_forced() {
     let folder = tempfile::tempdir().expect("a folder");
     let kept = keep();
     let mut profile = ProfileOptions::new().heap().expect("a profile");
@@ -449,7 +452,7 @@ fn as_addr2line(profile: &Profile, bias: u64) -> Vec<String> {
 
 #[test]
 #[ignore = "needs gcc, and addr2line, nm, readelf, objcopy and dwp (binutils)"]
-fn programs_of_every_kind_read_as_addr2line_reads_them() {
+fn lines_of_all_kinds_of_programs_are_those_of_addr2line() {
     let cases: [(&str, &[&str], bool); 6] = [
         ("position independent", &["-pie", "-fPIE"], false),
         ("at a fixed address", &["-no-pie", "-fno-pie"], false),
@@ -498,7 +501,7 @@ fn programs_of_every_kind_read_as_addr2line_reads_them() {
 
 #[test]
 #[ignore = "needs gcc, and addr2line, nm, readelf and dwp (binutils)"]
-fn a_package_of_split_debug_information_is_found_beside_the_program_and_in_a_folder() {
+fn a_dwp_file_is_found_beside_the_program_and_in_a_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     // The version of DWARF that binutils' dwp packs.
     let (profile, expected) = program_of_c(folder.path(), &["-gsplit-dwarf", "-gdwarf-4"]);
@@ -552,7 +555,7 @@ impl Drop for Daemon {
 
 #[test]
 #[ignore = "needs debuginfod (Debian package), gcc, and addr2line, nm and readelf (binutils)"]
-fn a_debuginfod_daemon_serves_what_is_in_a_folder() {
+fn a_debuginfod_daemon_serves_the_files_of_a_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let (profile, expected) = program_of_c(folder.path(), &["-pie", "-fPIE"]);
     let path = |name: &str| folder.path().join(name);
@@ -576,7 +579,7 @@ fn a_debuginfod_daemon_serves_what_is_in_a_folder() {
         let output = symbolize(folder.path(), &["--debuginfod", &server]);
         output.status.success()
     });
-    assert!(found, "the daemon never had the file");
+    assert!(found, "the daemon did not serve the file in 2 minutes");
     assert_eq!(
         as_addr2line(&read(&path("out.pb.gz")), 0x5555_5555_4000),
         expected
@@ -585,7 +588,7 @@ fn a_debuginfod_daemon_serves_what_is_in_a_folder() {
 
 #[test]
 #[ignore = "needs gcc, and addr2line, nm, objcopy and readelf (binutils)"]
-fn every_layout_of_folders_is_known_and_check_sums_are_checked() {
+fn all_folder_layouts_are_found_and_checksums_are_checked() {
     let folder = tempfile::tempdir().expect("a folder");
     let (profile, expected) = program_of_c(folder.path(), &["-pie", "-fPIE"]);
     let path = |name: &str| folder.path().join(name);

@@ -17,7 +17,7 @@ fn keep() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn addresses_mappings_and_build_ids_are_there_and_names_are_not() {
+fn a_raw_profile_has_addresses_mappings_and_build_ids_but_no_names() {
     let kept = keep();
     let raw = ProfileOptions::new().raw().heap().unwrap();
     raw.check().unwrap();

@@ -51,7 +51,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[test]
-fn everything_is_forwarded_and_a_profile_is_an_error() {
+fn all_calls_are_forwarded_and_a_profile_is_an_error() {
     let before = CALLS.each_ref().map(|calls| calls.load(Relaxed));
     let mut grown = black_box(vec![1u8; 100]);
     grown.reserve_exact(100_000);

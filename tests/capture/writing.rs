@@ -2,10 +2,7 @@
 //! allocator counts.
 
 #![cfg(target_os = "linux")]
-#![expect(
-    unsafe_code,
-    reason = "a counting allocator is the only true measure of a peak"
-)]
+#![expect(unsafe_code, reason = "only a counting allocator can measure a peak")]
 
 #[path = "../support/paths.rs"]
 mod paths;
@@ -82,21 +79,21 @@ fn assert_names(error: &Error, kind: Option<io::ErrorKind>, said: &str) {
         "{error}"
     );
     assert!(error.to_string().contains(said), "{error}");
-    // The next one works.
+    // The next profile works.
     let mut written = Vec::new();
     write_heap_profile(&mut written).unwrap();
     heaptide::Profile::read(&written).unwrap().check().unwrap();
 }
 
 #[test]
-fn a_writer_that_fails_is_named_and_the_next_profile_works() {
+fn a_failing_writer_gives_an_error_and_the_next_profile_works() {
     let kept = black_box(vec![vec![1u8; 500]; 20]);
     let mut whole = Vec::new();
     write_heap_profile(&mut whole).unwrap();
-    for room in [0, 1, 10, whole.len() / 2] {
-        let error = write_heap_profile(Failing(room)).unwrap_err();
+    for accepted in [0, 1, 10, whole.len() / 2] {
+        let error = write_heap_profile(Failing(accepted)).unwrap_err();
         assert_names(&error, None, "the disk caught fire");
-        let error = write_allocs_profile(Failing(room)).unwrap_err();
+        let error = write_allocs_profile(Failing(accepted)).unwrap_err();
         assert_names(&error, None, "the disk caught fire");
     }
 
@@ -123,7 +120,7 @@ fn a_writer_that_fails_is_named_and_the_next_profile_works() {
 /// stacks, in MiB.
 const RAW_MIB: usize = 32;
 
-/// How much more was live at the worst moment of `work` than before it.
+/// The peak of live bytes during `work`, minus the live bytes before it; and the result.
 fn peak_of<R>(work: impl FnOnce() -> R) -> (usize, R) {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
@@ -177,7 +174,7 @@ fn a_profile_of_many_samples_takes_bounded_memory() {
     );
     assert!(
         stays < 8 << 20,
-        "the names of the code that allocates: {stays}"
+        "only the names of the allocating code stay: {stays}"
     );
     drop(kept);
 }

@@ -33,7 +33,7 @@ const OUT_OF_LINE: [&str; 3] = ["dealloc_aligned", "dealloc_any", "realloc_any"]
 
 #[test]
 #[ignore = "needs objdump (Debian package binutils)"]
-fn hot_paths_are_as_they_were_reviewed() {
+fn fast_paths_are_the_reviewed_ones() {
     let listing = disassemble();
     let mut shape = String::new();
     for (function, code) in FUNCTIONS.iter().flat_map(|name| functions(&listing, name)) {
@@ -41,7 +41,7 @@ fn hot_paths_are_as_they_were_reviewed() {
         walk(&code, 0, &mut Vec::new(), &mut paths);
         assert!(
             !paths.is_empty(),
-            "no way from `{function}` to the inner allocator:\n{code:#?}"
+            "no path from `{function}` to the inner allocator:\n{code:#?}"
         );
         paths.sort_by_key(|path| (path.len(), path.clone()));
         for path in paths {
@@ -95,7 +95,7 @@ fn disassemble() -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// One instruction of a function, and where it may go on within it.
+/// One instruction of a function, and the next instructions in that function.
 #[derive(Debug)]
 struct Instruction {
     /// Its kind: mnemonic and kinds of operands.
@@ -109,7 +109,7 @@ struct Instruction {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     No,
-    /// Goes on at `jump` only.
+    /// Control continues at `jump` only.
     Jumps,
     /// The inner allocator is reached.
     Inner,
@@ -162,7 +162,7 @@ fn functions(listing: &str, name: &str) -> Vec<(String, Vec<Instruction>)> {
     found
 }
 
-/// The instructions of a function's body.
+/// The instructions of a function.
 fn instructions(body: &str) -> Vec<Instruction> {
     let lines = body.lines().filter_map(|line| line.split_once(":\t"));
     let lines: Vec<(&str, &str)> = lines.map(|(at, text)| (at.trim(), text)).collect();
@@ -196,7 +196,7 @@ fn instruction(text: &str, inside: impl Fn(&str) -> Option<usize>) -> Instructio
             End::Inner,
         ),
         ("jmp" | "call" | "ret" | "ud2" | "int3", _) => (mnemonic.to_owned(), End::Cold),
-        // To a place in this function or, as a tail call, to another one.
+        // A branch in this function, or a tail call of another one.
         (_, Some(_)) => ("branch".to_owned(), End::No),
         _ if mnemonic.starts_with('j') => ("branch".to_owned(), End::No),
         _ => (kind(mnemonic, operands), End::No),
@@ -204,7 +204,7 @@ fn instruction(text: &str, inside: impl Fn(&str) -> Option<usize>) -> Instructio
     Instruction { kind, jump, end }
 }
 
-/// `sub QWORD PTR fs:[rax],rdi` is a `sub thread-local, register`.
+/// The kind of an instruction: `sub QWORD PTR fs:[rax],rdi` is a `sub thread-local, register`.
 fn kind(mnemonic: &str, operands: &str) -> String {
     let operands = operands.split(',').map(|operand| match operand {
         "" => "",

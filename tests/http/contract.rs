@@ -19,7 +19,7 @@ pub(crate) fn check_response(response: &Response<Bytes>) {
     assert_eq!(response.body()[..2], [0x1f, 0x8b]);
 }
 
-/// A profile's bytes without the gzip.
+/// The uncompressed bytes of a profile.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     profile: Message,
@@ -51,7 +51,7 @@ impl Encoded {
         let at = usize::try_from(index).unwrap();
         self.strings
             .get(at)
-            .expect("an index within the string table")
+            .expect("the index is in the string table")
     }
 
     /// Parca's validator, and rules 1 to 7 and 13 of docs/profiles.md.
@@ -94,7 +94,7 @@ impl Encoded {
         for location in self.profile.messages(4) {
             assert!(location.number(2) <= mappings);
             let address = location.number(3);
-            assert_ne!(address, 0, "samples are known by addresses");
+            assert_ne!(address, 0, "addresses identify samples");
             assert!(addresses.insert(address), "one location for each address");
             for line in location.messages(4) {
                 assert!((1..=functions).contains(&line.number(1)));
@@ -105,7 +105,7 @@ impl Encoded {
             assert_ne!(
                 self.text(name),
                 self.text(symbol),
-                "pprof cuts names that are symbols"
+                "pprof shortens a name that equals the system name"
             );
             self.text(function.number(4));
         }
@@ -117,7 +117,10 @@ impl Encoded {
             assert_eq!(sample.packed(2).len(), 4);
             for label in sample.messages(3) {
                 assert_ne!(label.number(1), 0, "a label has a key");
-                assert!(label.all(2).is_empty(), "Parca makes a series of each text");
+                assert!(
+                    label.all(2).is_empty(),
+                    "Parca makes a series for each text label"
+                );
             }
         }
         // Some programs would sum up a key that is given twice, others would overwrite it.
@@ -153,7 +156,7 @@ pub(crate) fn check_growth(before: &Encoded, after: &Encoded) -> (usize, u64) {
     for key in before.keys() {
         assert!(
             after.contains_key(key),
-            "a sample that was there is there: {key:?}"
+            "the later profile has every earlier sample: {key:?}"
         );
     }
     for (key, now) in &after {

@@ -435,7 +435,7 @@ fn a_browser_that_asks_for_heap_gets_the_page() {
 }
 
 #[test]
-fn the_numbers_are_those_of_the_program() {
+fn profiles_have_the_exact_numbers_of_the_program() {
     alone(|| {
         let endpoints = Endpoints::builder().build();
         let kept = kept_for_the_table();
@@ -497,7 +497,7 @@ fn the_numbers_are_those_of_the_program() {
 }
 
 #[test]
-fn the_text_form_lists_what_is_live_first() {
+fn the_text_form_lists_live_memory_first() {
     alone(|| {
         let endpoints = Endpoints::builder().build();
         let kept = kept_for_the_table();
@@ -530,7 +530,7 @@ fn the_text_form_lists_what_is_live_first() {
 }
 
 #[test]
-fn a_delta_over_a_second_has_what_happened_in_it() {
+fn a_delta_over_a_second_has_the_changes_in_that_second() {
     alone(|| {
         let endpoints = Endpoints::builder().build();
         let before = kept_for_the_table();
@@ -571,7 +571,7 @@ fn a_delta_over_a_second_has_what_happened_in_it() {
         assert_eq!(
             sum(&delta, "kept_for_the_table"),
             [0; 4],
-            "was there before"
+            "it did not change"
         );
         assert!(
             delta
@@ -589,7 +589,7 @@ fn a_delta_over_a_second_has_what_happened_in_it() {
 }
 
 #[test]
-fn delta_heap_is_what_a_client_has_not_had() {
+fn delta_heap_has_the_changes_since_the_last_request_of_a_client() {
     alone(|| {
         let endpoints = Endpoints::builder().build();
         let ask_for = |client: &str| {
@@ -655,9 +655,9 @@ fn delta_heap_is_what_a_client_has_not_had() {
     });
 }
 
-/// As by a POST to `control`.
+/// The interval may change by a POST to `control`.
 #[test]
-fn a_change_of_the_interval_is_no_allocation() {
+fn a_change_of_the_interval_is_not_an_allocation() {
     alone(|| {
         let endpoints = Endpoints::builder().build();
         let delta = || profile(&endpoints, "/debug/pprof/delta_heap");
@@ -722,7 +722,7 @@ fn addresses_of_a_raw_profile_have_symbols() {
 }
 
 #[test]
-fn a_token_opens_everything_and_nothing_opens_without() {
+fn all_endpoints_need_the_token() {
     alone(|| {
         let endpoints = Endpoints::builder()
             .token("open sesame")
@@ -776,7 +776,7 @@ fn a_token_opens_everything_and_nothing_opens_without() {
 }
 
 #[test]
-fn control_sets_the_interval_and_keeps_what_is_recorded() {
+fn control_sets_the_interval_and_keeps_recorded_samples() {
     alone(|| {
         let endpoints = Endpoints::builder().control().build();
         let refusal = get(&endpoints, "/debug/pprof/control");
@@ -814,7 +814,7 @@ fn control_sets_the_interval_and_keeps_what_is_recorded() {
         assert_eq!(
             sum(&heap, "kept_for_the_delta")[2..],
             [1, 30_000],
-            "what is recorded stays"
+            "recorded samples stay"
         );
         for (query, start) in [
             ("", "nothing to set"),
@@ -850,7 +850,7 @@ fn control_sets_the_interval_and_keeps_what_is_recorded() {
 }
 
 #[test]
-fn one_too_many_is_told_to_come_back() {
+fn a_request_beyond_the_limit_is_told_to_retry() {
     alone(|| {
         let endpoints = Endpoints::builder().waiting(0).build();
         let threads = 16;
@@ -879,13 +879,13 @@ fn one_too_many_is_told_to_come_back() {
         assert_eq!(
             get(&endpoints, "/debug/pprof/heap").status(),
             200,
-            "and nothing is left over"
+            "the next request is served"
         );
     });
 }
 
 #[test]
-fn scrapers_find_what_they_rely_on() {
+fn responses_follow_the_rules_of_scrapers() {
     alone(|| {
         let endpoints = Endpoints::builder().build();
         let kept = (kept_for_the_table(), kept_for_the_delta());

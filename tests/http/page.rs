@@ -27,8 +27,8 @@ const LIMIT: &str = if cfg!(debug_assertions) {
 
 #[test]
 #[ignore = "needs a browser (Debian package chromium-headless-shell or chromium), node 20 and npm"]
-fn a_person_with_a_browser() {
-    service::plant();
+fn the_page_works_in_a_browser() {
+    service::fill();
     let profile = heaptide::ProfileOptions::new().heap().unwrap();
     let live = profile.samples.iter().filter(|s| s.values[2] > 0).count();
     assert!(live >= service::STACKS, "{live} stacks hold memory");
@@ -48,21 +48,21 @@ fn a_person_with_a_browser() {
         .expect("node 20");
     assert!(
         status.success(),
-        "what failed is said above; screenshots are in {}",
+        "the output above names the failure; screenshots are in {}",
         folder.display()
     );
 }
 
 #[test]
 #[ignore = "needs node 20 and npm"]
-fn the_bundle_is_what_its_sources_make() {
+fn the_bundle_is_built_from_its_sources() {
     let folder = installed("src/http/page/web/bundle", &["entry.js"]);
     npm(&folder, &["run", "build"]);
     let made = fs::read(folder.join("../flamegraph.js")).unwrap();
     let shipped = fs::read(root().join("src/http/page/web/flamegraph.js")).unwrap();
     assert!(
         made == shipped,
-        "the checked-in flamegraph.js is of other sources: see bundle/entry.js"
+        "flamegraph.js is not built from these sources: see bundle/entry.js"
     );
 }
 

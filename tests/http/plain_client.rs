@@ -53,7 +53,8 @@ pub(crate) fn answer(stream: &mut TcpStream) -> Answer {
 /// Sends these bytes and nothing else. The server may stop reading before the end.
 pub(crate) fn send(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = connect(address);
-    let _cut_short = stream.write_all(request);
+    // The result does not matter: the server may stop reading before the end.
+    let _ = stream.write_all(request);
     answer(&mut stream)
 }
 

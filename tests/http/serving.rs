@@ -44,7 +44,7 @@ struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-// `realloc` and `alloc_zeroed` are the trait's own, through these two.
+// `realloc` and `alloc_zeroed` are the trait's default methods, which use these two.
 //
 // SAFETY: each method passes its arguments to `System` unchanged and returns what it returns.
 unsafe impl GlobalAlloc for Counting {
@@ -219,7 +219,11 @@ fn a_service_needs_nothing_but_hyper() {
         "POST /symbol HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
         (1 << 20) + 1
     );
-    assert_eq!(send(address, long.as_bytes()).status, 413, "by its length");
+    assert_eq!(
+        send(address, long.as_bytes()).status,
+        413,
+        "refused by its length"
+    );
     end.send(()).unwrap();
     serving.join().unwrap();
 }
@@ -239,7 +243,7 @@ fn a_program_without_a_runtime_is_served_and_one_inside_of_a_runtime_too() {
             let asked = thread::spawn(move || profile(&get(address, "/debug/pprof/heap")));
             asked.join().unwrap();
             server.shutdown();
-            let _dropped = http::serve("127.0.0.1:0").unwrap();
+            drop(http::serve("127.0.0.1:0").unwrap());
         });
     }
 }
@@ -427,7 +431,7 @@ fn threads(name: &str) -> usize {
     names.filter(|comm| comm.trim_end() == name).count()
 }
 
-/// Waits until something holds, and fails if it never does.
+/// Waits until `holds` is true, and fails after 120 s.
 fn eventually(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -460,7 +464,7 @@ fn give_up_on_deltas() {
         profile(&get(address, "/debug/pprof/heap?symbolize=0"));
         assert!(threads("heaptide-answer") > 0);
         drop(waiting);
-        eventually("who went away is not waited for", || {
+        eventually("the answer ends with its client", || {
             threads("heaptide-answer") == 0
         });
     }
@@ -469,7 +473,7 @@ fn give_up_on_deltas() {
     let answer = answer(&mut waiting);
     assert_eq!(answer.status, 503);
     assert_eq!(answer.text(), "the server ends\n");
-    eventually("the server's end is theirs", || {
+    eventually("the answers end with the server", || {
         threads("heaptide-answer") == 0
     });
     end.send(()).unwrap();
@@ -639,7 +643,11 @@ fn ask_where_no_thread_can_be_started() {
     };
     for _ in 0..20 {
         let refused = ask("/debug/pprof/heap");
-        assert_eq!(refused.status(), 503, "and no place is kept: not 429");
+        assert_eq!(
+            refused.status(),
+            503,
+            "no place in the queue is kept: the status is not 429"
+        );
         assert_eq!(refused.headers()["retry-after"], "1");
         let runtime = runtime::Builder::new_current_thread().build().unwrap();
         let body = runtime.block_on(refused.into_body().collect()).unwrap();
@@ -688,7 +696,7 @@ fn its_thread_ends_with_it_and_its_sockets_stay_in_the_process() {
     assert_runs("threads");
 }
 
-/// How the child of a fork ended.
+/// Waits for a forked child. Returns how it ended.
 fn wait(pid: libc::pid_t) -> i32 {
     let mut status = 0;
     let start = Instant::now();
@@ -713,11 +721,11 @@ fn fork_with_a_server() {
     idle.write_all(b"GET /debug/pprof/heap HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
-    // SAFETY: the children do what this test is about, that it works there.
+    // SAFETY: the children make only calls that this test checks in a child.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let result = panic::catch_unwind(panic::AssertUnwindSafe(|| {
-            // Still the parent's.
+            // The server of the parent still answers.
             assert_eq!(get(address, "/debug/pprof/").status, 200);
             let start = Instant::now();
             drop(server);
@@ -733,12 +741,13 @@ fn fork_with_a_server() {
     assert_eq!(wait(pid), 0);
     profile(&get(address, "/debug/pprof/heap"));
 
-    // One that lives on and holds what it has inherited.
+    // This child lives on with the files that it has inherited.
     // SAFETY: as above.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         drop(writer);
-        let _parent_is_done = std::io::Read::read(&mut &reader, &mut [0]);
+        // The result does not matter: it returns when the parent closes its end.
+        let _ = std::io::Read::read(&mut &reader, &mut [0]);
         std::process::exit(0);
     }
     server.shutdown();
@@ -774,7 +783,7 @@ fn look_at_its_own_memory() {
     };
     assert!(
         !with(&["look_at_its_own_memory"]).is_empty(),
-        "what this function allocates is there"
+        "the profile has the allocations of this function"
     );
     // This test itself reads profiles, by `heaptide::pprof`.
     let found = with(&["heaptide::http::", "hyper::", "tokio::"]);

@@ -1,4 +1,4 @@
-//! The command `heaptide`, which another package builds.
+//! Builds and finds the command `heaptide`, which is in another package.
 
 use std::{
     env,
@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-/// The path of the command, built as this test is.
+/// The path of the command, built with the same cargo profile as this test.
 pub(crate) fn heaptide() -> &'static Path {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let test = env::current_exe().expect("this program");

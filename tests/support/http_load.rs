@@ -19,14 +19,14 @@ use tokio::runtime;
 pub(crate) struct Seen {
     /// Answers by status. 0 is a connection that failed.
     pub(crate) statuses: BTreeMap<u16, u64>,
-    /// How long the service's own requests took, sorted.
+    /// Latencies of requests to the service itself, sorted.
     pub(crate) latencies: Vec<Duration>,
     /// Resident kilobytes, before and after.
     pub(crate) resident_kb: (u64, u64),
 }
 
 impl Seen {
-    /// The latency that this share of the service's requests does not exceed.
+    /// The latency that this share of the requests does not exceed.
     pub(crate) fn quantile(&self, permille: usize) -> Duration {
         let last = self.latencies.len() - 1;
         self.latencies[last * permille / 1000]

@@ -15,7 +15,7 @@ impl Small {
     }
 }
 
-/// Calls one of two functions for each of the `depth` lowest bits of `path`, and `work` at the end.
+/// Calls one of two functions for each of the `depth` lowest bits of `path`, and then `work`.
 pub(crate) fn walk(path: usize, depth: u32, work: &mut dyn FnMut()) -> u32 {
     match (depth, path & 1) {
         (0, _) => {

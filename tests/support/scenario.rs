@@ -16,19 +16,19 @@ const ROUNDS: &str = "HEAPTIDE_TEST_ROUNDS";
 /// Hundreds of times longer than any body on an idle machine, and longer than on any busy one.
 const TIMEOUT_SECONDS: u32 = 600;
 
-/// Each test uses some of these.
+/// Each test uses only some of these. This avoids warnings about the others.
 const _: () = {
     let _ = (rounds, samples_everything, at_every_interval::<fn()>);
     let _ = assert_hardly_lost;
     let _ = (is_child, set_alarm, in_own_process, start);
 };
 
-/// How many times longer than usual to try.
+/// The factor by which bodies run longer than usual.
 pub(crate) fn rounds() -> usize {
     std::env::var(ROUNDS).map_or(1, |text| text.parse().expect("a number of rounds"))
 }
 
-/// Whether everything is sampled.
+/// Whether every allocation is sampled.
 pub(crate) fn samples_everything() -> bool {
     heaptide::sample_interval() == 1
 }
@@ -38,8 +38,8 @@ pub(crate) fn samples_everything() -> bool {
 /// part of one that waits for the live table. Nothing else may be lost.
 pub(crate) fn assert_hardly_lost(stats: heaptide::Stats) {
     let lost = stats.lost;
-    let waited_in_vain = lost.samples + lost.live;
-    assert!(waited_in_vain <= 3 + stats.samples / 1_000, "{stats:?}");
+    let lost_by_waiting = lost.samples + lost.live;
+    assert!(lost_by_waiting <= 3 + stats.samples / 1_000, "{stats:?}");
     assert_eq!((lost.stacks, lost.frees), (0, 0), "{stats:?}");
 }
 

@@ -60,7 +60,7 @@ fn request(path: usize, bytes: usize) {
 }
 
 /// Holds memory on all stacks. Some hold much more than most.
-pub(crate) fn plant() {
+pub(crate) fn fill() {
     for path in 0..STACKS + SPARE {
         let skewed = [9, 1, 4, 2, 1, 3];
         let weight = skewed[path % 6] * skewed[path / 6 % 6] * skewed[5 - path / 36 % 6];
@@ -68,7 +68,7 @@ pub(crate) fn plant() {
     }
 }
 
-/// Holds more in one place and less in another.
+/// Allocates more on one stack, and frees the memory of others.
 fn change() {
     HELD.lock().unwrap().retain(|(path, _)| path % 6 != 2);
     for _ in 0..200 {
