@@ -74,6 +74,7 @@ impl Drop for GatePass<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::record::retry::pauses;
 
     #[test]
     fn a_closed_gate_stays_closed_until_it_is_opened() {
@@ -113,11 +114,12 @@ mod tests {
     fn closing_waits_for_a_thread_that_pauses_inside() {
         let gate = ForkGate::new();
         let inside = std::sync::Barrier::new(2);
+        let pauses = pauses::of_this_thread();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let _pass = gate.enter();
                 inside.wait();
-                std::thread::sleep(std::time::Duration::from_millis(700));
+                pauses.wait();
             });
             inside.wait();
             assert!(gate.close(0));

@@ -39,6 +39,8 @@ pub(super) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
             yield_now();
         } else {
             std::thread::sleep(PAUSE);
+            #[cfg(test)]
+            pauses::count();
         }
     }
     None
@@ -47,6 +49,57 @@ pub(super) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
 /// Calls `wait`, itself a bounded wait, until it returns something. `None` after the last call.
 pub(super) fn retry_longer<T>(mut wait: impl FnMut() -> Option<T>) -> Option<T> {
     (0..WAITS).find_map(|_| wait())
+}
+
+/// Counts the pauses of a thread, so that a test can hold something up for that long.
+#[cfg(test)]
+pub(super) mod pauses {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::{Duration, Instant};
+
+    /// The pauses of one thread.
+    #[derive(Clone, Copy)]
+    pub(in crate::record) struct Pauses(&'static AtomicU32);
+
+    std::thread_local! {
+        static COUNTED: Cell<Option<Pauses>> = const { Cell::new(None) };
+    }
+
+    /// Counts the pauses of this thread from now on.
+    pub(in crate::record) fn of_this_thread() -> Pauses {
+        let pauses = Pauses(Box::leak(Box::default()));
+        COUNTED.set(Some(pauses));
+        pauses
+    }
+
+    pub(super) fn count() {
+        if let Some(Pauses(count)) = COUNTED.get() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Pauses {
+        /// Whether the thread has waited longer than [`retry`](super::retry) does, and less long
+        /// than [`retry_longer`](super::retry_longer).
+        fn are_more_than_an_allocation_waits(self) -> bool {
+            self.0.load(Ordering::Relaxed) > super::PAUSES + super::PAUSES / 2
+        }
+
+        /// Returns once that is so, or after far more time than that takes.
+        pub(in crate::record) fn wait(self) {
+            self.wait_unless(|| false);
+        }
+
+        /// The same, or once it need not wait any more.
+        pub(in crate::record) fn wait_unless(self, is_over: impl Fn() -> bool) {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            let is_late = || Instant::now() > deadline;
+            while !self.are_more_than_an_allocation_waits() && !is_over() && !is_late() {
+                std::thread::yield_now();
+            }
+        }
+    }
 }
 
 #[cfg(test)]

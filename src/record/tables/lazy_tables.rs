@@ -105,6 +105,7 @@ impl LazyTables {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::record::retry::pauses;
     use std::{
         sync::Barrier,
         thread,
@@ -134,9 +135,10 @@ mod tests {
         let tables = LazyTables::new();
         let claimed = tables.replace_maker(NOT_MADE, MAKING);
         assert_eq!(claimed, Ok(NOT_MADE));
+        let pauses = pauses::of_this_thread();
         thread::scope(|scope| {
             scope.spawn(|| {
-                thread::sleep(Duration::from_millis(700));
+                pauses.wait();
                 assert!(tables.make(&Thread::new()).is_some());
             });
             assert!(tables.get_or_make(&Thread::new()).is_some());

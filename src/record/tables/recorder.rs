@@ -279,20 +279,23 @@ impl Recorder {
         recorder
     }
 
-    /// Runs `work` while another thread holds the shard of [`ADDRESS`] for 0.7 s. An allocation
-    /// gives up earlier; other work waits longer.
+    /// Runs `work` while another thread holds the shard of [`ADDRESS`], for longer than an
+    /// allocation waits and less long than other work does.
     pub(super) fn while_shard_is_held(&self, work: impl FnOnce()) {
         let both = std::sync::Barrier::new(2);
+        let is_done = std::sync::atomic::AtomicBool::new(false);
+        let pauses = crate::record::retry::pauses::of_this_thread();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let tables = self.tables.get();
                 let held = tables.map(|tables| tables.live.reserve(ADDRESS));
                 both.wait();
-                std::thread::sleep(Duration::from_millis(700));
+                pauses.wait_unless(|| is_done.load(Ordering::Relaxed));
                 drop(held);
             });
             both.wait();
             work();
+            is_done.store(true, Ordering::Relaxed);
         });
     }
 }
