@@ -18,7 +18,9 @@ pub(crate) fn heaptide() -> &'static Path {
             .expect("a profile's folder");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-        cargo.args(["build", "--quiet", "--package", "heaptide-cli"]);
+        // With the features of the test command, so that nothing is built anew.
+        cargo.args(["build", "--quiet", "--workspace", "--all-features"]);
+        cargo.args(["--bin", "heaptide"]);
         cargo
             .arg("--target-dir")
             .arg(folder.parent().expect("a target folder"));
