@@ -5,7 +5,7 @@
 use super::reply::{self, Reply, ReplyResult};
 use super::{credential::Credential, query::Query, state::RequestContext, status};
 use crate::{record::parse_size, set_sample_interval};
-use ::http::{Method, StatusCode};
+use ::http::Method;
 
 pub(super) fn answer(
     context: &RequestContext<'_>,
@@ -32,8 +32,7 @@ pub(super) fn answer(
     if is_change {
         set(context)?;
     }
-    let status = status::json() + "\n";
-    Ok(reply::new(StatusCode::OK, reply::JSON, status))
+    Ok(reply::json(status::json() + "\n"))
 }
 
 /// Sets the interval from the query, or from a form's body.

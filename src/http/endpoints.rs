@@ -109,7 +109,7 @@ impl Endpoints {
         }
         // In Go the mux says this, before any handler of pprof: so without `X-Go-Pprof`.
         let refusal = reply::plain_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-        Err(reply::with(refusal, header::ALLOW, allow).into())
+        Err(reply::refusal(reply::with(refusal, header::ALLOW, allow)))
     }
 
     fn dispatch(
@@ -217,8 +217,9 @@ fn unauthorized() -> Refusal {
     // A browser asks a person for the second one.
     for scheme in ["Bearer", "Basic realm=\"heaptide\", charset=\"UTF-8\""] {
         let scheme = HeaderValue::from_static(scheme);
-        let headers = refusal.headers_mut();
-        headers.append(header::WWW_AUTHENTICATE, scheme);
+        refusal
+            .headers_mut()
+            .append(header::WWW_AUTHENTICATE, scheme);
     }
-    refusal.into()
+    reply::refusal(refusal)
 }

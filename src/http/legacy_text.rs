@@ -12,9 +12,7 @@
 //! readers estimate themselves. The header is `heap_v2` and not Go's `heap`: for `heap` both Perl
 //! tools divide by the objects of a row, and fail on a row that has none in use.
 
-use crate::Profile;
-use heaptide_profile::internal::printable;
-use heaptide_profile::{Location, Sample};
+use heaptide_profile::{Location, Profile, Sample, internal::printable};
 
 /// The profile as text: the rows with the most live bytes first; then `trailer`, whose lines begin
 /// with `#`; then the addresses at which the program's files are loaded.

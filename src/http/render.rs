@@ -68,21 +68,14 @@ impl<'a> OutputParams<'a> {
                     profile.default_sample_type = name.into();
                 }
                 let mut reply = reply::new(StatusCode::OK, BINARY, encode(&profile)?);
-                let disposition = format!("attachment; filename=\"{name}\"");
-                let disposition = HeaderValue::try_from(disposition).ok();
-                let headers = reply.headers_mut();
-                headers.extend(disposition.map(|to| (header::CONTENT_DISPOSITION, to)));
+                let to = HeaderValue::try_from(format!("attachment; filename=\"{name}\"")).ok();
+                let header = to.map(|to| (header::CONTENT_DISPOSITION, to));
+                reply.headers_mut().extend(header);
                 reply
             }
             OutputFormat::Folded => reply::text(folded(sample_type)?.to_string()),
-            OutputFormat::Text => {
-                let rows = Text::default().rows(0);
-                reply::text(Top::new(sample_type).text(&rows))
-            }
-            OutputFormat::Json => {
-                let json = Top::new(sample_type).to_json();
-                reply::new(StatusCode::OK, reply::JSON, json)
-            }
+            OutputFormat::Text => reply::text(Top::new(sample_type).text(&Text::default().rows(0))),
+            OutputFormat::Json => reply::json(Top::new(sample_type).to_json()),
             OutputFormat::Svg => flame_graph(sample_type)?,
         })
     }

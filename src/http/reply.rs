@@ -34,6 +34,10 @@ pub(super) fn text(body: impl Into<Bytes>) -> Reply {
     new(StatusCode::OK, TEXT, body)
 }
 
+pub(super) fn json(body: impl Into<Bytes>) -> Reply {
+    new(StatusCode::OK, JSON, body)
+}
+
 pub(super) fn plain_error(status: StatusCode, message: &str) -> Reply {
     new(status, TEXT, format!("{message}\n"))
 }
@@ -53,7 +57,7 @@ pub(super) fn later(status: StatusCode, why: &str) -> Reply {
 }
 
 pub(super) fn too_many(why: &str) -> Refusal {
-    later(StatusCode::TOO_MANY_REQUESTS, why).into()
+    refusal(later(StatusCode::TOO_MANY_REQUESTS, why))
 }
 
 /// The quota of bytes is used up.
@@ -63,11 +67,11 @@ pub(super) fn held_by_others() -> Refusal {
 
 /// Nobody reads it any more; Go's status and words.
 pub(super) fn cancelled() -> Refusal {
-    error(StatusCode::INTERNAL_SERVER_ERROR, "context canceled").into()
+    refusal(error(StatusCode::INTERNAL_SERVER_ERROR, "context canceled"))
 }
 
 pub(super) fn refused<T>(status: StatusCode, message: &str) -> ReplyResult<T> {
-    Err(error(status, message).into())
+    Err(refusal(error(status, message)))
 }
 
 pub(super) fn bad_request<T>(message: &str) -> ReplyResult<T> {
@@ -91,26 +95,23 @@ pub(super) fn redirect(status: StatusCode, target: &'static str, query: Option<&
     reply
 }
 
-impl From<Reply> for Refusal {
-    fn from(reply: Reply) -> Self {
-        Self(Box::new(reply))
-    }
+pub(super) fn refusal(reply: Reply) -> Refusal {
+    Refusal(Box::new(reply))
 }
 
 impl From<Error> for Refusal {
     /// Says why there is no profile.
     fn from(failed: Error) -> Self {
-        let status = if failed.is_not_installed() || failed.is_unsupported() {
-            StatusCode::NOT_IMPLEMENTED
-        } else if failed.is_mismatch() {
+        let status = match failed {
+            _ if failed.is_not_installed() || failed.is_unsupported() => {
+                StatusCode::NOT_IMPLEMENTED
+            }
             // The request does not fit the profile.
-            StatusCode::BAD_REQUEST
-        } else if failed.is_busy() {
-            StatusCode::SERVICE_UNAVAILABLE
-        } else {
-            StatusCode::INTERNAL_SERVER_ERROR
+            _ if failed.is_mismatch() => StatusCode::BAD_REQUEST,
+            _ if failed.is_busy() => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        error(status, &failed.to_string()).into()
+        refusal(error(status, &failed.to_string()))
     }
 }
 

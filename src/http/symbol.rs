@@ -5,9 +5,9 @@
 
 use super::reply::{self, Reply, ReplyResult};
 use super::{limits::MAX_ADDRESSES, state::RequestContext};
-use crate::{Profile, ProfileOptions};
+use crate::ProfileOptions;
 use ::http::{Method, StatusCode};
-use heaptide_profile::Location;
+use heaptide_profile::{Location, Profile};
 
 pub(super) fn answer(context: &RequestContext<'_>) -> ReplyResult<Reply> {
     let request = context.request;

@@ -67,15 +67,9 @@ pub(super) fn json(view: &HeapView<'_>, cancellation: &Cancellation) -> ReplyRes
     let sample_type = profile.sample_type(params.sample_type)?;
     let index = sample_type.index();
     let base = view.base.as_ref().map(|(_, base)| base);
-    let whole = match base {
-        Some(base) => total(base.sample_type_at(index)?),
-        None => 0,
-    };
-    let whole = if whole == 0 {
-        total(sample_type)
-    } else {
-        whole
-    };
+    let of_base = base.map(|base| base.sample_type_at(index).map(total));
+    let of_base = of_base.transpose()?.filter(|whole| *whole != 0);
+    let whole = of_base.unwrap_or_else(|| total(sample_type));
     let part = filtered(profile, params, cancellation);
     let base = base.map(|base| filtered(base, params, cancellation).profile);
     if cancellation.is_cancelled() {

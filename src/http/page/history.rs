@@ -104,8 +104,11 @@ impl EarlierHeap {
 
 /// The sum of a sample type's values.
 pub(super) fn column_sum(sample_type: SampleType<'_>) -> i64 {
-    let samples = sample_type.profile().samples.iter();
-    let values = samples.map(|sample| sample_type.value_of(sample));
+    let values = sample_type
+        .profile()
+        .samples
+        .iter()
+        .map(|sample| sample_type.value_of(sample));
     values.fold(0, i64::saturating_add)
 }
 
