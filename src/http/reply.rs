@@ -44,11 +44,8 @@ pub(super) fn plain_error(status: StatusCode, message: &str) -> Reply {
 
 /// `go tool pprof` shows an error's text only together with the header `X-Go-Pprof`.
 pub(super) fn error(status: StatusCode, message: &str) -> Reply {
-    with(
-        plain_error(status, message),
-        HeaderName::from_static("x-go-pprof"),
-        "1",
-    )
+    let reply = plain_error(status, message);
+    with(reply, HeaderName::from_static("x-go-pprof"), "1")
 }
 
 /// An error after which the client should try again in a second.
