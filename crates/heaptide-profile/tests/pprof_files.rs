@@ -1,4 +1,6 @@
-//! Profiles written by other programs. `data/README.md` says how each was made.
+//! Profiles written by other programs are read and reported.
+//!
+//! `data/README.md` says how each was made.
 
 use heaptide_profile::Profile;
 use heaptide_profile::report::{Text, Top};
@@ -144,7 +146,7 @@ fn a_profile_with_sparse_ids_in_unusual_order() {
 }
 
 #[test]
-fn what_others_wrote_is_written_and_read_back_equal() {
+fn profiles_of_other_programs_survive_a_round_trip() {
     for bytes in [GO, PYTHON] {
         let profile = Profile::read(bytes).unwrap();
         let mut written = Vec::new();
@@ -154,7 +156,7 @@ fn what_others_wrote_is_written_and_read_back_equal() {
 }
 
 #[test]
-fn what_is_no_profile_is_refused_with_what_was_expected() {
+fn other_files_are_refused_with_the_expected_format() {
     let others: [&[u8]; 6] = [
         b"",
         b"heap profile: 1: 16 [1: 16] @ heap/1048576\n1: 16 [1: 16] @ 0x1\n",

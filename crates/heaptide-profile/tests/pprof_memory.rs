@@ -1,6 +1,7 @@
-//! Reading takes at most the memory that `Profile::read` promises, whatever the bytes. A counting
-//! allocator measures it over the inputs that grow the most. It is one test, because the count is
-//! of the whole process.
+//! Reading takes at most the memory that `Profile::read` promises, for any bytes.
+//!
+//! A counting allocator measures it over the inputs that grow the most. It is one test, because
+//! the count is of the whole process.
 #![expect(
     unsafe_code,
     reason = "a counting allocator is the only true measure of a peak"

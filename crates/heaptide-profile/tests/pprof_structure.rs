@@ -1,5 +1,7 @@
-//! The rules of other programs for a profile's encoding. The bytes are read by a protobuf reader
-//! for tests alone, so that a mistake in encoding cannot be undone by the same one in decoding.
+//! Encoded profiles follow the rules that other programs expect.
+//!
+//! A protobuf reader for tests alone reads the bytes. So a mistake in decoding cannot hide the same
+//! mistake in encoding.
 
 mod synthetic;
 

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_drawn_is_refused() {
+    fn undrawable_profiles_are_refused() {
         let negative = draw(&[(&[0], 5), (&[1, 0], -3)]).unwrap_err();
         assert!(negative.is_mismatch() && negative.to_string().contains("`main;handle`"));
         assert!(draw(&[(&[0], 0)]).unwrap_err().is_mismatch());

@@ -180,7 +180,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_missing_value_is_an_error_and_no_zero() {
+    fn a_missing_value_is_an_error_and_not_zero() {
         let mut profile = profile(&["main", "f"], &[(&[0], 5)]);
         profile
             .sample_types

@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_bridged_and_counted() {
+    fn omitted_functions_are_bridged_and_counted() {
         // `c` and `walk` are too small for 6 %, `small` too; `a` is one too many.
         let limits = GraphLimits::default()
             .node_share(0.06)
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cancels_is_no_call_but_stays_on_the_way() {
+    fn canceled_calls_are_left_out_and_their_function_stays_a_caller() {
         let text = "main / x / a = 1 1 1 5\n main / x / b = 1 1 1 1\n main / d = 1 1 1 2";
         let new = profile(text, 0);
         let base = profile("main / x / b = 1 1 1 6", 0);

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_the_file_does_not_have_is_listed_and_said() {
+    fn a_line_beyond_the_file_is_listed_with_a_remark() {
         let mut read = routine(&[0, 2, 7, i64::MAX]);
         read.read("one\ntwo\nthree\n", 1);
         assert_eq!(numbers(&read), [0, 1, 2, 3, 7, i64::MAX]);

@@ -210,7 +210,7 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
     }
 
     #[test]
-    fn stacks_show_who_called_and_how_many_more() {
+    fn stacks_show_callers_and_the_number_of_others() {
         let callers: Vec<String> = (0..12).map(|at| format!("a::b::f{at}<T>")).collect();
         let stack = format!("{} / x::y::leaf = 1 1 1 1536", callers.join(" / "));
         let view = View::default().granularity(Granularity::Stacks);
@@ -267,7 +267,7 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
     }
 
     #[test]
-    fn an_error_that_is_not_known_is_said_to_be_so_where_one_would_be_expected() {
+    fn unknown_errors_of_sampled_values_are_mentioned() {
         let mut unstated = profile("main / a = 1 1 1 1536", 0);
         unstated.period = 0;
         let text =
@@ -281,7 +281,7 @@ Showing nodes accounting for 2.00 KiB, 100.00% of 2.00 KiB total
     }
 
     #[test]
-    fn nothing_is_said_to_be_nothing() {
+    fn an_empty_report_has_no_table() {
         let text = top("").text(&Text::default());
         assert!(
             text.ends_with("\nShowing nodes accounting for 0 B, 0% of 0 B total\n"),

@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_is_marked_in_a_difference() {
+    fn new_and_gone_rows_are_marked_in_a_difference() {
         let new = profile(
             "main / a = 1 1 1 5\n main / b = 1 1 1 0\n main / d = 1 1 1 1",
             0,

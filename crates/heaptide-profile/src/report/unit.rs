@@ -39,7 +39,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The name and the number of bytes; `None` for [`Auto`](Self::Auto).
+    /// The name and the number of bytes; `None` for [`Fitting`](Self::Fitting).
     pub(super) fn fixed(self) -> Option<(&'static str, u64)> {
         match self {
             Self::Fitting => None,
