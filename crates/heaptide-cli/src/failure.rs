@@ -11,7 +11,8 @@ use heaptide_profile::internal::printable;
 /// The line for standard error.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    selection: String,
+    /// A file, a URL, or another thing that has a name.
+    name: String,
     reason: String,
 }
 
@@ -22,9 +23,9 @@ impl Failure {
     }
 
     /// A failure of, or with, something that has a name.
-    pub(crate) fn of(selection: &str, reason: impl Display) -> Self {
+    pub(crate) fn of(name: &str, reason: impl Display) -> Self {
         Self {
-            selection: selection.to_owned(),
+            name: name.to_owned(),
             reason: reason.to_string(),
         }
     }
@@ -50,7 +51,7 @@ pub(crate) fn name(file: &Path) -> String {
 
 impl Display for Failure {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let line = format!("{}: {}", self.selection, self.reason);
+        let line = format!("{}: {}", self.name, self.reason);
         f.write_str(&printable(&line))
     }
 }

@@ -36,10 +36,10 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(answer) => return answer_usage(&answer),
+        Err(message) => return finish_without_command(&message),
     };
     let is_colored = style::is_colored(arguments.color);
-    let answer = match arguments.command {
+    let outcome = match arguments.command {
         Command::Top(arguments) => commands::top::run(&arguments, is_colored),
         Command::Diff(arguments) => commands::diff::run(&arguments, is_colored),
         Command::Tree(arguments) => commands::tree::run(&arguments, is_colored),
@@ -57,29 +57,28 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => commands::shell::completions(&arguments),
         Command::Man => commands::shell::manual(),
     };
-    finish(answer.and_then(|answer| show(&answer)))
+    finish(outcome.and_then(|outcome| show(&outcome)))
 }
 
-/// Help and version are answers, everything else is a usage error. `clap` knows which stream each
-/// goes to.
-fn answer_usage(answer: &clap::Error) -> ExitCode {
-    let shown = answer.print().or_else(forgive_broken_pipe);
-    let code = if answer.use_stderr() { FAILED } else { 0 };
+/// Prints help, the version or a usage error, and returns the exit code. `clap` chooses the stream.
+fn finish_without_command(message: &clap::Error) -> ExitCode {
+    let shown = message.print().or_else(forgive_broken_pipe);
+    let code = if message.use_stderr() { FAILED } else { 0 };
     finish(shown.map(|()| code).map_err(Failure::output))
 }
 
 /// Writes the outcome, and returns its exit code.
-fn show(answer: &Outcome) -> Result<u8, Failure> {
-    for remark in &answer.remarks {
+fn show(outcome: &Outcome) -> Result<u8, Failure> {
+    for remark in &outcome.remarks {
         tell(remark);
     }
     let mut output = io::stdout().lock();
     output
-        .write_all(answer.text.as_bytes())
+        .write_all(outcome.text.as_bytes())
         .and_then(|()| output.flush())
         .or_else(forgive_broken_pipe)
         .map_err(Failure::output)?;
-    Ok(if answer.is_found { FOUND } else { 0 })
+    Ok(if outcome.is_found { FOUND } else { 0 })
 }
 
 /// A reader that closes the pipe early, as `head` does, has what it wanted.
@@ -91,8 +90,9 @@ fn forgive_broken_pipe(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// If standard error is closed too, only the exit code can tell. Names of files and of a profile's
-/// types may hold line breaks and escape sequences, and so may a server's answer.
+/// Writes one line to standard error. Names of files and of a profile's types may hold line breaks
+/// and escape sequences, and so may a server's answer. If standard error is closed, only the exit
+/// code reports the failure.
 fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "heaptide: {}", printable(line));
 }

@@ -98,6 +98,6 @@ pub(crate) struct MergeArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = help::COMPLETIONS)]
-pub(crate) struct Completions {
+pub(crate) struct CompletionsArgs {
     pub(crate) shell: clap_complete::Shell,
 }

@@ -20,7 +20,7 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    pub(crate) fn new(asked: &args::FilterArgs) -> Result<Self, Failure> {
+    pub(crate) fn new(arguments: &args::FilterArgs) -> Result<Self, Failure> {
         let names = |option, text: &Option<String>| match text {
             // As in `pprof`, which cannot tell an empty option from a missing one.
             Some(text) if !text.is_empty() => expression(option, text).map(Some),
@@ -31,12 +31,12 @@ impl Filters {
             _ => Ok(None),
         };
         Ok(Self {
-            focus: names("--focus", &asked.focus)?,
-            ignore: names("--ignore", &asked.ignore)?,
-            hide: names("--hide", &asked.hide)?,
-            show: names("--show", &asked.show)?,
-            tagfocus: labels("--tagfocus", &asked.tagfocus)?,
-            tagignore: labels("--tagignore", &asked.tagignore)?,
+            focus: names("--focus", &arguments.focus)?,
+            ignore: names("--ignore", &arguments.ignore)?,
+            hide: names("--hide", &arguments.hide)?,
+            show: names("--show", &arguments.show)?,
+            tagfocus: labels("--tagfocus", &arguments.tagfocus)?,
+            tagignore: labels("--tagignore", &arguments.tagignore)?,
         })
     }
 

@@ -4,7 +4,7 @@
 //! - `KEY=REGEX,REGEX` needs one of that key that matches any.
 //! - A number or a range of numbers needs number labels. Units are converted.
 //!
-//! One thing is added to `pprof`'s syntax: a number without a unit has the label's own unit.
+//! There is one addition to `pprof`'s syntax: a number without a unit has the label's own unit.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -259,18 +259,18 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_told() {
-        let told = |text| {
+    fn invalid_conditions_are_reported() {
+        let failure = |text| {
             LabelFilter::new("--tagfocus", text)
                 .expect_err("no filter")
                 .to_string()
         };
         assert_eq!(
-            told("a=("),
+            failure("a=("),
             "--tagfocus: `(` is no regular expression: unclosed group"
         );
         assert_eq!(
-            told("bytes=99999999999999999999kb:"),
+            failure("bytes=99999999999999999999kb:"),
             "--tagfocus: `99999999999999999999kb`: number too large to fit in target type"
         );
     }

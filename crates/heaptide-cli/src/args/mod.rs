@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::{
     file_args::{
-        Completions, ConvertArgs, FetchArgs, Format, FramesToKeep, MergeArgs, SymbolizeArgs,
+        CompletionsArgs, ConvertArgs, FetchArgs, Format, FramesToKeep, MergeArgs, SymbolizeArgs,
     },
     options::{
         Counted, FilterArgs, NodeKind, Nodes, NumberArgs, Profiles, ReportArgs, RowGranularity,
@@ -87,7 +87,7 @@ pub(crate) enum Command {
     /// Add profiles up into one
     Merge(MergeArgs),
     /// Write the completions of a shell
-    Completions(Completions),
+    Completions(CompletionsArgs),
     /// Write the manual page
     #[command(after_help = file_help::MAN)]
     Man,

@@ -27,7 +27,7 @@ pub(crate) struct Selection {
 }
 
 /// The profiles, with the newest one of each folder.
-pub(crate) fn files(asked: &args::Profiles) -> Result<args::Profiles, Failure> {
+pub(crate) fn files(profiles: &args::Profiles) -> Result<args::Profiles, Failure> {
     let file = |file: &PathBuf| {
         if input::is_folder(file) {
             input::newest(file)
@@ -36,9 +36,9 @@ pub(crate) fn files(asked: &args::Profiles) -> Result<args::Profiles, Failure> {
         }
     };
     Ok(args::Profiles {
-        files: asked.files.iter().map(file).collect::<Result<_, _>>()?,
-        base: asked.base.as_ref().map(file).transpose()?,
-        diff_base: asked.diff_base.as_ref().map(file).transpose()?,
+        files: profiles.files.iter().map(file).collect::<Result<_, _>>()?,
+        base: profiles.base.as_ref().map(file).transpose()?,
+        diff_base: profiles.diff_base.as_ref().map(file).transpose()?,
     })
 }
 
@@ -99,8 +99,8 @@ impl Selection {
         let kind = kind.map_or("value", |kind| &kind.kind);
         self.fail(format!(
             "no function with {kind} matches `{regex}`: `heaptide top -n 0` shows them all, and \
-             --sample-index \
-             counts something else"
+             --sample-index counts \
+             something else"
         ))
     }
 }

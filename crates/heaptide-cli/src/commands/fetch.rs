@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_what_when_and_where() {
+    fn file_names_have_type_time_and_host() {
         let profile = Profile {
             time_nanos: 1_700_000_000_000_000_000,
             ..Profile::default()

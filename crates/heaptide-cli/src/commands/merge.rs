@@ -62,8 +62,7 @@ pub(crate) fn run(arguments: &args::MergeArgs) -> Result<Outcome, Failure> {
     if again > 0 {
         remarks.push(format!(
             "{again} of the {count} profiles {} of a process that is in it already: what lived on \
-             is \
-             counted in each of them",
+             is counted in each of them",
             if again == 1 {
                 "is a further snapshot"
             } else {
@@ -80,9 +79,9 @@ fn is_heap(profile: &Profile) -> bool {
     counts.is_some_and(|of| (&*of.kind, &*of.unit) == ("space", "bytes"))
 }
 
-/// What two snapshots of one process have in common, and those of two processes do not: the stated
-/// process, and where the program was loaded. `None` if that proves nothing, because the program is
-/// loaded at a fixed address or the profile is a delta.
+/// Identifies the process of a snapshot by the process that it states and by the load address of
+/// the program. `None` if these prove nothing: the program is loaded at a fixed address, or the
+/// profile is a delta.
 fn process(profile: &Profile) -> Option<(Option<Process>, String, u64)> {
     let process = profile.process();
     let main = profile.mappings.first();

@@ -1,9 +1,9 @@
 //! The `go tool pprof` command that shows the same report.
 //!
-//! It gives a second opinion, and serves people who know `pprof` better.
+//! Users can check a report with it, or go on in `pprof` if they know that better.
 //!
-//! It is made from the arguments, so that it can be pasted into a shell. Options that `pprof` does
-//! not have are left out.
+//! The command is built from the arguments and can be pasted into a shell. Options that `pprof`
+//! does not have are left out.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -143,7 +143,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+    fn words_are_quoted_if_a_shell_would_split_them() {
         for (word, expected) in [
             ("-tree", "-tree"),
             ("-sample_index=inuse_space", "-sample_index=inuse_space"),

@@ -5,16 +5,16 @@ use std::io;
 use clap::CommandFactory;
 
 use crate::{
-    args::{Arguments, Completions},
+    args::{Arguments, CompletionsArgs},
     failure::Failure,
     outcome::Outcome,
 };
 
-pub(crate) fn completions(arguments: &Completions) -> Result<Outcome, Failure> {
+pub(crate) fn completions(arguments: &CompletionsArgs) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
     let mut command = Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "heaptide", &mut script);
-    answer(script)
+    outcome(script)
 }
 
 /// One page with all commands. `man heaptide-top` would need a file for each to be installed.
@@ -23,7 +23,7 @@ pub(crate) fn manual() -> Result<Outcome, Failure> {
     let mut command = Arguments::command();
     command.build();
     write_manual(&command, &mut page).map_err(Failure::output)?;
-    answer(page)
+    outcome(page)
 }
 
 fn write_manual(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
@@ -72,7 +72,7 @@ fn escape(line: &str) -> String {
     }
 }
 
-fn answer(text: Vec<u8>) -> Result<Outcome, Failure> {
+fn outcome(text: Vec<u8>) -> Result<Outcome, Failure> {
     let text = String::from_utf8(text).map_err(|error| Failure::of("standard output", error))?;
     Ok(Outcome::new(text, Vec::new()))
 }

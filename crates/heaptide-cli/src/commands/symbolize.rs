@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
     let to_stdout = output::is_stdout(&arguments.output, "profile")?;
     let mut input = input::one(&arguments.profile)?;
     let parts = parts(&input.profile, arguments.force);
-    let mut answer = Outcome::default();
+    let mut outcome = Outcome::default();
     if parts.is_empty() && !has_names(&input.profile) && !input.profile.locations.is_empty() {
         return Err(Failure::of(
             &input.name,
@@ -41,12 +41,12 @@ pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
         ));
     }
     if parts.is_empty() {
-        answer.remarks.push(format!(
+        outcome.remarks.push(format!(
             "{}: all of it is symbolized already, and is written as it is; --force does it anew",
             input.name
         ));
     } else {
-        let lines = look_up(arguments, &input.profile, &parts, &mut answer)?;
+        let lines = look_up(arguments, &input.profile, &parts, &mut outcome)?;
         let named = input
             .profile
             .symbolize(trim(arguments, &input.profile), |location| {
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
                 found.cloned().unwrap_or_default()
             });
         if named == 0 && !has_names(&input.profile) {
-            answer.remarks.iter().for_each(|line| tell(line));
+            outcome.remarks.iter().for_each(|line| tell(line));
             return Err(Failure::of(
                 &input.name,
                 "nothing could be symbolized, and nothing was written",
@@ -67,9 +67,9 @@ pub(crate) fn run(arguments: &args::SymbolizeArgs) -> Result<Outcome, Failure> {
     input.profile.write(&mut bytes).map_err(fail)?;
     output::put(&arguments.output, &bytes)?;
     if to_stdout {
-        answer.text.clear();
+        outcome.text.clear();
     }
-    Ok(answer)
+    Ok(outcome)
 }
 
 /// One mapping, and the addresses in it that are looked for.
@@ -112,12 +112,12 @@ fn look_up(
     arguments: &args::SymbolizeArgs,
     profile: &Profile,
     parts: &[Part<'_>],
-    answer: &mut Outcome,
+    outcome: &mut Outcome,
 ) -> Result<Lines, Failure> {
     let files = DebugFiles::new(&arguments.binaries, folders(arguments), servers(arguments))?;
     for image in files.unwanted(&profile.mappings) {
         let path = image.path.display();
-        answer.remarks.push(printable(&format!(
+        outcome.remarks.push(printable(&format!(
             "{path} is not used: it has {}, and no mapping of the profile has that",
             said_id(&image.build_id)
         )));
@@ -125,8 +125,8 @@ fn look_up(
     let mut lines = Lines::new();
     for part in parts {
         match files.find(part.mapping) {
-            Ok(found) => part.look_up(profile, &found, &mut lines, answer),
-            Err(refused) => answer.remarks.extend(part.missing(profile, &refused)),
+            Ok(found) => part.look_up(profile, &found, &mut lines, outcome),
+            Err(refused) => outcome.remarks.extend(part.missing(profile, &refused)),
         }
     }
     Ok(lines)
@@ -138,7 +138,7 @@ impl Part<'_> {
         profile: &Profile,
         found: &FoundDebugFile,
         lines: &mut Lines,
-        answer: &mut Outcome,
+        outcome: &mut Outcome,
     ) {
         let mut named = 0;
         let mut has_lines = false;
@@ -153,7 +153,7 @@ impl Part<'_> {
         let from = found.names_from.display();
         if named == 0 {
             let id = said_id(&self.mapping.build_id);
-            answer.remarks.push(printable(&format!(
+            outcome.remarks.push(printable(&format!(
                 "{file} with {id} is stripped, as {from} has it: {} in it; its debug file is \
                  missing: {}",
                 self.weight(profile),
@@ -168,10 +168,10 @@ impl Part<'_> {
             };
             let addresses = if all == 1 { "address" } else { "addresses" };
             let line = format!("{file}: {named} of {all} {addresses}{how}, from {from}");
-            answer.text.push_str(&printable(&line));
-            answer.text.push('\n');
+            outcome.text.push_str(&printable(&line));
+            outcome.text.push('\n');
         }
-        answer.remarks.extend(looked_at(&found.refused));
+        outcome.remarks.extend(looked_at(&found.refused));
     }
 
     /// Which file is missing, and how much of the profile needs it.

@@ -26,7 +26,7 @@ use crate::{
 };
 use heaptide_profile::internal::printable;
 
-/// How often a resize or the user's end is looked for.
+/// The time between two checks for a resize, and for a signal that ends the command.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The longest pause after failures, unless the interval is longer anyway.
@@ -301,9 +301,9 @@ fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<
     growth.map_err(|error| Failure::with(source, error))
 }
 
-/// Whether two profiles are of two processes. They may state it. If not, it shows in what one
-/// process cannot do: it is loaded at another address, is another build, or has allocated less than
-/// before.
+/// Whether two profiles are of two processes. The profiles may state it. If they do not, a restart
+/// shows as a change that is impossible within one process: another load address, another build, or
+/// fewer allocations than before.
 fn is_restarted(before: &Profile, now: &Profile) -> bool {
     if let Some(is_same) = before.is_same_process_as(now) {
         return !is_same;
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_is_told_from_growth() {
+    fn a_restart_is_distinguished_from_growth() {
         assert!(!is_restarted(&profile(1, 5), &profile(1, 5)));
         assert!(!is_restarted(&profile(1, 5), &profile(1, 6)));
         assert!(
@@ -384,7 +384,7 @@ mod tests {
         );
         assert!(
             is_restarted(&profile(1, 5), &profile(2, 6)),
-            "loaded elsewhere"
+            "loaded at another address"
         );
         let of = |pid: u32, allocated| Profile {
             comments: vec![format!("#heaptide process: pid={pid} start=5.00").into()],

@@ -3,7 +3,7 @@
 //! It looks at files that the user named, in folders, at the mapping's own path, and at servers.
 //!
 //! A file with another build id is never taken. Files that were looked at and refused are
-//! remembered, so that the user can be told.
+//! remembered, so that a failure can list them.
 
 use std::{
     fs,

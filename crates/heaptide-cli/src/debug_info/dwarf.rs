@@ -1,8 +1,7 @@
 //! Functions, inlined calls, files and lines of addresses, from debug information.
 //!
-//! The libraries and their versions are those that `backtrace` uses in a process, and the questions
-//! to them are the same. So the answers are the same too. `debug_files` decides which files belong
-//! together.
+//! It uses the same libraries and versions as `backtrace` in a process, and makes the same calls.
+//! So the results are the same too. `debug_files` decides which files belong together.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,7 +1,7 @@
 //! An executable, a library or a debug file: its build id, code, sections and symbols.
 //!
-//! Its bytes are foreign input: no size and no reference in it is trusted. `dwarf` reads its debug
-//! information, and `debug_files` decides which file is wanted.
+//! Its bytes are untrusted: every size and every reference in them is checked. `dwarf` reads the
+//! debug information, and `debug_files` decides which file is used.
 
 use std::{
     io::Read,
@@ -273,7 +273,7 @@ mod tests {
     use super::is_possible;
 
     #[test]
-    fn no_more_is_believed_than_can_be_packed() {
+    fn impossible_sizes_of_packed_sections_are_rejected() {
         assert!(is_possible(0, 0) && is_possible(10, 10_320) && is_possible(usize::MAX, u64::MAX));
         assert!(!is_possible(0, 1) && !is_possible(10, 10_321) && !is_possible(1 << 20, 1 << 40));
     }

@@ -1,8 +1,8 @@
 //! Profiles over HTTP: one request, bounded in time and size.
 //!
-//! If the server refuses, its reason is told.
+//! If the server refuses, its reason is reported.
 //!
-//! There is no TLS; Cargo.toml gives the reason. The content is not looked at.
+//! There is no TLS; Cargo.toml gives the reason. The content is not checked here.
 
 use std::{io, net::IpAddr, path::Path, time::Duration};
 
@@ -29,7 +29,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// For the whole download of a debug file, which a server may have to unpack first.
 const DEBUG_FILE: Duration = Duration::from_secs(600);
 
-/// The longest part of a server's reason that is told.
+/// The most characters of a server's reason that are reported.
 const MAX_REASON: usize = 300;
 
 /// The URL in a file argument; `None` if it is not one.
@@ -77,7 +77,7 @@ pub(crate) fn complete(url: &str, seconds: Option<u64>) -> Result<Uri, Failure> 
     let host = uri
         .authority()
         .ok_or_else(|| fail("not a URL: it names no host"))?;
-    // `Uri` drops an invalid port, and port 80 would be asked.
+    // `Uri` drops an invalid port. The request would then go to port 80.
     let place = host.as_str().rsplit('@').next().unwrap_or_default();
     let port = place.rsplit_once(':').map_or("", |(_, port)| port);
     if !port.is_empty() && !port.ends_with(']') && host.port_u16().is_none_or(|port| port == 0) {
@@ -98,7 +98,7 @@ pub(crate) fn get(url: &str, seconds: Option<u64>) -> Result<Vec<u8>, Failure> {
     get_with(url, &uri, seconds, &spinner)
 }
 
-/// The same, with nothing on the terminal meanwhile.
+/// The bytes at a URL, without a spinner on the terminal.
 pub(crate) fn get_quietly(url: &str) -> Result<Vec<u8>, Failure> {
     get_with(url, &complete(url, None)?, None, &ProgressBar::hidden())
 }
@@ -197,8 +197,8 @@ fn explain(error: &ureq::Error) -> String {
     }
 }
 
-/// The status, and the server's reason if it gave one as text. A page for a browser says nothing in
-/// one line.
+/// The status, and the server's reason if it is plain text. A page for a browser is left out,
+/// because it does not give the reason in one line.
 fn refusal(response: &mut Response<Body>) -> String {
     let status = response.status();
     let kind = response.headers().get(header::CONTENT_TYPE);
@@ -209,23 +209,23 @@ fn refusal(response: &mut Response<Body>) -> String {
         .with_config()
         .limit(64 << 10)
         .lossy_utf8(true);
-    let mut told = format!("the server refused: {status}");
+    let mut line = format!("the server refused: {status}");
     if is_text && let Ok(reason) = body.read_to_string() {
         let reason = reason.trim();
         let shown: String = reason.chars().take(MAX_REASON).collect();
         if !shown.is_empty() {
-            told = format!("{told}: {shown}");
+            line = format!("{line}: {shown}");
         }
         if shown.len() < reason.len() {
-            told.push_str("...");
+            line.push_str("...");
         }
     }
     if status.as_u16() == 404 && !reads_profiles {
-        told.push_str(" (profiles usually are at ");
-        told.push_str(PATH);
-        told.push(')');
+        line.push_str(" (profiles usually are at ");
+        line.push_str(PATH);
+        line.push(')');
     }
-    told
+    line
 }
 
 /// A spinner on standard error if that is a terminal. It leaves no trace.
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_this_machine_is_known() {
+    fn loopback_hosts_are_recognized() {
         for host in ["localhost", "127.0.0.1", "127.8.8.8", "[::1]", "LOCALHOST"] {
             assert!(is_loopback(host), "{host}");
         }

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_might_never_end_is_not_read() {
+    fn devices_and_files_of_proc_are_not_read() {
         for odd in ["/dev", "/dev/zero", "/dev/zero/a.rs", "/nowhere"] {
             assert!(
                 open(Path::new(odd)).expect("nothing to open").is_none(),

@@ -1,8 +1,8 @@
 //! Finds the source files that a profile names.
 //!
 //! A profile has the paths of the machine that built the program. The search is that of `pprof`: a
-//! prefix is taken off, and the rest is looked for in the given folders and above them. The places
-//! are told on failure, because a file is often missing on another machine.
+//! prefix is removed, and the rest is searched in the given folders and above them. A failure names
+//! the searched places, because a file is often missing on another machine.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ use std::{
 
 use crate::{failure::Failure, files::regular_file};
 
-/// `pprof` always takes these off. Bazel writes the folder it works in this way.
+/// `pprof` always removes these prefixes. Bazel writes its working folder in this way.
 const ALWAYS_TRIMMED: [&str; 2] = ["/proc/self/cwd/./", "/proc/self/cwd/"];
 
 /// The largest file that is read as source code.
@@ -62,7 +62,7 @@ impl SourceFiles {
         } else {
             let above = self.folders.iter().flat_map(|folder| folder.ancestors());
             places.extend(above.map(|folder| folder.join(trimmed)));
-            // The file may be in its place, and a prefix guessed wrong.
+            // The file may be at its full path, if the guessed prefix is wrong.
             if Path::new(file).is_absolute() {
                 places.push(file.into());
             }
@@ -73,8 +73,7 @@ impl SourceFiles {
         if is_rooted {
             return Err(format!(
                 "there is no {trimmed} on this machine: name with --trim-path what to take off, \
-                 and with \
-                 --source-path the folder to look in"
+                 and with --source-path the folder to look in"
             ));
         }
         let folders = self.folders.iter();
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_source_file_is_not_read() {
+    fn devices_and_large_files_are_not_read() {
         let anywhere = sources("/", "");
         // Only the length, because a failure would print the text.
         let read = |path: &str| anywhere.read(path).map(|text| text.len());

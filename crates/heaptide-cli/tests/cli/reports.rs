@@ -115,8 +115,7 @@ fn source_files_are_searched_in_the_named_folders_and_above() {
         (
             put.to_owned(),
             "there is no /src/1.rs on this machine: name with --trim-path what to take off, and \
-             with \
-             --source-path the folder to look in"
+             with --source-path the folder to look in"
                 .to_owned(),
         ),
         (

@@ -6,14 +6,14 @@ use heaptide_profile::testing::{example, readers};
 use heaptide_profile::{Profile, report};
 use serde_json::Value;
 
-use crate::{STACKS, fine, folder, read, refused, speedscope::check_speedscope, text};
+use crate::{STACKS, assert_refused, folder, read, run_ok, speedscope::check_speedscope, text};
 
 #[test]
 fn the_file_name_decides_the_format_and_inputs_are_added_up() {
     let folder = folder();
     let path = folder.path();
     let profile = example::profile(STACKS, 0);
-    fine(
+    run_ok(
         path,
         "convert heap.pb.gz -o a.folded --sample-index alloc_space",
     );
@@ -37,15 +37,15 @@ fn the_file_name_decides_the_format_and_inputs_are_added_up() {
     ] {
         assert!(text(&svg).contains(wanted), "{wanted}");
     }
-    fine(path, "convert heap.pb.gz heap.pb.gz -o twice.pb.gz");
+    run_ok(path, "convert heap.pb.gz heap.pb.gz -o twice.pb.gz");
     let twice = Profile::merge(&[&profile, &profile]).expect("a sum");
     assert_eq!(read(&path.join("twice.pb.gz")), twice);
-    refused(
+    assert_refused(
         path,
         "convert heap.pb.gz -o heap.svg",
         "heap.svg: in which format? Say --to pprof, folded, speedscope or json",
     );
-    refused(
+    assert_refused(
         path,
         "convert heap.pb.gz -o none/heap.json",
         "none/heap.json: No such file or directory (os error 2)",
@@ -57,14 +57,14 @@ fn the_file_name_decides_the_format_and_inputs_are_added_up() {
 fn other_readers_read_our_files() {
     let folder = folder();
     let profile = example::profile(STACKS, 0);
-    fine(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
+    run_ok(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
     // By the schema that speedscope comes with.
     check_speedscope(
         &read_by("speedscope", &folder.path().join("heap.speedscope.json")),
         &profile,
     );
 
-    fine(folder.path(), "convert heap.pb.gz -o out.pb.gz");
+    run_ok(folder.path(), "convert heap.pb.gz -o out.pb.gz");
     let read = read_by("pprof", &folder.path().join("out.pb.gz"));
     let types: Vec<Value> = profile
         .sample_types

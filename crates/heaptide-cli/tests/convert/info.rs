@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use heaptide_profile::testing::example;
 use heaptide_profile::{Mapping, Profile};
 
-use crate::{STACKS, fine, folder, save};
+use crate::{STACKS, folder, run_ok, save};
 
 #[test]
 fn info_describes_a_profile_and_what_is_missing() {
@@ -23,7 +23,7 @@ fn info_describes_a_profile_and_what_is_missing() {
     let size = fs::metadata(folder.path().join("raw.pb.gz"))
         .expect("the file")
         .len();
-    let told = fine(folder.path(), "info raw.pb.gz");
+    let told = run_ok(folder.path(), "info raw.pb.gz");
     assert_eq!(
         told,
         format!(
@@ -60,7 +60,7 @@ its debug file
     let process = format!("#heaptide process: pid=7 start={start}.00");
     whole.comments = vec![process.as_str().into(), "# another's".into()];
     save(&folder.path().join("whole.pb.gz"), &whole);
-    let told = fine(folder.path(), "info whole.pb.gz");
+    let told = run_ok(folder.path(), "info whole.pb.gz");
     assert!(
         told.contains("Taken:     2023-11-14 22:13:20 UTC, "),
         "{told}"
@@ -70,7 +70,7 @@ its debug file
     assert!(told.contains("\nComments:  # another's\n"), "{told}");
     whole.comments.push(process.replace("=7", "=8").into());
     save(&folder.path().join("whole.pb.gz"), &whole);
-    let told = fine(folder.path(), "info whole.pb.gz");
+    let told = run_ok(folder.path(), "info whole.pb.gz");
     assert!(
         told.contains("\nProcess:   2 of them, added up\n"),
         "{told}"
@@ -127,5 +127,5 @@ fn info_says_what_a_profile_does_not_state() {
 
 fn described(folder: &Path, profile: &Profile) -> String {
     save(&folder.join("some.pb.gz"), profile);
-    fine(folder, "info some.pb.gz")
+    run_ok(folder, "info some.pb.gz")
 }

@@ -6,7 +6,7 @@ use heaptide_profile::testing::example;
 use heaptide_profile::*;
 use serde_json::Value;
 
-use crate::{STACKS, fine, folder, save};
+use crate::{STACKS, folder, run_ok, save};
 
 /// A profile from the JSON that docs/cli.md describes.
 fn from_json(json: &Value) -> Profile {
@@ -107,14 +107,14 @@ fn json_holds_the_whole_profile() {
     profile.drop_frames = "^malloc\\(".into();
     profile.mappings[0].has_functions = true;
     save(&folder.path().join("all.pb.gz"), &profile);
-    fine(folder.path(), "convert all.pb.gz -o all.json");
+    run_ok(folder.path(), "convert all.pb.gz -o all.json");
     let json = fs::read_to_string(folder.path().join("all.json")).expect("the file");
     assert_eq!(
         from_json(&serde_json::from_str(&json).expect("JSON")),
         profile
     );
     assert_eq!(
-        fine(folder.path(), "convert all.pb.gz --to json -o -"),
+        run_ok(folder.path(), "convert all.pb.gz --to json -o -"),
         json
     );
 }

@@ -59,7 +59,7 @@ fn run(folder: &Path, command_line: &str) -> Output {
 }
 
 /// Its standard output. There must be nothing on standard error.
-fn fine(folder: &Path, command_line: &str) -> String {
+fn run_ok(folder: &Path, command_line: &str) -> String {
     let output = run(folder, command_line);
     assert_eq!(text(&output.stderr), "", "{command_line}");
     assert_eq!(output.status.code(), Some(0), "{command_line}");
@@ -70,7 +70,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("text")
 }
 
-fn refused(folder: &Path, command_line: &str, line: &str) {
+fn assert_refused(folder: &Path, command_line: &str, line: &str) {
     let output = run(folder, command_line);
     assert_eq!(
         text(&output.stderr),

@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 use heaptide_profile::testing::example;
 use heaptide_profile::{Profile, ValueType, report};
 
-use crate::{STACKS, fine, folder, read, refused, run, save, text};
+use crate::{STACKS, assert_refused, folder, read, run, run_ok, save, text};
 
 #[test]
 fn a_merge_is_the_sum_and_rejects_profiles_that_do_not_fit() {
@@ -28,7 +28,7 @@ fn a_merge_is_the_sum_and_rejects_profiles_that_do_not_fit() {
     for (pod, profile) in pods.iter().enumerate() {
         save(&path.join(format!("pods/{pod}.pb.gz")), profile);
     }
-    fine(path, "merge pods -o all.pb.gz");
+    run_ok(path, "merge pods -o all.pb.gz");
     let all: Vec<&Profile> = pods.iter().collect();
     assert_eq!(
         read(&path.join("all.pb.gz")),
@@ -40,12 +40,12 @@ fn a_merge_is_the_sum_and_rejects_profiles_that_do_not_fit() {
         "the profiles have different sample types: [{with_units}, inuse_space/bytes] and \
          [{with_units}, cpu/nanoseconds]"
     );
-    refused(
+    assert_refused(
         path,
         "merge pods heap.pb.gz cpu.pb.gz -o x.pb.gz",
         &format!("pods/0.pb.gz and cpu.pb.gz: {types}"),
     );
-    refused(
+    assert_refused(
         path,
         "merge heap.pb.gz unstated.pb.gz -o x.pb.gz",
         "heap.pb.gz and unstated.pb.gz: the profiles have different periods: 524288 and 0, so no \
@@ -53,7 +53,7 @@ fn a_merge_is_the_sum_and_rejects_profiles_that_do_not_fit() {
     );
     assert!(!path.join("x.pb.gz").exists());
     // Each sample of a heap states the interval it was drawn at.
-    fine(path, "merge fine.pb.gz heap.pb.gz -o x.pb.gz");
+    run_ok(path, "merge fine.pb.gz heap.pb.gz -o x.pb.gz");
     let sum = read(&path.join("x.pb.gz"));
     let drawn = |sample| {
         sum.population(sample)

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::{fine, folder, text};
+use crate::{folder, run_ok, text};
 
 const COMMANDS: [&str; 16] = [
     "top",
@@ -27,7 +27,7 @@ const COMMANDS: [&str; 16] = [
 fn completions_and_manual_name_every_command() {
     let folder = folder();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = fine(folder.path(), &format!("completions {shell}"));
+        let script = run_ok(folder.path(), &format!("completions {shell}"));
         for command in COMMANDS {
             assert!(script.contains(command), "{shell}: {command}");
         }
@@ -44,8 +44,8 @@ fn completions_and_manual_name_every_command() {
             );
         }
     }
-    let page = fine(folder.path(), "man");
-    let help = fine(folder.path(), "--help");
+    let page = run_ok(folder.path(), "man");
+    let help = run_ok(folder.path(), "--help");
     for command in COMMANDS {
         let title = format!(".SH \"{}\"\n", command.to_uppercase());
         assert!(page.contains(&title), "{title}");
@@ -57,7 +57,11 @@ fn completions_and_manual_name_every_command() {
 #[ignore = "needs groff (Debian groff-base)"]
 fn groff_formats_the_manual_without_a_warning() {
     let folder = folder();
-    fs::write(folder.path().join("heaptide.1"), fine(folder.path(), "man")).expect("a new file");
+    fs::write(
+        folder.path().join("heaptide.1"),
+        run_ok(folder.path(), "man"),
+    )
+    .expect("a new file");
     let set = Command::new("groff")
         .args(["-man", "-ww", "-Tutf8", "heaptide.1"])
         .current_dir(&folder)

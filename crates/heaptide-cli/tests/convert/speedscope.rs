@@ -6,7 +6,7 @@ use heaptide_profile::testing::{browser, example, readers};
 use heaptide_profile::{Profile, internal::units, report};
 use serde_json::Value;
 
-use crate::{STACKS, fine, folder, run, save, text};
+use crate::{STACKS, folder, run, run_ok, save, text};
 
 /// The stacks of a speedscope profile with their sums, in the form of folded stacks.
 fn folded(file: &Value, profile: &Value) -> BTreeMap<String, i64> {
@@ -52,7 +52,7 @@ pub(crate) fn check_speedscope(file: &Value, profile: &Profile) {
 #[test]
 fn speedscope_has_every_sample_type_and_inlined_calls() {
     let folder = folder();
-    fine(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
+    run_ok(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
     let written = fs::read(folder.path().join("heap.speedscope.json")).expect("the file");
     let written = serde_json::from_slice(&written).expect("JSON");
     check_speedscope(&written, &example::profile(STACKS, 0));
@@ -113,7 +113,7 @@ fn speedscope_shows_the_values_of_the_profile() {
     let stacks = STACKS.replace("main / 0x4a10", "main / app.so!leaf");
     let mut profile = example::profile(&stacks, 0);
     save(&folder.path().join("heap.pb.gz"), &profile);
-    fine(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
+    run_ok(folder.path(), "convert heap.pb.gz -o heap.speedscope.json");
     let converted = shown(&folder.path().join("heap.speedscope.json"));
     assert_eq!(converted, functions(&profile));
     assert!(converted.keys().any(|name| name.ends_with("push")));

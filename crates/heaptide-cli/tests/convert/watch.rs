@@ -10,7 +10,7 @@ use std::{
 use heaptide_profile::testing::canned_server::{Canned, serve};
 use heaptide_profile::testing::example;
 
-use crate::{fine, folder, heaptide, refused, save, text};
+use crate::{assert_refused, folder, heaptide, run_ok, save, text};
 
 /// The lines of a block of `watch`, up to the empty one.
 fn block(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Vec<String> {
@@ -97,7 +97,7 @@ fn watch_ends_with_its_count_and_its_reader() {
         head: "200 OK",
         body,
     }]);
-    let told = fine(
+    let told = run_ok(
         folder.path(),
         &format!("watch --every 100ms --count 3 {}", server.url),
     );
@@ -113,7 +113,7 @@ fn watch_ends_with_its_count_and_its_reader() {
     .expect("the command starts");
     drop(watch.stdout.take());
     assert!(watch.wait().expect("it has ended").success());
-    refused(
+    assert_refused(
         folder.path(),
         "watch heap.pb.gz",
         "heap.pb.gz: neither an http:// URL nor a folder: there is nothing to look at again",
