@@ -92,7 +92,7 @@ pub(crate) fn expression(option: &str, text: &str) -> Result<Regex, Failure> {
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
         Failure::of(
             option,
-            format!("`{text}` is no regular expression: {reason}"),
+            format!("`{text}` is not a regular expression: {reason}"),
         )
     })
 }

@@ -267,7 +267,7 @@ mod tests {
         };
         assert_eq!(
             failure("a=("),
-            "--tagfocus: `(` is no regular expression: unclosed group"
+            "--tagfocus: `(` is not a regular expression: unclosed group"
         );
         assert_eq!(
             failure("bytes=99999999999999999999kb:"),

@@ -29,15 +29,15 @@ fn bad_input_is_one_clear_line() {
         ),
         (
             "top --focus cache( before.pb.gz",
-            "--focus: `cache(` is no regular expression: unclosed group".to_owned(),
+            "--focus: `cache(` is not a regular expression: unclosed group".to_owned(),
         ),
         (
             "flamegraph --tagignore tenant=[ before.pb.gz",
-            "--tagignore: `[` is no regular expression: unclosed character class".to_owned(),
+            "--tagignore: `[` is not a regular expression: unclosed character class".to_owned(),
         ),
         (
             "peek cache( before.pb.gz",
-            "peek: `cache(` is no regular expression: unclosed group".to_owned(),
+            "peek: `cache(` is not a regular expression: unclosed group".to_owned(),
         ),
         (
             "peek nobody before.pb.gz",

@@ -49,7 +49,7 @@ fn diff_remarks_on_two_processes_even_if_a_filter_hides_the_drop() {
     else {
         panic!("{diffs:?}");
     };
-    assert!(remark.contains("of two processes"), "{remark}");
+    assert!(remark.contains("of two different processes"), "{remark}");
     assert_ne!(same, other, "the errors are larger");
 }
 

@@ -154,7 +154,7 @@ fn not_a_profile(damage: WireDamage) -> Error {
     let WireDamage { at, cause } = damage;
     Error::malformed(format!(
         "not a pprof profile: expected a message of profile.proto, with or without gzip, but what \
-         is at byte {at} is no field of one"
+         is at byte {at} is not a field of one"
     ))
     .caused_by(cause)
 }

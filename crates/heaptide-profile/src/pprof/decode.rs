@@ -358,7 +358,7 @@ mod tests {
             "not a pprof profile: field 2 is not what profile.proto says it is"
         );
         let cut = [message(6, &[]), vec![0x12, 9, 0]].concat();
-        assert!(refusal_of(&cut).contains("what is at byte 2 is no field of one"));
+        assert!(refusal_of(&cut).contains("what is at byte 2 is not a field of one"));
     }
 
     #[test]
