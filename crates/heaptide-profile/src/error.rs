@@ -75,7 +75,8 @@ impl Error {
         self.kind == ErrorKind::Io
     }
 
-    /// A setting is missing, or its value is not accepted. The message says which values are.
+    /// A setting is missing, or its value is not accepted. The message says which values are
+    /// accepted.
     #[must_use]
     pub fn is_setting(&self) -> bool {
         self.kind == ErrorKind::Setting

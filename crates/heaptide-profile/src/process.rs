@@ -1,4 +1,4 @@
-//! Which process a profile is of, and whether two profiles are of the same one.
+//! The process that a profile describes, and whether two profiles describe the same one.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Differences of profiles: what a program has more or less of than before.
+//! Differences of profiles: how much each sample grew or shrank since the base.
 //!
 //! A difference is a sum in which the base counts negative. `merge` says which samples cancel.
 //! `estimates` says how sure a difference is.

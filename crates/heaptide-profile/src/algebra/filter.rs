@@ -41,7 +41,8 @@ pub struct Filter<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filtered {
-    /// The profile without what was left out. Its tables may have entries that no sample uses.
+    /// The profile without the samples and frames that were left out. Its tables may have entries
+    /// that no sample uses.
     pub profile: Profile,
     /// The names of the choices that matched nothing, which may be misspelled: `focus`, `ignore`,
     /// `hide`, `show`, `tagfocus`, `tagignore`.
@@ -123,7 +124,7 @@ struct Matched {
     ignore_labels: bool,
 }
 
-/// What a location means for the samples that it is on.
+/// The effect of a location on the samples that have it on their stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FocusMatch {
     /// Nothing.
@@ -196,8 +197,8 @@ impl Profile {
         Filtered { profile, unmatched }
     }
 
-    /// What a location means for its samples, and whether it is still shown. Its lines that are not
-    /// shown are taken out.
+    /// The effect of a location on its samples, and whether it is still shown. Its lines that are
+    /// not shown are taken out.
     fn judge(
         &self,
         location: &mut Location,

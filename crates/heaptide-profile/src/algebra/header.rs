@@ -1,4 +1,4 @@
-//! The header of a sum of profiles: which profiles fit together, and what the sum states.
+//! The header of a sum of profiles, and the check that the profiles fit together.
 //!
 //! It is separate from the sums, so that the rules, which are `pprof`'s, are in one place. It does
 //! not look at samples.

@@ -63,7 +63,7 @@ impl Merge {
             Some(sum) => {
                 if let Cow::Owned(so_far) = with_period(sum.header(), header.period) {
                     // The period has risen. The samples in the sum were drawn at other intervals,
-                    // and have other labels now. So the sum is begun anew. This happens at most
+                    // and have other labels now. So the sum starts again. This happens at most
                     // once for each interval, since each is larger than the last.
                     *sum = Sum::new(header);
                     sum.add(&so_far, Term::Plus)?;

@@ -1,8 +1,8 @@
 //! Sums, differences and parts of profiles.
 //!
-//! `merge` and `diff` are the public faces of `sum`. By `tables`, `sum` decides which entries of
-//! two profiles are the same one. `header` combines what describes a whole profile, and `period`
-//! what describes its sampling. `filter` takes a part of a profile.
+//! `merge` and `diff` are the public faces of `sum`. `sum` uses `tables` to find the equal entries
+//! of two profiles. `header` combines the fields that describe a whole profile. `period` combines
+//! the sample intervals. `filter` takes a part of a profile.
 
 mod diff;
 mod filter;

@@ -1,4 +1,4 @@
-//! A sum of profiles under construction: which samples of two profiles are the same one.
+//! A sum of profiles under construction; it finds the equal samples of two profiles.
 //!
 //! `merge`, which documents the identities, and `diff`, which adds with a minus sign, share it. It
 //! compares nothing beyond these identities, and does not know what the values mean.

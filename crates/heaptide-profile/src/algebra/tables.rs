@@ -1,4 +1,4 @@
-//! The tables of a sum: where the locations, functions and mappings of each profile are in them.
+//! The tables of a sum, and the new position of each profile's locations, functions and mappings.
 //!
 //! It is separate from `sum`, which adds values. It decides by the rules in `merge` which two
 //! places are the same one. It does not look at samples.

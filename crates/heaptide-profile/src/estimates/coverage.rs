@@ -1,4 +1,4 @@
-//! How often the 95 % intervals hold the truth, in simulated profiles.
+//! Measures how often the 95 % intervals hold the truth, in simulated profiles.
 //!
 //! The simulation samples as the allocator does.
 //!

@@ -1,4 +1,4 @@
-//! Limits of what sampled blocks stand for: intervals for few samples as well as for many.
+//! Intervals for the blocks that sampled blocks stand for, valid for few samples and for many.
 //!
 //! It is separate from `estimate`, so that the method is in one place with its sources. It knows
 //! masses of sampled blocks, and nothing of profiles.
@@ -42,7 +42,7 @@ const ROUNDING: f64 = 0.1;
 /// there is less than a thousandth of the distance to the mean.
 const SHAPE_IS_LARGE: f64 = 200.0;
 
-/// What some sampled blocks stand for, in bytes or in blocks.
+/// The blocks that some sampled blocks stand for, in bytes or in blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Mass {
     /// The sampled blocks themselves. The truth is at least this.

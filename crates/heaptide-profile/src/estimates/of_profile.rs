@@ -51,7 +51,7 @@ impl SampleType<'_> {
     /// The values of all samples, each with its standard error, in their order.
     ///
     /// They are independent. So the estimates of any selection of samples can be summed: those of a
-    /// function, of what a filter leaves, of all.
+    /// function, of a filtered profile, or of all samples.
     ///
     /// A difference without its base ([`diff`](Profile::diff), Go's `?seconds=N`) is known by a
     /// comment of heaptide, or by negative values. The bytes that came are at most the bytes
@@ -109,7 +109,7 @@ impl SampleType<'_> {
             may_be_later: false,
             may_be_earlier: false,
         };
-        // A statement is as good as a sign in the values, and a filter leaves it in.
+        // The stated processes are enough to decide, and a filter keeps them.
         let start = if profile.is_of_several_processes() {
             none
         } else {
@@ -306,7 +306,7 @@ mod tests {
         );
     }
 
-    /// If nothing fell, or a filter left nothing that fell, no value shows what the profile is.
+    /// If nothing fell, or a filter left nothing that fell, no value shows a difference.
     #[test]
     fn a_difference_is_recognized_by_its_comment() {
         let new = "

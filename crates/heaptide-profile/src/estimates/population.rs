@@ -70,8 +70,8 @@ impl AddAssign for Population {
     }
 }
 
-/// What one profile, or two, show of a column besides its value: bytes that add to it and bytes
-/// that take away from it.
+/// The value of a column, and the bytes that add to it and take away from it, as far as one or two
+/// profiles show them.
 #[derive(Clone, Copy, Debug)]
 struct PopulationChange {
     value: f64,
@@ -103,8 +103,8 @@ impl Population {
     ///
     /// The live bytes are `S0` and `S1`, and `D` bytes were allocated in between. The newly live
     /// bytes are part of both `S1` and `D`, so they are at most `new = min(S1, D)`. Since
-    /// `S1 - S0 = new - gone`, what went is `gone = new - (S1 - S0)`. So the variance is at most
-    /// `(new + gone) s (1-p)/p`.
+    /// `S1 - S0 = new - gone`, the freed bytes are `gone = new - (S1 - S0)`. So the variance is at
+    /// most `(new + gone) s (1-p)/p`.
     ///
     /// The bound is exact if nothing came and went again in between (a pure leak) or nothing stayed
     /// (a churning cache). It is the tightest one that the columns allow. The inequalities hold for

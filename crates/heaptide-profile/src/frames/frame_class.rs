@@ -1,4 +1,4 @@
-//! Whose code a line is: the allocator's, the standard library's containers', or other code.
+//! The class of a line: code of the allocator, of a standard container, or other code.
 //!
 //! The path of the source file decides. It is the same for both manglings and for every generic
 //! instance. It is right even with `debug = "line-tables-only"`, where names lose their modules.
@@ -97,7 +97,7 @@ const CHECKOUT: &str = {
     };
     match std::str::from_utf8(&BYTES) {
         Ok(folder) => folder,
-        // Cannot be: the text is cut behind an ASCII character.
+        // Cannot happen: the text is cut behind an ASCII character.
         Err(_) => "",
     }
 };

@@ -1,4 +1,4 @@
-//! Whose code a frame is, and which frames of a stack are shown.
+//! Classes of frames, and the rules for which frames of a stack are shown.
 //!
 //! `frame_class` decides about one function, `trim` cuts the leaves of stacks by it, and
 //! `drop_frames` says the same as a regular expression of names.

@@ -13,9 +13,9 @@ use crate::{Error, Result};
 
 /// The bytes that one byte of gzip may inflate to.
 ///
-/// Profiles compress about 5 to 20 times, and deflate can reach 1032:1. The bound is what the level
-/// reaches that profiles are written with. Its codes are fixed: 13 bits (8 for the length, 5 for
-/// the distance) stand for at most 258 bytes, which is 158.8:1. So
+/// Profiles compress about 5 to 20 times, and deflate can reach 1032:1. The bound is the
+/// highest ratio of the level that writes profiles. Its codes are fixed: 13 bits (8 for the length,
+/// 5 for the distance) stand for at most 258 bytes, which is 158.8:1. So
 /// [`Profile::read`](crate::Profile::read) accepts everything that
 /// [`Profile::write`](crate::Profile::write) writes.
 pub(super) const MAX_RATIO: usize = 160;

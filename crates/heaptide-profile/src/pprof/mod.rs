@@ -81,7 +81,7 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// - What [`check`](Self::check) finds, before anything is written.
+    /// - Those of [`check`](Self::check), before anything is written.
     /// - [Io](Error::is_io) if `writer` fails, up to its last flush.
     ///
     /// [`profile.proto`]: https://github.com/google/pprof/blob/main/proto/profile.proto

@@ -1,6 +1,6 @@
-//! Names for the addresses of a profile: what was found for them, put into its tables.
+//! Puts function names and source lines for addresses into a profile.
 //!
-//! `offline` gives names to a profile from another process, from what its caller found in files.
+//! `offline` names the addresses of a profile from another process. Its caller reads the files.
 //! `lines` is shared with the symbolizer of a running process, so that both write the same.
 
 pub mod lines;

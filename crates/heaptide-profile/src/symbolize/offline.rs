@@ -1,4 +1,4 @@
-//! Names for a profile of another process or machine, from what the caller found in files.
+//! Names for a profile of another process or machine; the caller finds them in files.
 //!
 //! `capture` of the package `heaptide` does the same in the process itself. This module does not
 //! open files. The caller decides which file belongs to a mapping, and where it is.
@@ -30,8 +30,8 @@ impl Profile {
     ///
     /// If a leaf got its name, [`trim`](Trim) cuts the allocator's frames and containers as in a
     /// profile that was symbolized in its process. A raw heaptide profile has
-    /// [`drop_frames`](Self::drop_frames) for the same purpose, and loses them. So a raw profile
-    /// becomes what its process would have written.
+    /// [`drop_frames`](Self::drop_frames) for the same purpose, and loses them. So the result
+    /// equals the profile that its process would have written.
     ///
     /// ```
     /// use heaptide_profile::{Profile, SymbolLine, Trim, Location, LocationId, Sample, ValueType};

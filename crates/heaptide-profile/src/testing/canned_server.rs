@@ -55,7 +55,7 @@ fn answer(mut connection: TcpStream, answers: &[Canned], seen: &Sender<String>) 
     let _ = seen.send(head);
     let bare = path.split('?').next().unwrap_or_default();
     let Some(canned) = answers.iter().find(|canned| canned.path == bare) else {
-        return; // Closes without a word.
+        return; // Closes the connection without an answer.
     };
     let length = if canned.head.contains("Content-Length") {
         String::new()

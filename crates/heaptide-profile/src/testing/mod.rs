@@ -1,4 +1,4 @@
-//! What the tests of heaptide's packages share: made profiles, and other people's readers of them.
+//! Shared test code of heaptide's packages: made profiles, and other people's readers of them.
 
 #![cfg_attr(
     feature = "testing",

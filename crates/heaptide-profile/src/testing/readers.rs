@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-/// What a reader makes of a file, in JSON.
+/// Reads a file with a reader from npm, and returns the content in JSON.
 ///
 /// `kind` is `speedscope` or `pprof`, as `read.cjs` explains. The packages are in target/readers.
 #[must_use]
@@ -10,7 +10,7 @@ pub fn read(kind: &str, file: &Path) -> String {
     run("read.cjs", kind, file)
 }
 
-/// What a script of tests/readers prints about a file, in JSON.
+/// Runs a script of tests/readers on a file, and returns its output in JSON.
 #[must_use]
 pub fn run(script: &str, argument: &str, file: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

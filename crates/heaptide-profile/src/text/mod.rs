@@ -1,4 +1,4 @@
-//! How values are written: as JSON, for a terminal, and with units for people.
+//! Formats for values: JSON, text for a terminal, and numbers with units.
 
 pub mod json;
 pub(crate) mod printable;

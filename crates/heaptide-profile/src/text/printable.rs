@@ -1,4 +1,4 @@
-//! Text of a profile made fit for a terminal.
+//! Makes text from a profile safe for a terminal.
 //!
 //! A profile is foreign input. A line break or an escape sequence in a name must not become a line
 //! or a command. Profiles and the fields of reports are for programs, and keep the text as it is.
