@@ -28,8 +28,8 @@ pub(crate) fn run(arguments: &args::DiffArgs, is_colored: bool) -> Result<Outcom
     let view = view_args::view(report, total(whole.sample_type_at(index).map_err(fail)?));
     let ([base_part, new_part], mut remarks) = filters.apply_to([&base.profile, &new.profile]);
     if base.profile.is_same_process_as(&new.profile) == Some(false) {
-        let remark = "the profiles are of two different processes: no blocks cancel, and the errors \
-        of both profiles add up";
+        let remark = "the profiles are of two different processes: no blocks cancel, and the \
+                      errors of both profiles add up";
         remarks.push(remark.to_owned());
     }
     remarks.extend(two_builds(&base.profile, &new.profile));
