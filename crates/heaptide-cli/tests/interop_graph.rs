@@ -1,13 +1,15 @@
-//! `heaptide tree`, `peek`, `traces` and `list` against `go tool pprof`: function by function, call
-//! by call, sample by sample and line by line, to the unit and in the same order.
+//! Compares `heaptide tree`, `peek`, `traces` and `list` with `go tool pprof`.
 //!
-//! Two things differ on purpose. heaptide leaves out calls of value 0, which only a difference has.
-//! And it shows samples without a stack.
+//! Functions, calls, samples and lines must be equal to the unit, and in the same order.
+//!
+//! Two things differ on purpose. heaptide leaves out calls of value 0, which occur only in a
+//! difference. It also shows samples without a stack.
 
 use std::{fs, path::Path, process::Command};
 
 use pprof_text::{
-    Block, Routine, Trace, blocks, listing, our_blocks, our_listing, our_traces, traces,
+    ParsedBlock, ParsedRoutine, ParsedTrace, blocks, listing, our_blocks, our_listing, our_traces,
+    traces,
 };
 use ten_profiles::{example, kinds, profiles, write};
 
@@ -70,7 +72,7 @@ fn both(report: &[&str], options: &[&str], files: &[&str]) -> (String, String) {
 
 /// heaptide leaves out the calls of a difference whose value is 0. Two of one size with different
 /// signs have no order in `pprof`.
-fn as_ours(mut blocks: Vec<Block>) -> Vec<Block> {
+fn as_ours(mut blocks: Vec<ParsedBlock>) -> Vec<ParsedBlock> {
     for block in &mut blocks {
         for calls in [&mut block.callers, &mut block.callees] {
             calls.retain(|call| call.value != 0);
@@ -95,7 +97,7 @@ fn assert_graphs_are_equal(report: &[&str], options: &[&str], files: &[&str]) ->
     assert_eq!(ours.len(), theirs.len(), "{place}");
     for (ours, theirs) in ours.iter().zip(&theirs) {
         assert_eq!(ours, theirs, "{place}");
-        let calls = |block: &Block| [block.callers.clone(), block.callees.clone()].concat();
+        let calls = |block: &ParsedBlock| [block.callers.clone(), block.callees.clone()].concat();
         for (ours, theirs) in calls(ours).iter().zip(calls(theirs)) {
             // pprof rounds to 100 from 99.95 on, and to two digits below 1.
             assert!(
@@ -214,7 +216,7 @@ fn tree_of_addresses_equals_pprof() {
 fn assert_traces_are_equal(options: &[&str], files: &[&str]) -> usize {
     let (theirs, ours) = both(&["traces"], options, files);
     let (theirs, ours) = (traces(&theirs), our_traces(&ours));
-    let mut ours: Vec<Trace> = ours
+    let mut ours: Vec<ParsedTrace> = ours
         .into_iter()
         .filter(|trace| trace.frames != ["[no stack]"])
         .collect();
@@ -312,7 +314,7 @@ fn list_equals_pprof() {
     }
 }
 
-fn assert_routines_are_equal(ours: &Routine, theirs: &Routine, place: &str) {
+fn assert_routines_are_equal(ours: &ParsedRoutine, theirs: &ParsedRoutine, place: &str) {
     if theirs.file.is_empty() {
         // pprof gives no numbers in this case.
         assert_eq!((&ours.name, &*ours.file), (&theirs.name, ""), "{place}");
@@ -373,7 +375,7 @@ fn the_command_below_a_report_shows_the_same() {
         "tenant=red",
         "--sample-index=alloc_objects",
     ]);
-    let frames = |traces: Vec<Trace>| {
+    let frames = |traces: Vec<ParsedTrace>| {
         let traces = traces.into_iter();
         traces
             .map(|trace| (trace.value, trace.frames))

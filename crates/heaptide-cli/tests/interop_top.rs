@@ -1,5 +1,6 @@
-//! `heaptide top` and `heaptide diff` against `go tool pprof`, function by function and to the
-//! unit.
+//! Compares `heaptide top` and `heaptide diff` with `go tool pprof`.
+//!
+//! The rows of all functions must be equal to the unit.
 
 use heaptide_profile::testing::pprof_top::{
     KINDS, PprofTable, assert_diff_is_equal, assert_top_is_equal, heaptide, parse, pprof, stdout,

@@ -147,7 +147,7 @@ enum LabelKind {
     Time,
 }
 
-/// What a unit measures, and its size in bytes or nanoseconds.
+/// The kind of a unit, and its size in bytes or nanoseconds.
 fn scale(unit: &str) -> Option<(LabelKind, i128)> {
     let unit = unit.to_ascii_lowercase();
     let singular = unit.strip_suffix('s').filter(|_| unit.len() > 2);

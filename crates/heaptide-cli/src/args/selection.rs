@@ -1,6 +1,6 @@
 //! The profile that a report is of.
 //!
-//! It is a sum of profiles, less a base, and the part of that which the filters leave.
+//! The profiles are added up, a base is subtracted, and the filters are applied.
 
 use std::path::PathBuf;
 

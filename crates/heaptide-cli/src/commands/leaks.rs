@@ -31,11 +31,11 @@ pub(crate) fn run(arguments: &args::LeaksArgs, is_colored: bool) -> Result<Outco
     })
 }
 
-/// The verdict on a series. A profile is dropped once it was looked at.
+/// The verdict on a series. Each profile is dropped as soon as it is counted.
 ///
 /// Names of snapshot files sort by time, so the profiles are sorted only if they are not in order.
 /// If a clock was set back, the names are right and the times are wrong. The right order is the one
-/// that is of one process for longer.
+/// in which more snapshots fit one process.
 fn judge(mut series: Series) -> Result<Verdict, Failure> {
     let mut times: Vec<i64> = Vec::new();
     let mut as_given = Ok(Watched::default());
@@ -66,7 +66,7 @@ fn judge(mut series: Series) -> Result<Verdict, Failure> {
     }
 }
 
-/// What was looked at so far, and the names of the profiles.
+/// The state of the detector so far, and the names of the profiles.
 #[derive(Default)]
 struct Watched {
     detector: LeakDetector,
@@ -77,7 +77,7 @@ struct Watched {
 
 impl Watched {
     fn add(&mut self, name: &str, profile: &Profile) -> Result<(), Failure> {
-        // Of two profiles with the same time, none is later.
+        // Two profiles with the same time have no order.
         if let Some(last) = self.names.last()
             && profile.time_nanos == self.time_nanos
             && profile.time_nanos != 0

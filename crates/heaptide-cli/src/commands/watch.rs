@@ -17,7 +17,7 @@ use heaptide_profile::{Profile, internal::units};
 
 use crate::{
     args,
-    commands::growth::Growth,
+    commands::growth::{Growth, is_restarted},
     commands::screen::{Ready, Screen},
     failure::Failure,
     files::download,
@@ -301,28 +301,6 @@ fn growth(source: &Path, base: &Profile, now: &Profile, index: usize) -> Result<
     growth.map_err(|error| Failure::with(source, error))
 }
 
-/// Whether two profiles are of two processes. The profiles may state it. If they do not, a restart
-/// shows as a change that is impossible within one process: another load address, another build, or
-/// fewer allocations than before.
-fn is_restarted(before: &Profile, now: &Profile) -> bool {
-    if let Some(is_same) = before.is_same_process_as(now) {
-        return !is_same;
-    }
-    let place = |profile: &Profile| {
-        let main = profile.mappings.first();
-        main.map(|main| (main.start, main.build_id.clone()))
-    };
-    let allocated = |profile: &Profile| {
-        let sample_type = profile.sample_type("alloc_objects").ok()?;
-        Some(heaptide_profile::report::total(sample_type))
-    };
-    let fell = match (allocated(before), allocated(now)) {
-        (Some(before), Some(now)) => now < before,
-        _ => false,
-    };
-    place(before) != place(now) || fell
-}
-
 /// One profile; for a folder, the one that was written last.
 fn look(source: &Path) -> Result<Profile, Failure> {
     if let Some(url) = download::url(source) {
@@ -357,45 +335,6 @@ fn now() -> units::Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use heaptide_profile::{Mapping, Sample, ValueType};
-
-    fn profile(start: u64, allocated: i64) -> Profile {
-        Profile {
-            sample_types: vec![ValueType::new("alloc_objects", "count")],
-            samples: vec![Sample {
-                values: vec![allocated],
-                ..Sample::default()
-            }],
-            mappings: vec![Mapping {
-                start,
-                ..Mapping::default()
-            }],
-            ..Profile::default()
-        }
-    }
-
-    #[test]
-    fn a_restart_is_distinguished_from_growth() {
-        assert!(!is_restarted(&profile(1, 5), &profile(1, 5)));
-        assert!(!is_restarted(&profile(1, 5), &profile(1, 6)));
-        assert!(
-            is_restarted(&profile(1, 5), &profile(1, 4)),
-            "no process unallocates"
-        );
-        assert!(
-            is_restarted(&profile(1, 5), &profile(2, 6)),
-            "loaded at another address"
-        );
-        let of = |pid: u32, allocated| Profile {
-            comments: vec![format!("#heaptide process: pid={pid} start=5.00").into()],
-            ..profile(1, allocated)
-        };
-        assert!(is_restarted(&of(1, 5), &of(2, 6)), "it says so");
-        assert!(
-            !is_restarted(&of(1, 5), &of(1, 4)),
-            "it says that it is not"
-        );
-    }
 
     #[test]
     fn notes_are_broken_at_the_width_and_nothing_is_lost() {

@@ -76,7 +76,7 @@ impl DebugFiles {
         images.filter(move |image| !is_wanted(image))
     }
 
-    /// The files for a mapping. If there are none, what was looked at, and why it does not fit.
+    /// The files for a mapping. If there are none, the files that were rejected, and the reasons.
     pub(crate) fn find(&self, mapping: &Mapping) -> Result<FoundDebugFile, Vec<String>> {
         let mut finding = Finding::default();
         for image in &self.binaries {

@@ -54,8 +54,8 @@ struct ImageSegment {
     file_size: u64,
 }
 
-/// A symbol with the layout of `backtrace`'s. Sorting is by address only. So among several at one
-/// address the same one is first as in a process that symbolizes itself.
+/// A symbol with the layout of `backtrace`'s. Sorting is by address only. So if several symbols
+/// have one address, the first one is the same as in a process that symbolizes itself.
 struct Symbol {
     address: u64,
     size: u64,

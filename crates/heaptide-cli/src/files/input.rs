@@ -1,7 +1,7 @@
 //! Profiles from files, folders, standard input and URLs.
 //!
-//! Each has the name by which its user knows it. This module knows whether one profile is wanted,
-//! the sum of several, or all in order of time. It does not know what for.
+//! Each has the name by which its user knows it. A caller asks for one profile, for the sum of
+//! several, or for all in order of time.
 
 use std::{
     borrow::Cow,

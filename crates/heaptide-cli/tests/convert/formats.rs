@@ -22,7 +22,7 @@ fn the_file_name_decides_the_format_and_inputs_are_added_up() {
         .to_string();
     let written = fs::read_to_string(path.join("a.folded")).expect("the file");
     assert_eq!(written, expected);
-    // As a reader of such files does, which leaves out lines that it does not understand.
+    // inferno skips lines that it does not understand, so the total must be the profile's own.
     let mut svg = Vec::new();
     let mut options = inferno::flamegraph::Options::default();
     inferno::flamegraph::from_lines(&mut options, written.lines(), &mut svg)
@@ -82,7 +82,7 @@ fn other_readers_read_our_files() {
     assert_eq!(read["functions"], serde_json::json!(functions));
 }
 
-/// What one of the readers makes of a file.
+/// The content of a file, as one of the readers reports it.
 fn read_by(kind: &str, file: &Path) -> Value {
     serde_json::from_str(&readers::read(kind, file)).expect("JSON")
 }

@@ -1,4 +1,4 @@
-//! Output of `heaptide` other than reports, as its users get it.
+//! Output of the `heaptide` command other than reports, as users see it.
 
 mod formats;
 mod info;
@@ -58,7 +58,7 @@ fn run(folder: &Path, command_line: &str) -> Output {
         .expect("the command starts")
 }
 
-/// Its standard output. There must be nothing on standard error.
+/// The standard output of a command that succeeds. Its standard error must be empty.
 fn run_ok(folder: &Path, command_line: &str) -> String {
     let output = run(folder, command_line);
     assert_eq!(text(&output.stderr), "", "{command_line}");

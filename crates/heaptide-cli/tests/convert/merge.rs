@@ -119,7 +119,7 @@ fn a_merge_of_ten_thousand_fits_into_64_mib() {
     for pod in 0..10_000 {
         fs::write(pods.join(format!("{pod}.pb.gz")), &bytes).expect("a new file");
     }
-    // A limit of the address space, so of more than can ever be resident.
+    // The limit is on the address space. Resident memory can only be smaller.
     let limited = format!(
         "ulimit -v {}; exec {} merge pods -o all.pb.gz",
         64 << 10,

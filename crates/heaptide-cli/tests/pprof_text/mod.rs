@@ -1,31 +1,33 @@
-//! The output of `go tool pprof -tree`, `-peek`, `-traces` and `-list`, and of heaptide, as data.
+//! Parses the reports of `go tool pprof` and of heaptide into data that tests can compare.
+//!
+//! It reads `-tree`, `-peek`, `-traces` and `-list`, and heaptide's reports of the same names.
 
 /// A function between its callers and its callees.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Block {
-    pub(crate) callers: Vec<Call>,
+pub(crate) struct ParsedBlock {
+    pub(crate) callers: Vec<ParsedCall>,
     pub(crate) flat: i64,
     pub(crate) cum: i64,
     pub(crate) name: String,
-    pub(crate) callees: Vec<Call>,
+    pub(crate) callees: Vec<ParsedCall>,
 }
 
 /// A call. Its name says whether it was inlined.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct ParsedCall {
     pub(crate) value: i64,
     pub(crate) percent: f64,
     pub(crate) name: String,
 }
 
-/// Both round shares, each in its own way.
-impl PartialEq for Call {
+/// The two commands round shares differently, so equality leaves them out.
+impl PartialEq for ParsedCall {
     fn eq(&self, other: &Self) -> bool {
         (self.value, &self.name) == (other.value, &other.name)
     }
 }
 
-impl Call {
+impl ParsedCall {
     pub(crate) fn function(&self) -> &str {
         self.name.strip_suffix(" (inline)").unwrap_or(&self.name)
     }
@@ -33,20 +35,20 @@ impl Call {
 
 /// A sample.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Trace {
-    pub(crate) labels: Vec<Label>,
+pub(crate) struct ParsedTrace {
+    pub(crate) labels: Vec<ParsedLabel>,
     pub(crate) value: i64,
     pub(crate) frames: Vec<String>,
 }
 
 /// A key and its values.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Label {
+pub(crate) struct ParsedLabel {
     pub(crate) key: String,
     values: String,
 }
 
-impl Label {
+impl ParsedLabel {
     /// `pprof` writes numbers with units, rounded.
     pub(crate) fn is_like(&self, theirs: &Self) -> bool {
         if self.key != theirs.key {
@@ -71,16 +73,16 @@ fn bytes(text: &str) -> Option<f64> {
 
 /// A function in one of its source files.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Routine {
+pub(crate) struct ParsedRoutine {
     pub(crate) name: String,
     pub(crate) file: String,
     pub(crate) flat: i64,
     pub(crate) cum: i64,
     pub(crate) is_missing: bool,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<ParsedLine>,
 }
 
-impl Routine {
+impl ParsedRoutine {
     fn named(name: &str, file: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -95,7 +97,7 @@ impl Routine {
 
 /// A line of source code.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Line {
+pub(crate) struct ParsedLine {
     pub(crate) number: i64,
     pub(crate) flat: i64,
     pub(crate) cum: i64,
@@ -137,8 +139,8 @@ fn words<const N: usize>(line: &str) -> ([&str; N], &str) {
     (words, rest.trim())
 }
 
-/// The parts of a report between lines of dashes, without what is above the first and below the
-/// last.
+/// The parts of a report between lines of dashes. The text above the first such line and below the
+/// last one is left out.
 fn parts(output: &str) -> Vec<Vec<&str>> {
     let mut parts: Vec<Vec<&str>> = Vec::new();
     for line in output.lines().skip_while(|line| !is_rule(line)) {
@@ -154,12 +156,12 @@ fn parts(output: &str) -> Vec<Vec<&str>> {
     parts
 }
 
-/// Of `pprof -tree` or `-peek`.
-pub(crate) fn blocks(output: &str) -> Vec<Block> {
+/// The blocks of `pprof -tree` or `-peek`.
+pub(crate) fn blocks(output: &str) -> Vec<ParsedBlock> {
     let call = |line: &str| {
         let (numbers, name) = line.split_once(" |   ").unwrap_or_else(|| panic!("{line}"));
         let ([value], share) = words(numbers);
-        Call {
+        ParsedCall {
             value: number(value),
             percent: percent(share),
             name: name.to_owned(),
@@ -174,7 +176,7 @@ pub(crate) fn blocks(output: &str) -> Vec<Block> {
             .unwrap_or_else(|| panic!("{part:?}"));
         let (numbers, name) = part[at].split_once(" | ").expect("looked for");
         let ([flat, _, _, cum], _) = words(numbers);
-        Block {
+        ParsedBlock {
             callers: part[..at].iter().copied().map(call).collect(),
             flat: number(flat),
             cum: number(cum),
@@ -185,11 +187,11 @@ pub(crate) fn blocks(output: &str) -> Vec<Block> {
     parts.map(block).collect()
 }
 
-/// Of `heaptide tree` or `peek`.
-pub(crate) fn our_blocks(output: &str) -> Vec<Block> {
+/// The blocks of `heaptide tree` or `peek`.
+pub(crate) fn our_blocks(output: &str) -> Vec<ParsedBlock> {
     let call = |line: &&str| {
         let ([value, share, _], name) = words(line);
-        Call {
+        ParsedCall {
             value: number(value),
             percent: percent(share),
             name: name.strip_suffix(" (indirect)").unwrap_or(name).to_owned(),
@@ -216,7 +218,7 @@ pub(crate) fn our_blocks(output: &str) -> Vec<Block> {
             part[at + 1..].iter().all(|line| is_call(line, "to")),
             "{part:?}"
         );
-        Block {
+        ParsedBlock {
             callers: part[..at].iter().map(call).collect(),
             flat: number(flat),
             cum: number(cum),
@@ -227,16 +229,16 @@ pub(crate) fn our_blocks(output: &str) -> Vec<Block> {
     parts(output).into_iter().map(block).collect()
 }
 
-/// Of `pprof -traces`.
-pub(crate) fn traces(output: &str) -> Vec<Trace> {
+/// The samples of `pprof -traces`.
+pub(crate) fn traces(output: &str) -> Vec<ParsedTrace> {
     parts(output)
         .into_iter()
         .map(|part| trace(&part, "   "))
         .collect()
 }
 
-/// Of `heaptide traces`.
-pub(crate) fn our_traces(output: &str) -> Vec<Trace> {
+/// The samples of `heaptide traces`.
+pub(crate) fn our_traces(output: &str) -> Vec<ParsedTrace> {
     parts(output)
         .into_iter()
         .map(|part| trace(&part, "  "))
@@ -244,7 +246,7 @@ pub(crate) fn our_traces(output: &str) -> Vec<Trace> {
 }
 
 /// Labels are `key:  values`. The first frame is behind the value.
-fn trace(part: &[&str], gap: &str) -> Trace {
+fn trace(part: &[&str], gap: &str) -> ParsedTrace {
     let is_label = |line: &&&str| {
         let key = line.trim_start().split_once(":  ");
         key.is_some_and(|(key, _)| !key.contains(' '))
@@ -252,13 +254,13 @@ fn trace(part: &[&str], gap: &str) -> Trace {
     let labels: Vec<&&str> = part.iter().take_while(is_label).collect();
     let label = |line: &&str| {
         let (key, values) = line.trim_start().split_once(":  ").expect("looked for");
-        Label {
+        ParsedLabel {
             key: key.to_owned(),
             values: values.to_owned(),
         }
     };
     let frames = &part[labels.len()..];
-    let mut labels: Vec<Label> = labels.into_iter().map(label).collect();
+    let mut labels: Vec<ParsedLabel> = labels.into_iter().map(label).collect();
     // pprof sorts them by their padded text, which puts short keys first.
     labels.sort_by(|a, b| a.key.cmp(&b.key));
     let (value, first) = frames[0]
@@ -266,7 +268,7 @@ fn trace(part: &[&str], gap: &str) -> Trace {
         .split_once(gap)
         .expect("a value and a frame");
     let rest = frames[1..].iter().map(|frame| frame.trim_start());
-    Trace {
+    ParsedTrace {
         labels,
         value: number(value),
         frames: std::iter::once(first)
@@ -276,17 +278,17 @@ fn trace(part: &[&str], gap: &str) -> Trace {
     }
 }
 
-/// Of `pprof -list`.
-pub(crate) fn listing(output: &str) -> Vec<Routine> {
-    let mut routines: Vec<Routine> = Vec::new();
+/// The functions of `pprof -list`.
+pub(crate) fn listing(output: &str) -> Vec<ParsedRoutine> {
+    let mut routines: Vec<ParsedRoutine> = Vec::new();
     for line in output.lines().skip(1) {
         if let Some(title) = line.strip_prefix("ROUTINE ======================== ") {
             let (name, file) = title.rsplit_once(" in ").expect("a file");
-            routines.push(Routine::named(name, file));
+            routines.push(ParsedRoutine::named(name, file));
             continue;
         }
         if let Some(name) = line.strip_prefix("No source information for ") {
-            routines.push(Routine::named(name, ""));
+            routines.push(ParsedRoutine::named(name, ""));
             continue;
         }
         let routine = routines.last_mut().unwrap_or_else(|| panic!("{line}"));
@@ -298,7 +300,7 @@ pub(crate) fn listing(output: &str) -> Vec<Routine> {
         } else {
             let (numbers, text) = line.split_once(':').expect("a line number");
             let ([flat, cum], at) = words(numbers);
-            routine.lines.push(Line {
+            routine.lines.push(ParsedLine {
                 number: number(at),
                 flat: number(flat),
                 cum: number(cum),
@@ -309,8 +311,8 @@ pub(crate) fn listing(output: &str) -> Vec<Routine> {
     routines
 }
 
-/// Of `heaptide list`.
-pub(crate) fn our_listing(output: &str) -> Vec<Routine> {
+/// The functions of `heaptide list`.
+pub(crate) fn our_listing(output: &str) -> Vec<ParsedRoutine> {
     let (report, _) = output
         .split_once("\n\nThe same with pprof")
         .expect("a command");
@@ -328,14 +330,14 @@ pub(crate) fn our_listing(output: &str) -> Vec<Routine> {
         };
         let line = |line: &&str| {
             let ([flat, cum, at], text) = words(line);
-            Line {
+            ParsedLine {
                 number: at.parse().unwrap_or(0),
                 flat: number(flat),
                 cum: number(cum),
                 text: text.to_owned(),
             }
         };
-        Routine {
+        ParsedRoutine {
             name: name.to_owned(),
             file: file.to_owned(),
             flat: number(flat.trim_end_matches(',')),

@@ -1,6 +1,7 @@
-//! The profiles on which reports are compared with `go tool pprof`: synthetic, random, Go's,
-//! jemalloc's, and heaptide's own. `heaptide-profile/tests/data/README.md` says how the recorded
-//! ones were made.
+//! The profiles on which reports are compared with `go tool pprof`.
+//!
+//! They are synthetic, random, or recorded by Go, jemalloc and heaptide.
+//! `heaptide-profile/tests/data/README.md` says how the recorded ones were made.
 
 use std::{fs, path::Path};
 
