@@ -1,6 +1,7 @@
 //! `heap`, `allocs` and `delta_heap`: the query's parameters, and the profile made for them.
 //!
 //! Parameters are read before anything else is done, in Go's order and with Go's error texts.
+//! `gc` is accepted and has no effect, because there is no garbage collector.
 
 use super::limits::{MAX_CLIENT_NAME, MAX_SECONDS};
 use super::reply::{self, Reply, ReplyResult};

@@ -34,7 +34,7 @@ impl<'a> Query<'a> {
         Some(&**value).filter(|value| !value.is_empty())
     }
 
-    /// A number as Go's handlers read `debug` and `gc`: 0 for a text that is not a number, and the
+    /// A number as Go's handlers read `debug`: 0 for a text that is not a number, and the
     /// nearest 64-bit number for one that is too large.
     pub(super) fn atoi(&self, name: &str) -> i64 {
         let text = self.get(name).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Which blocks may be sampled, by their address and layout alone.
+//! Asks the mark and the filters whether a block may be sampled.
 //!
 //! A small block may be sampled if it bears the mark ([`mark`]) and the
 //! filter of marked blocks holds it. Any other block may be sampled if the filter of large blocks

@@ -1,4 +1,4 @@
-//! How a free recognizes a sampled block by its address and layout, without a lookup.
+//! The mark: the offset in the address of a sampled block, by which a free recognizes it.
 //!
 //! A sampled small block is allocated with alignment [`ALIGN`] and [`OFFSET`] bytes more, and
 //! handed out at `raw + OFFSET`. So its address ends in `0x030`, `0x430`, `0x830` or `0xc30`. No
@@ -24,7 +24,8 @@ const LARGEST_ALIGN: usize = 16;
 /// match, and a live sample would waste four times as much memory. A match costs so little that on
 /// churn no difference was measured.
 const ALIGN: usize = 1024;
-/// Distance from the raw address to the address that is handed out: an odd multiple of 16.
+/// Distance from the raw address to the address that is handed out: an odd multiple of 16. Some
+/// texts and `tests/allocator/mark_small.rs` repeat it: search for `0x30` and `0x3ff`.
 pub(in crate::record) const OFFSET: usize = 0x30;
 
 const _: () = assert!(OFFSET.is_multiple_of(LARGEST_ALIGN) && (OFFSET / 16) % 2 == 1);

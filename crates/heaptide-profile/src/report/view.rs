@@ -1,4 +1,4 @@
-//! What a row of a report stands for, the order of rows, and what 100 percent is.
+//! What a row of a report stands for, whether rows go by flat or cum, and what 100 percent is.
 //!
 //! It is separate from `text` because these choices change the numbers.
 
