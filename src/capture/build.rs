@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sampled_is_counted_and_a_reader_estimates_the_rest() {
+    fn samples_are_counts_and_a_reader_estimates_the_rest() {
         let period = 524_288_u64;
         let mut snapshot = snapshot();
         let weight = |size: f64, interval: u64| 1.0 / probability(size, interval);

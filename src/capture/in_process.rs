@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_profile_resolves_only_what_is_new() {
+    fn a_second_profile_resolves_only_new_addresses() {
         let mut symbolizer = Symbolizer::default();
         let modules = loaded_modules();
         let (_, stack) = outer(7_u8);

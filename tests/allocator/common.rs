@@ -1,5 +1,6 @@
-//! A program with known allocations, and the profile that it must have at interval 1. Test
-//! processes with different inner allocators share it.
+//! A program with known allocations, and the profile that it must have at interval 1.
+//!
+//! Test processes with different inner allocators share it.
 
 use heaptide::Profile;
 use heaptide_profile::Frame;

@@ -1,4 +1,5 @@
 //! The contract of `GlobalAlloc`, under a load of random sizes, alignments, reallocs and threads.
+//!
 //! Samples are so dense that every path is taken. Content survives, alignment holds, zeroed memory
 //! is zero, and freed blocks leave the live table.
 

@@ -1,4 +1,6 @@
-//! The source of the sample interval. The test starts itself anew with another environment.
+//! The source of the sample interval.
+//!
+//! The test starts itself anew with another environment.
 
 #[path = "../support/roles.rs"]
 mod roles;

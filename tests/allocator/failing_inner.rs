@@ -1,7 +1,8 @@
-//! An inner allocator that fails at random: each of the four methods may return null, for the
-//! program's blocks, for marked ones, and for the profiler's own tables. Content and counts stay
-//! right, losses are counted, nothing aborts, and each block goes back with the layout it was made
-//! with. The test runs at every interval.
+//! An inner allocator that fails at random.
+//!
+//! Each of the four methods may return null: for the program's blocks, for marked ones, and for the
+//! profiler's own tables. Content and counts stay right, losses are counted, and nothing aborts.
+//! Each block goes back with the layout it was made with. The test runs at every interval.
 
 #![expect(unsafe_code, reason = "is an allocator, and calls one")]
 

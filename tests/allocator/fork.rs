@@ -1,6 +1,8 @@
-//! Forks and spawned programs while other threads allocate and free sampled blocks. The child frees
-//! what it inherited, allocates, takes a profile, and forks a child that does the same. Fork
-//! handlers of other libraries allocate, before and after heaptide's. `Command` works as ever.
+//! Forks and spawned programs while other threads allocate and free sampled blocks.
+//!
+//! The child frees what it inherited, allocates, takes a profile, and forks a child that does the
+//! same. Fork handlers of other libraries allocate, before and after heaptide's. `Command` works as
+//! without heaptide.
 
 #![cfg(target_os = "linux")]
 #![expect(

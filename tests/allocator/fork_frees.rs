@@ -1,5 +1,6 @@
-//! Frees of sampled blocks by other threads during a slow fork. There are more of them than slots
-//! for deferred frees, and none is lost.
+//! Frees of sampled blocks by other threads during a slow fork.
+//!
+//! There are more of them than slots for deferred frees, and none is lost.
 
 #![cfg(target_os = "linux")]
 #![expect(

@@ -1,8 +1,9 @@
-//! Blocks of any layout against a model of their content: sizes of 1 byte to several MiB,
-//! alignments of 1 to 2 MiB, zeroed or not, reallocated up and down across the limit of marks. The
-//! inner allocator is an adversary. It hands out dirty memory, dirties what it gets back, allocates
-//! and frees by itself, and checks that each block comes back once, with its layout, and with
-//! nothing written behind it.
+//! Blocks of any layout against a model of their content.
+//!
+//! Sizes are 1 byte to several MiB and alignments 1 to 2 MiB. Blocks are zeroed or not, and are
+//! reallocated up and down across the limit of marks. The inner allocator is an adversary. It hands
+//! out dirty memory, dirties what it gets back, and allocates and frees by itself. It checks that
+//! each block comes back once, with its layout, and with nothing written behind it.
 
 #![expect(unsafe_code, reason = "is an allocator, and calls one")]
 
@@ -285,45 +286,42 @@ fn run(steps: &[Step]) {
 }
 
 #[test]
-fn blocks_hold_what_was_written_and_come_back_as_they_were_made() {
-    at_every_interval(
-        "blocks_hold_what_was_written_and_come_back_as_they_were_made",
-        || {
-            let before = heaptide::stats();
-            let cases = u32::try_from(40 * rounds()).unwrap();
-            let config = Config {
-                cases,
-                failure_persistence: None,
-                ..Config::default()
-            };
-            // Fixed, so that a failure can be repeated.
-            let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-            let mut runner = TestRunner::new_with_rng(config, random);
-            let tried = runner.run(&prop::collection::vec(step(), 1..60), |steps| {
-                run(&steps);
-                Ok(())
-            });
-            tried.unwrap();
-            assert_eq!(
-                SHADOW.wrong(),
-                0,
-                "blocks that were freed with another layout"
-            );
-            assert_eq!(OVERRUN.load(Ordering::Relaxed), 0);
-            assert!(NESTED.load(Ordering::Relaxed) > 100);
-            let _ = heaptide::snapshot().unwrap();
-            let after = heaptide::stats();
-            assert!(after.samples > before.samples + 1_000 || !samples_everything());
-            // While a large block is reallocated its thread is locked, and what the adversary
-            // allocates then counts as lost. Nothing else does.
-            let nested = NESTED.load(Ordering::Relaxed) as u64;
-            assert!(after.lost.samples <= 3 * nested, "{after:?}");
-            let lost = (after.lost.live, after.lost.stacks, after.lost.frees);
-            assert_eq!(lost, (0, 0, 0));
-            let more = after.live_samples - before.live_samples;
-            assert!(more < 50, "{before:?} {after:?}");
-        },
-    );
+fn blocks_keep_their_content_and_layout() {
+    at_every_interval("blocks_keep_their_content_and_layout", || {
+        let before = heaptide::stats();
+        let cases = u32::try_from(40 * rounds()).unwrap();
+        let config = Config {
+            cases,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        // Fixed, so that a failure can be repeated.
+        let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let mut runner = TestRunner::new_with_rng(config, random);
+        let tried = runner.run(&prop::collection::vec(step(), 1..60), |steps| {
+            run(&steps);
+            Ok(())
+        });
+        tried.unwrap();
+        assert_eq!(
+            SHADOW.wrong(),
+            0,
+            "blocks that were freed with another layout"
+        );
+        assert_eq!(OVERRUN.load(Ordering::Relaxed), 0);
+        assert!(NESTED.load(Ordering::Relaxed) > 100);
+        let _ = heaptide::snapshot().unwrap();
+        let after = heaptide::stats();
+        assert!(after.samples > before.samples + 1_000 || !samples_everything());
+        // While a large block is reallocated its thread is locked, and what the adversary
+        // allocates then counts as lost. Nothing else does.
+        let nested = NESTED.load(Ordering::Relaxed) as u64;
+        assert!(after.lost.samples <= 3 * nested, "{after:?}");
+        let lost = (after.lost.live, after.lost.stacks, after.lost.frees);
+        assert_eq!(lost, (0, 0, 0));
+        let more = after.live_samples - before.live_samples;
+        assert!(more < 50, "{before:?} {after:?}");
+    });
 }
 
 // ---- errno
@@ -346,10 +344,10 @@ fn errno_after<R>(call: impl FnOnce() -> R) -> (R, Option<i32>) {
 }
 
 #[test]
-fn errno_is_kept_by_what_is_sampled() {
+fn sampling_keeps_errno() {
     if !scenario::is_child() {
         let variables = [("HEAPTIDE_SAMPLE_INTERVAL", "1")];
-        scenario::in_own_process("errno_is_kept_by_what_is_sampled", &variables);
+        scenario::in_own_process("sampling_keeps_errno", &variables);
         return;
     }
     for (size, new_size) in [

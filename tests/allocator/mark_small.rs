@@ -1,6 +1,7 @@
-//! With `mark_small(false)` a program that frees blocks by the wrong allocator works as it did
-//! without heaptide, and everything says that small blocks are not covered. With marks such a
-//! program dies, as the documentation says.
+//! `mark_small(false)` in a program that frees blocks by the wrong allocator.
+//!
+//! The program works as it does without heaptide. The stats and every profile say that small blocks
+//! are not covered. With marks such a program dies, as the documentation says.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 #![expect(unsafe_code, reason = "frees blocks behind the allocator's back")]

@@ -1,6 +1,7 @@
-//! Other people's code on the allocator, with checked results: parsing, regular expressions, an
-//! async runtime, a thread pool and compression. All of it runs at once, at every interval, while
-//! profiles are taken.
+//! Other people's code on the allocator, with checked results.
+//!
+//! It parses, matches regular expressions, runs an async runtime and a thread pool, and compresses.
+//! All of it runs at once, at every interval, while profiles are taken.
 
 #[path = "../support/scenario.rs"]
 mod scenario;

@@ -1,5 +1,6 @@
-//! The blocks that an inner allocator handed out, with their layouts. Each has to come back once,
-//! with the layout it was made with.
+//! The blocks that an inner allocator handed out, with their layouts.
+//!
+//! Each has to come back once, with the layout it was made with.
 
 #![expect(unsafe_code, reason = "a static table behind a lock of its own")]
 

@@ -1,6 +1,7 @@
-//! Signal handlers that interrupt the profiler's slow path and allocate, free and fork there. An
-//! inner allocator does the same from below. Nothing deadlocks, each block goes back once with its
-//! own layout, and frees that cannot be deferred are counted.
+//! Signal handlers that interrupt the profiler's slow path and allocate, free and fork there.
+//!
+//! An inner allocator does the same from below. Nothing deadlocks, each block goes back once with
+//! its own layout, and frees that cannot be deferred are counted.
 //!
 //! The inner allocator blocks signals while it runs, because interrupting one in a handler that
 //! allocates was never allowed. Only heaptide is interrupted here.
@@ -240,8 +241,11 @@ fn a_handler_allocates_and_frees() {
         tidy();
         let _ = heaptide::snapshot().unwrap();
         let after = heaptide::stats();
-        let aside = DEFERRED.load(Ordering::Relaxed);
-        assert!(aside > 0 || !samples_everything(), "none came while locked");
+        let deferred = DEFERRED.load(Ordering::Relaxed);
+        assert!(
+            deferred > 0 || !samples_everything(),
+            "none came while locked"
+        );
         assert_eq!(after.lost.frees, 0, "{after:?}");
         assert!(
             after.live_samples < before.live_samples + 30,

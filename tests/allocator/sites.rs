@@ -1,5 +1,7 @@
-//! Each of the four numbers of every site in the written profile, against what was allocated: ten
-//! sites, many threads, blocks freed by other threads, two intervals with recording off in between.
+//! Each of the four numbers of every site in the written profile, against the true allocations.
+//!
+//! There are ten sites, many threads, blocks freed by other threads, and two intervals with
+//! recording off in between.
 //!
 //! A total can be right while each site is wrong, so totals are not looked at. Each number has to
 //! be within 5.5 standard deviations by the sampling law. If nearly every block is sampled, it has

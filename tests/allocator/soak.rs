@@ -1,6 +1,8 @@
-//! A service whose requests never take the same path twice: endless new call stacks, most blocks
-//! freed with the request, some kept. The tables stay within the stated size, totals stay right,
-//! and blocks without a stack of their own are counted.
+//! A service whose requests never take the same path twice.
+//!
+//! Call stacks are endlessly new. Most blocks are freed with the request, and some are kept. The
+//! tables stay within the stated size, totals stay right, and blocks without a stack of their own
+//! are counted.
 //!
 //! With the optimizer, and with `HEAPTIDE_TEST_ROUNDS` above 5, it exceeds the cap of the stack
 //! table.

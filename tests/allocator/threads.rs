@@ -1,6 +1,8 @@
-//! Allocation wherever a thread can be, at every interval, while snapshots are taken: before
-//! `main`, in thread-exit destructors and after them, in thousands of short threads, with frees by
-//! other threads, under an application's own locks, and beside a CPU profiler.
+//! Allocation wherever a thread can be, at every interval, while snapshots are taken.
+//!
+//! The places are: before `main`, in thread-exit destructors and after them, in thousands of short
+//! threads, with frees by other threads, under an application's own locks, and beside a CPU
+//! profiler.
 
 #![cfg(target_os = "linux")]
 #![expect(

@@ -1,5 +1,6 @@
-//! A fork while another thread symbolizes a profile. The child must not wait for a lock that is
-//! never unlocked. It writes a raw profile instead.
+//! A fork while another thread symbolizes a profile.
+//!
+//! The child must not wait for a lock that is never unlocked. It writes a raw profile instead.
 
 #![cfg(all(target_os = "linux", feature = "symbolize"))]
 #![expect(unsafe_code, reason = "forks without exec")]

@@ -237,7 +237,7 @@ fn a_one_time_initialization_is_a_warm_up() {
 
 /// A pool that gives back what a peak needed.
 #[test]
-fn what_shrinks() {
+fn shrinking() {
     #[inline(never)]
     fn pool() -> Vec<Vec<u8>> {
         (0..6_000).map(|_| Vec::with_capacity(4 * KIB)).collect()

@@ -1,5 +1,7 @@
-//! Profiles of one process line up. A call stack is the same in each of them, whatever else was
-//! sampled in between. So its alloc columns never fall.
+//! Profiles of one process line up.
+//!
+//! A call stack is the same in each of them, whatever else is sampled in between. So its alloc
+//! columns never fall.
 #![cfg(feature = "symbolize")]
 
 use heaptide::ProfileOptions;

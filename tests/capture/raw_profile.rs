@@ -1,6 +1,7 @@
-//! A profile without symbols has all that symbolizing elsewhere needs: true mappings, build ids,
-//! real addresses, and the expression of frames to drop. A build without `symbolize` writes such
-//! profiles.
+//! A profile without symbols has all that offline symbolization needs.
+//!
+//! It has true mappings, build ids, real addresses, and the expression of frames to drop. A build
+//! without `symbolize` writes such profiles.
 
 use heaptide::ProfileOptions;
 use std::{alloc::System, hint::black_box};

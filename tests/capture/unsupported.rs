@@ -1,6 +1,7 @@
-//! Where recording is not implemented, all four methods of the allocator forward unchanged, and
-//! functions that make a profile return an error. It is built for this machine by
-//! `RUSTFLAGS='--cfg heaptide_unsupported'`.
+//! The allocator and the functions for profiles where recording is not implemented.
+//!
+//! All four methods of the allocator forward unchanged, and functions that make a profile return an
+//! error. The test is built for this machine by `RUSTFLAGS='--cfg heaptide_unsupported'`.
 
 #![cfg(heaptide_unsupported)]
 #![expect(unsafe_code, reason = "is an allocator that counts")]

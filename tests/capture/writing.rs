@@ -1,5 +1,6 @@
-//! Writing a profile: the result if the writer fails, and the memory that it takes. An inner
-//! allocator counts.
+//! Writing a profile: the result if the writer fails, and the memory that it takes.
+//!
+//! An inner allocator counts.
 
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "only a counting allocator can measure a peak")]

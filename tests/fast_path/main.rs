@@ -1,6 +1,7 @@
-//! The machine code that every allocation of a program runs through: each of the four methods, from
-//! its entry to the inner allocator. One more instruction costs every program, and no other test
-//! would show it.
+//! The machine code that every allocation of a program runs through.
+//!
+//! It is each of the four methods, from its entry to the inner allocator. One more instruction
+//! costs every program, and no other test would show it.
 //!
 //! `benches/rivals/src/bin/fast-path.rs` has the methods around an inner allocator that is opaque
 //! to the compiler. It is built with the optimizer and disassembled. Registers, constants and

@@ -1,5 +1,6 @@
-//! The two Go toolchains of the tests: Debian's `go`, and Go 1.27, which differs. Neither uses the
-//! network, and their builds stay in this project's target folder.
+//! The two Go toolchains of the tests: Debian's `go`, and Go 1.27, which differs.
+//!
+//! Neither uses the network, and their builds stay in this project's target folder.
 
 use std::{
     env,

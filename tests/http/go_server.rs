@@ -1,6 +1,7 @@
-//! heaptide beside a real Go server: the same requests. Every difference in status, headers and
-//! error text fails, unless it is listed here. Other people's readers are tried too: Perl tools for
-//! the text form, npm's pprof-format for a profile.
+//! heaptide beside a real Go server: the same requests.
+//!
+//! Every difference in status, headers and error text fails, unless it is listed here. Other
+//! people's readers are tried too: Perl tools for the text form, npm's pprof-format for a profile.
 #![cfg(all(feature = "http", feature = "symbolize"))]
 
 mod go;

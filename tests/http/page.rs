@@ -1,5 +1,6 @@
-//! The page in a real browser, on a process with 5,000 call stacks. And the bundle of its drawing
-//! code, built anew.
+//! The page in a real browser, on a process with 5,000 call stacks.
+//!
+//! The bundle of the page's drawing code is built anew, too.
 
 #![cfg(feature = "http")]
 

@@ -1,5 +1,6 @@
-//! Runs a test's body in its own process for each sample interval, and ends processes that hang. It
-//! is for tests of what would hang or kill a program.
+//! Runs a test's body in its own process for each sample interval, and ends processes that hang.
+//!
+//! It is for tests of what would hang or kill a program.
 //!
 //! `HEAPTIDE_TEST_ROUNDS=n` makes the bodies n times longer.
 

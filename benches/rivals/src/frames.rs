@@ -1,4 +1,5 @@
 //! Forty stack frames of forty functions, as a request has them in a service.
+//!
 //! The bench of the crate includes this file too.
 
 /// Runs `work` below forty frames.

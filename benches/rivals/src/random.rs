@@ -1,4 +1,5 @@
 //! The random numbers of the workloads: fixed seeds, and cheap enough not to hide the allocator.
+//!
 //! The bench of the crate includes this file too.
 
 /// Marsaglia's xorshift64.

@@ -1,9 +1,10 @@
-//! Prints the ratio of estimate to truth of each site's live bytes and objects, as a Markdown
-//! table.
+//! Prints how far estimates of live bytes and objects are from the truth, as a Markdown table.
 //!
-//! It runs every program 30 times, or as often as the first argument says, and sums over the runs.
-//! The table also shows the noise of such a ratio, which follows from the sampling law. A larger
-//! deviation is bias. The programs are those that were built together with this one.
+//! The table has the ratio of estimate to truth at each site, and the noise of such a ratio, which
+//! follows from the sampling law. A larger deviation is bias.
+//!
+//! Every program runs 30 times, or as often as the first argument says, and the runs are summed.
+//! The programs are those that were built together with this one.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,5 +1,7 @@
-//! Checks on the bytes of a response, by the rules of programs that scrape Go services: Grafana
-//! Alloy's rules for content and for deltas, Parca's validator, and `pprof`'s own.
+//! Checks on the bytes of a response, by the rules of programs that scrape Go services.
+//!
+//! They are Grafana Alloy's rules for content and for deltas, Parca's validator, and `pprof`'s
+//! own.
 
 use bytes::Bytes;
 use heaptide_profile::testing::protobuf::Message;
